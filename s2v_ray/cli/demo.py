@@ -1,0 +1,46 @@
+"""`s2v demo`: everything, on made-up videos."""
+
+from pathlib import Path
+
+_SOURCES = 100
+_UNSEEN_SEED_STEP = 1_000_003  # sources of seed + this are in no data set of the demo
+
+
+def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 5.0, seed: int = 0) -> None:
+    """Make videos, prepare clips, train, evaluate and generate, on a laptop in less than ten minutes.
+
+    Args:
+        domain: fireworks, sea, mouth or hand.
+        out: the folder for everything.
+        minutes: how long to train.
+        seed: of the videos and the training.
+    """
+    from s2v_ray.cli.evaluate import evaluate
+    from s2v_ray.cli.generate import generate
+    from s2v_ray.cli.prepare import prepare
+    from s2v_ray.cli.synth import synth
+    from s2v_ray.cli.train import train
+    from s2v_ray.media.synth.write import synthesize
+
+    home = Path(out) / domain
+    videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))
+    if not Path(videos).is_dir() or len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
+        print(f"1. Making {_SOURCES} videos of {domain}")
+        synth(domain=domain, out=videos, sources=_SOURCES, seed=seed)
+    print("\n2. Cutting them into clips")
+    prepare(videos=(videos,), out=clips, domain=domain, clips_per_source=2, seed=seed)
+    print(f"\n3. Training for {minutes:g} minutes")
+    train(clips=clips, out=run, minutes=minutes, seed=seed)
+    print("\n4. Evaluating on videos that it never saw")
+    evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
+    print("\n5. Making a video from an unseen picture and the sound of another video")
+    unseen = synthesize(domain, home / "unseen", sources=2, seed=seed + _UNSEEN_SEED_STEP, seconds=8.0, size=96)
+    video = home / f"{domain}.mp4"
+    generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
+    print(
+        f"\nThe video: {video}\nThe figure: {report}/figure_2.png\n\nThe same with your own videos:\n"
+        "  s2v prepare  --videos FOLDER --out clips/mine\n"
+        "  s2v train    --clips clips/mine --out runs/mine\n"
+        "  s2v evaluate --checkpoint runs/mine --clips clips/mine --out reports/mine\n"
+        "  s2v generate --checkpoint runs/mine --image PICTURE --sound SOUND --out video.mp4"
+    )

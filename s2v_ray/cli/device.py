@@ -1,0 +1,18 @@
+"""Which device to compute on."""
+
+import torch
+
+from s2v_ray.config import UserError
+
+
+def choose_device(name: str) -> torch.device:
+    """"auto" is the GPU where there is one, else the CPU. Raises UserError for a device that isn't there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"--device is '{name}', but must be auto, cpu or cuda.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs here; use --device cpu.")
+    return device

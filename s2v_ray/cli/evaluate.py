@@ -1,0 +1,40 @@
+"""`s2v evaluate`."""
+
+from pathlib import Path
+from typing import Any
+
+
+def evaluate(
+    *, checkpoint: str, clips: str, out: str, split: str = "test", device: str = "auto", seed: int = 0
+) -> dict[str, Any]:
+    """Score a model on held-out videos, beside the real video, the frozen picture and the wrong sound.
+
+    Args:
+        checkpoint: a run (its best checkpoint) or one checkpoint.
+        clips: what s2v prepare wrote.
+        out: the folder for report.json and the figures.
+        split: test, val or train.
+        device: auto, cpu or cuda.
+        seed: of the wrong sounds and of the bootstrap.
+    """
+    from rich.console import Console
+
+    from s2v_ray.cli.device import choose_device
+    from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
+    from s2v_ray.evaluation.report import table
+    from s2v_ray.training.progress import ProgressBar
+
+    with ProgressBar("evaluating") as show:
+        report = evaluate_checkpoint(
+            checkpoint,
+            clips,
+            Path(out),
+            choose_device(device),
+            seed=seed,
+            split=split,
+            show=lambda done, total: show(done / total, f"{done} of {total} clips"),
+        )
+    Console(width=None if Console().is_terminal else 120).print(table(report))
+    print(f"Wrote {out}/report.json, {out}/figure_2.png and {out}/motion.png")
+    print(f"Next: s2v generate --checkpoint {checkpoint} --image PICTURE --sound SOUND --out video.mp4")
+    return report

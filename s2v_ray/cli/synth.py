@@ -1,0 +1,31 @@
+"""`s2v synth`."""
+
+
+def synth(
+    *, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: float = 6.0, size: int = 96
+) -> None:
+    """Make videos with sound, to try everything without any of your own.
+
+    Args:
+        domain: fireworks, sea, mouth or hand.
+        out: the folder for the videos.
+        sources: how many videos.
+        seed: another seed makes other videos.
+        seconds: how long each video lasts.
+        size: height and width in pixels, even.
+    """
+    from s2v_ray.media.synth.write import synthesize
+    from s2v_ray.training.progress import ProgressBar
+
+    with ProgressBar("making videos") as show:
+        paths = synthesize(
+            domain,
+            out,
+            sources=sources,
+            seed=seed,
+            seconds=seconds,
+            size=size,
+            on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),
+        )
+    print(f"Wrote {len(paths)} videos to {out}")
+    print(f"Next: s2v prepare --videos {out} --domain {domain} --out clips/{domain}")

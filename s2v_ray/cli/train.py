@@ -1,0 +1,141 @@
+"""`s2v train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2v_ray.config import Config, UserError, load_config
+
+if TYPE_CHECKING:
+    import torch
+
+    from s2v_ray.training.loop import Workers
+
+
+def train(
+    *,
+    clips: str,
+    out: str,
+    config: str = "tiny",
+    steps: int | None = None,
+    minutes: float | None = None,
+    workers: int = 0,
+    max_failures: int = 3,
+    device: str = "auto",
+    seed: int | None = None,
+    init_from: str | None = None,
+    settings: tuple[str, ...] = (),
+) -> None:
+    """Train a model on prepared clips. Ctrl-C saves and stops; the same command goes on.
+
+    Args:
+        clips: what s2v prepare wrote.
+        out: the run directory.
+        config: a preset (tiny, paper) or a TOML file.
+        steps: how many steps in all, over resumes; the first limit to be reached ends the training.
+        minutes: how many minutes in all, over resumes.
+        workers: processes that train together under Ray Train; 0 trains in this one, without Ray.
+        max_failures: how often Ray starts the workers again when one dies.
+        device: auto, cpu or cuda, without Ray.
+        seed: of the first weights, the order of clips and the augmentation.
+        init_from: a run or checkpoint whose weights to start from, for fine-tuning.
+        settings: any setting of the configuration as NAME=VALUE; --optim.generator-lr 1e-4 is the same as
+            --settings optim.generator-lr=1e-4.
+    """
+    from s2v_ray.clips.dataset import read_dataset
+    from s2v_ray.training.run import config_for_clips, open_run
+
+    overrides = dict(_name_and_value(setting) for setting in settings)
+    flags = {"training.steps": steps, "training.minutes": minutes, "training.seed": seed}
+    overrides |= {name: str(value) for name, value in flags.items() if value is not None}
+    resolved = config_for_clips(load_config(config, overrides), read_dataset(clips)[0])
+    run = Path(out)
+    check(resolved, clips)
+    if workers < 0:
+        raise UserError(f"--workers is {workers}, but must be 0 (no Ray) or more.")
+    open_run(run, resolved)
+    loop = partial(train_here, resolved, clips, run, init_from)
+    if workers:
+        from s2v_ray.cluster.train import train_on_workers
+
+        train_on_workers(loop, workers=workers, run=run, max_failures=max_failures)
+    else:
+        from s2v_ray.cli.device import choose_device
+        from s2v_ray.training.loop import Workers
+
+        loop(Workers(), choose_device(device), lambda location, metrics: None)
+    print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{run.name}")
+
+
+def check(config: Config, clips: str) -> None:
+    """Raise UserError before anything is written where the settings don't fit each other or the clips."""
+    from s2v_ray.clips.augmentation import window_frames
+    from s2v_ray.clips.reader import ClipReader
+    from s2v_ray.training.networks import build_networks
+
+    window_frames(config)
+    build_networks(config)
+    if not len(ClipReader(clips, "train")):
+        raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+
+
+def train_here(
+    config: Config,
+    clips: str,
+    run: Path,
+    init_from: str | None,
+    workers: Workers,
+    device: torch.device,
+    saved: Callable[[str, dict[str, float]], None],
+) -> None:
+    """Train in this process, alone or as one of several workers."""
+    from s2v_ray.clips.reader import ClipReader
+    from s2v_ray.evaluation.validation import validation
+    from s2v_ray.training.checkpoint import find_checkpoint, load_weights
+    from s2v_ray.training.interrupt import stop_signals
+    from s2v_ray.training.loop import resume
+    from s2v_ray.training.loop import train as train_loop
+    from s2v_ray.training.progress import ProgressBar
+    from s2v_ray.training.state import new_state
+
+    state = new_state(config, device, distributed=workers.world_size > 1)
+    is_first = workers.rank == 0
+    if resume(state, run):
+        told = f"Going on from step {state.step}"
+    elif init_from:
+        load_weights(state, find_checkpoint(init_from))
+        told = f"Starting from the weights of {init_from}"
+    else:
+        told = "Starting"
+    if is_first:
+        print(f"{told}; checkpoints, samples and TensorBoard events go to {run}", flush=True)
+    validate = validation(
+        ClipReader(clips, "val"), clips=config.training.validate_clips, resolution=config.data.resolution
+    )
+    with stop_signals() as stop, ProgressBar("training") as bar:
+        finished = train_loop(
+            state,
+            ClipReader(clips, "train"),
+            run,
+            device,
+            validate=validate,
+            show=lambda standing: bar(standing.done, standing.line()),
+            stop=stop,
+            workers=workers,
+            saved=saved,
+        )
+    if not finished:
+        raise KeyboardInterrupt
+    if is_first:
+        score = "" if state.best_score is None else f", best validation score {state.best_score:.3f}"
+        print(f"Trained {state.step} steps in {state.seconds / 60:.1f} minutes{score}: {run}", flush=True)
+
+
+def _name_and_value(setting: str) -> tuple[str, str]:
+    name, equals, value = setting.partition("=")
+    if not equals:
+        raise UserError(f"--settings '{setting}' must have the form NAME=VALUE, such as optim.generator-lr=1e-4.")
+    return name, value

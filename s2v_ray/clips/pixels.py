@@ -1,0 +1,52 @@
+"""Between stored bytes and what networks see: scale, crop and size."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# The paper crops 256 out of 286 pixels before it resizes to 64.
+_PAPER_STORED, _PAPER_CROP = 286, 256
+
+
+def crop_size(stored_size: int) -> int:
+    """The side of the square that is cut out of a stored frame: the paper's 256 out of 286."""
+    return round(stored_size * _PAPER_CROP / _PAPER_STORED)
+
+
+def stored_size_for(resolution: int) -> int:
+    """The smallest stored size whose crop has `resolution` pixels: 72 for 64."""
+    return next(size for size in range(resolution, 2 * resolution + 1) if crop_size(size) >= resolution)
+
+
+def to_float(frames_THWC: Tensor) -> Tensor:
+    """uint8 [..., H, W, C] in 0..255 to float [..., C, H, W] in [-1, 1]."""
+    return frames_THWC.movedim(-1, -3).float() / 127.5 - 1
+
+
+def to_bytes(video_TCHW: Tensor) -> Tensor:
+    """Float [..., C, H, W] in [-1, 1], values beyond cut, to uint8 [..., H, W, C]."""
+    return ((video_TCHW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1)
+
+
+def wave_to_float(wave: Tensor) -> Tensor:
+    """int16 samples to float in [-1, 1)."""
+    return wave.float() / 32768
+
+
+def resize(video_BTCHW: Tensor, resolution: int) -> Tensor:
+    """Square frames [..., C, H, W] to `resolution`, antialiased; as they are where they have it already."""
+    if video_BTCHW.shape[-1] == resolution:
+        return video_BTCHW
+    flat = video_BTCHW.flatten(0, -4) if video_BTCHW.dim() > 4 else video_BTCHW
+    small = functional.interpolate(flat, size=(resolution, resolution), mode="bilinear", antialias=True)
+    return small.reshape(*video_BTCHW.shape[:-2], resolution, resolution)
+
+
+def centre_crop(frames_THWC: np.ndarray, resolution: int) -> Tensor:
+    """Stored frames uint8 [T, S, S, 3] as evaluation and generation see them: float [T, 3, R, R] in [-1, 1]."""
+    stored = frames_THWC.shape[1]
+    size = crop_size(stored)
+    edge = (stored - size) // 2
+    square = torch.from_numpy(np.ascontiguousarray(frames_THWC[:, edge : edge + size, edge : edge + size]))
+    return resize(to_float(square), resolution)

@@ -1,0 +1,86 @@
+"""Prepared clips, by number: each read costs the bytes of that clip and no more."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from s2v_ray.clips.dataset import read_dataset
+from s2v_ray.clips.schema import SCHEMA_VERSION
+from s2v_ray.clips.settings import ClipSettings
+from s2v_ray.clips.splits import SPLITS
+from s2v_ray.config import UserError
+from s2v_ray.media.storage import join, list_files, locate
+
+_OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono. Both are read-only views of what was read."""
+
+    clip_id: str
+    source: str
+    start_seconds: float
+    frames_THWC: np.ndarray
+    wave: np.ndarray
+
+
+class ClipReader:
+    """The clips of some splits of a data set, in the order of their files' names."""
+
+    def __init__(self, clips: str, splits: str | Iterable[str]) -> None:
+        self.location = str(clips)
+        self.settings: ClipSettings
+        self.settings, self.description = read_dataset(clips)
+        self._rows: list[tuple[str, int]] = []
+        self._sources: list[str] = []
+        for split in [splits] if isinstance(splits, str) else splits:
+            if split not in SPLITS:
+                raise UserError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
+            for name in list_files(join(clips, f"split={split}")):
+                if name.endswith(".parquet") and not name.startswith("."):
+                    self._add(join(clips, f"split={split}", name))
+
+    def _add(self, location: str) -> None:
+        file = _open(location)
+        self._rows += [(location, row) for row in range(file.num_row_groups)]
+        self._sources += [file.read_row_group(0, ["source"])["source"][0].as_py()] * file.num_row_groups
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def sources(self) -> list[str]:
+        """The source of each clip."""
+        return self._sources
+
+    def __getitem__(self, number: int) -> Clip:
+        location, row = self._rows[number]
+        table = _open(location).read_row_group(row, ["clip_id", "source", "start_seconds", "frames", "waveform"])
+        shape = (self.settings.frames, self.settings.stored_size, self.settings.stored_size, 3)
+        return Clip(
+            clip_id=table["clip_id"][0].as_py(),
+            source=table["source"][0].as_py(),
+            start_seconds=table["start_seconds"][0].as_py(),
+            frames_THWC=np.frombuffer(table["frames"][0].as_buffer(), dtype=np.uint8).reshape(shape),
+            wave=np.frombuffer(table["waveform"][0].as_buffer(), dtype="<i2"),
+        )
+
+
+@lru_cache(maxsize=_OPEN_FILES)
+def _open(location: str) -> pq.ParquetFile:
+    filesystem, path = locate(location)
+    try:
+        file = pq.ParquetFile(filesystem.open_input_file(path))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{location} is no whole Parquet file ({error}); remove it and prepare it again.") from None
+    version = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
+    if version != str(SCHEMA_VERSION):
+        raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
+    if file.metadata.num_rows != file.num_row_groups:
+        raise UserError(f"{location} holds several clips a row group, so it was not written by s2v; prepare it again.")
+    return file

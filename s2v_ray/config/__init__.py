@@ -1,0 +1,33 @@
+"""Settings: frozen dataclasses, strict TOML presets, dotted overrides."""
+
+from s2v_ray.config.errors import MediaError, UserError
+from s2v_ray.config.load import config_from_dict, config_to_toml, load_config, override
+from s2v_ray.config.schema import (
+    ClipConfig,
+    Config,
+    DataConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    LossConfig,
+    OptimConfig,
+    SoundConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "ClipConfig",
+    "Config",
+    "DataConfig",
+    "DiscriminatorConfig",
+    "GeneratorConfig",
+    "LossConfig",
+    "MediaError",
+    "OptimConfig",
+    "SoundConfig",
+    "TrainingConfig",
+    "UserError",
+    "config_from_dict",
+    "config_to_toml",
+    "load_config",
+    "override",
+]

@@ -1,0 +1,45 @@
+"""The validation that training is handed: the same measure as `s2v evaluate`, on a few clips of `val`."""
+
+import numpy as np
+import torch
+
+from s2v_ray.clips.pixels import to_bytes
+from s2v_ray.clips.reader import ClipReader
+from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, wrong_sounds
+from s2v_ray.evaluation.scores import score_clip, score_sources
+from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.training.loop import Validate, Validation
+
+_WRONG_SOUNDS = 3
+_SEED = 0  # the same wrong sounds at every validation
+_SAMPLE_EVERY = 20
+
+
+def validation(reader: ClipReader, *, clips: int, resolution: int) -> Validate | None:
+    """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
+
+    The score is motion explained plus right minus wrong motion correlation: at best 2.
+    """
+    numbers = [reader.sources.index(source) for source in dict.fromkeys(reader.sources)][:clips]
+    if not numbers:
+        return None
+
+    def validate(model: SoundToVideo) -> Validation:
+        made = []
+        for number in numbers:
+            others = wrong_sounds(reader, None, number, count=_WRONG_SOUNDS, seed=_SEED)
+            made.append(clip_videos(model, reader, number, others, resolution))
+        sources = score_sources([score_clip(videos, appearance=False) for videos in made])
+        metrics = {
+            name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))
+            for name in ("motion_correlation", "right_minus_wrong", "motion_explained")
+        }
+        return Validation(metrics["motion_explained"] + metrics["right_minus_wrong"], metrics, _strip(made[0]))
+
+    return validate
+
+
+def _strip(videos: ClipVideos) -> np.ndarray:
+    """Every 20th frame: ours above, the real ones below, uint8 [2·H, frames·W, 3]."""
+    rows = [torch.cat(list(video[::_SAMPLE_EVERY]), dim=2) for video in (videos.model, videos.real)]
+    return to_bytes(torch.cat(rows, dim=1)).numpy()

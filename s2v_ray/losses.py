@@ -1,0 +1,47 @@
+"""The paper's losses, as functions of logits and frames. Each is a mean, in natural-log units or squared pixels."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Equations 3 and 4, as what D minimises: −E[log D(real)] − E[log(1 − D(fake))], with D = sigmoid(logits)."""
+    return functional.softplus(-real_logits).mean() + functional.softplus(fake_logits).mean()
+
+
+def adversarial_loss(fake_logits: Tensor, kind: str) -> Tensor:
+    """The same, as what G minimises: "saturating" E[log(1 − D(fake))], or "non_saturating" −E[log D(fake)]."""
+    if kind == "saturating":
+        return -functional.softplus(fake_logits).mean()
+    if kind == "non_saturating":
+        return functional.softplus(-fake_logits).mean()
+    raise ValueError(f"kind is {kind!r}, but must be 'saturating' or 'non_saturating'.")
+
+
+def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
+    """Equation 5, the mean absolute error ("l1"), or the mean squared error ("l2"), over all frames."""
+    if generated.shape != real.shape:
+        raise ValueError(f"generated is {tuple(generated.shape)} and real {tuple(real.shape)}, but must be equal.")
+    if kind == "l1":
+        return functional.l1_loss(generated, real)
+    if kind == "l2":
+        return functional.mse_loss(generated, real)
+    raise ValueError(f"kind is {kind!r}, but must be 'l1' or 'l2'.")
+
+
+def generator_loss(
+    image_logits: Tensor,
+    video_logits: Tensor,
+    reconstruction: Tensor,
+    *,
+    adversarial_image_weight: float,
+    adversarial_video_weight: float,
+    reconstruction_weight: float,
+    adversarial: str,
+) -> Tensor:
+    """Equations 1 and 2: λ_adv-I · L_adv-I + λ_adv-V · L_adv-V + weight · L_rec."""
+    return (
+        adversarial_image_weight * adversarial_loss(image_logits, adversarial)
+        + adversarial_video_weight * adversarial_loss(video_logits, adversarial)
+        + reconstruction_weight * reconstruction
+    )

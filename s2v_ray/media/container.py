@@ -1,0 +1,133 @@
+"""Opening a media file, choosing its streams, its clock's zero, and decoding one stream packet by packet."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from s2v_ray.config.errors import MediaError
+
+av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
+
+
+def open_container(path: str | Path) -> InputContainer:
+    """Open the local media file `path` for reading; close it, or use it in a `with`.
+
+    Raises MediaError `not_found` or `unreadable`.
+    """
+    try:
+        return av.open(str(path), "r", metadata_errors="replace")
+    except FileNotFoundError:
+        raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({_why(error)}).") from None
+
+
+def video_stream(container: InputContainer) -> VideoStream:
+    """The picture stream that FFmpeg chooses by default; cover art is none.
+
+    Raises MediaError `no_video`, and `undecodable_video` where there is no decoder.
+    """
+    stream = _best_video(container)
+    if stream is None:
+        raise MediaError("no_video", f"'{container.name}' ({container.format.name}) has no moving picture.")
+    if stream.codec_context is None:
+        raise undecodable(container, stream)
+    return stream
+
+
+def audio_stream(container: InputContainer) -> AudioStream:
+    """The sound stream that FFmpeg chooses by default.
+
+    Raises MediaError `no_audio`, and `undecodable_audio` where there is no decoder.
+    """
+    stream = _best_audio(container)
+    if stream is None:
+        raise MediaError("no_audio", f"'{container.name}' ({container.format.name}) has no sound.")
+    if stream.codec_context is None:
+        raise undecodable(container, stream)
+    return stream
+
+
+def undecodable(container: InputContainer, stream: VideoStream | AudioStream) -> MediaError:
+    """The error for a stream of which nothing decodes."""
+    name = stream.codec_context.name if stream.codec_context else "unknown codec"
+    what = "picture" if stream.type == "video" else "sound"
+    return MediaError(f"undecodable_{stream.type}", f"No {what} of '{container.name}' can be decoded ({name}).")
+
+
+def clock_zero(container: InputContainer) -> Fraction:
+    """The time in seconds, by the streams' own timestamps, at which the file starts: the earlier of the two."""
+    streams = [stream for stream in (_best_video(container), _best_audio(container)) if stream is not None]
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in streams
+        if stream.start_time is not None and stream.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def decode_video(container: InputContainer, stream: VideoStream, threads: int) -> Iterator[VideoFrame]:
+    """Every frame of `stream` that decodes, in the order shown."""
+    return _decode(container, stream, threads)
+
+
+def decode_audio(container: InputContainer, stream: AudioStream, threads: int) -> Iterator[AudioFrame]:
+    """Every frame of `stream` that decodes."""
+    return _decode(container, stream, threads)
+
+
+def read_packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[av.Packet]:
+    """The packets of `stream` alone, up to where the file ends or breaks off."""
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+
+
+def decode_packet(stream: VideoStream | AudioStream, packet: av.Packet | None) -> list[Any]:
+    """The frames that `packet` completes (None: those still held back); none where it is damaged.
+
+    An empty packet means "as before" (Theora has them) and gives none: the decoder would take it for the end.
+    """
+    if packet is not None and not packet.size:
+        return []
+    try:
+        return stream.decode(packet)
+    except av.error.FFmpegError:
+        return []
+
+
+def _decode(container: InputContainer, stream: VideoStream | AudioStream, threads: int) -> Iterator[Any]:
+    stream.codec_context.thread_type, stream.codec_context.thread_count = ThreadType.AUTO, threads
+    for packet in read_packets(container, stream):
+        yield from decode_packet(stream, packet)
+    yield from decode_packet(stream, None)
+
+
+def _best_video(container: InputContainer) -> VideoStream | None:
+    best = container.streams.best("video")
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return best if best in moving else next(iter(moving), None)
+
+
+def _best_audio(container: InputContainer) -> AudioStream | None:
+    return container.streams.best("audio")  # type: ignore[return-value]
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

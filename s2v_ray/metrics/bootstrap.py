@@ -1,0 +1,42 @@
+"""How sure is a mean over sources?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over `count` sources and its interval; `low` and `high` are None where one source allows none."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+
+
+def interval(values_per_source: Sequence[float], *, seed: int, resamples: int = 2000, level: float = 0.95) -> Interval:
+    """The mean of one value a source, with its percentile bootstrap interval (Efron 1979).
+
+    Sources are drawn again with replacement, never clips, since the clips of one source are alike. The same
+    seed gives the same interval. Raises ValueError where there are no values, one is not finite, resamples is
+    below 1, or level is not within (0, 1).
+    """
+    values = np.asarray(values_per_source, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"values_per_source has shape {values.shape}; it must hold one value a source.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"values_per_source holds {values[~np.isfinite(values)][0]}; every value must be finite.")
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}; it must be at least 1.")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1.")
+
+    mean = float(values.mean())
+    if values.size == 1:
+        return Interval(mean, None, None, 1)
+    generator = np.random.default_rng(seed)
+    means = [generator.choice(values, values.size).mean() for _ in range(resamples)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high), values.size)

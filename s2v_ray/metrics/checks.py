@@ -1,0 +1,40 @@
+"""What the metrics ask of their input, said at the door."""
+
+import torch
+from torch import Tensor
+
+# Rounding in a resize or a mean may step this far outside [-1, 1].
+_ROUNDING = 1e-4
+
+
+def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Tensor:
+    """The video [T, C, H, W] as float64 on the CPU, without gradient.
+
+    float64 so that sums over millions of pixels do not depend on their order; on the CPU since not every
+    accelerator has float64. Raises ValueError, naming `name`, unless it is a non-empty float video of at
+    least `least_frames` frames with finite values in [-1, 1].
+    """
+    shape = tuple(video_TCHW.shape)
+    if video_TCHW.ndim != 4 or 0 in shape:
+        raise ValueError(f"{name} has shape {shape}; it must be a non-empty video [T, C, H, W].")
+    if not video_TCHW.is_floating_point():
+        raise ValueError(f"{name} holds {video_TCHW.dtype}; it must hold floats in [-1, 1].")
+    if shape[0] < least_frames:
+        raise ValueError(f"{name} has {shape[0]} frame(s); this needs at least {least_frames}.")
+    video_TCHW = video_TCHW.detach().to("cpu").to(torch.float64)
+    low, high = video_TCHW.aminmax()
+    # Written so that NaN, for which every comparison is false, is refused too.
+    if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):
+        raise ValueError(f"{name} has values from {low.item():g} to {high.item():g}; they must lie in [-1, 1].")
+    return video_TCHW
+
+
+def checked_pair(generated_TCHW: Tensor, real_TCHW: Tensor, *, least_frames: int = 1) -> tuple[Tensor, Tensor]:
+    """Both videos through `checked_video`; raises ValueError also where their shapes differ."""
+    if generated_TCHW.shape != real_TCHW.shape:
+        shapes = f"{tuple(generated_TCHW.shape)} and {tuple(real_TCHW.shape)}"
+        raise ValueError(f"generated_TCHW and real_TCHW have shapes {shapes}; they must be the same.")
+    return (
+        checked_video("generated_TCHW", generated_TCHW, least_frames=least_frames),
+        checked_video("real_TCHW", real_TCHW, least_frames=least_frames),
+    )

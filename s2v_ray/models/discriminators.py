@@ -1,0 +1,48 @@
+"""D_I judges single frames, D_V windows of T consecutive frames. Both return logits, one a patch."""
+
+from torch import Tensor, nn
+
+_SLOPE = 0.2
+_GROUP_CHANNELS = 16
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
+
+
+class ImageDiscriminator(nn.Module):
+    """Halving convolutions, then one logit a place, as in pix2pix's PatchGAN."""
+
+    def __init__(self, *, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *channels[:-1]), channels, strict=True):
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            layers += [_norm(after)] if before != 3 else []
+            layers.append(nn.LeakyReLU(_SLOPE))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))
+
+    def forward(self, frames_NCHW: Tensor) -> Tensor:
+        """Frames [N, 3, H, W] in [-1, 1] to logits [N, patches]; above zero is real."""
+        if frames_NCHW.dim() != 4 or frames_NCHW.shape[1] != 3:
+            raise ValueError(f"frames_NCHW is {tuple(frames_NCHW.shape)}, but must be [N, 3, H, W].")
+        return self.layers(frames_NCHW).flatten(1)
+
+
+class VideoDiscriminator(nn.Module):
+    """The same in three dimensions, as in MoCoGAN: height and width are halved, time is looked at whole."""
+
+    def __init__(self, *, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *channels[:-1]), channels, strict=True):
+            layers.append(nn.Conv3d(before, after, (3, 4, 4), stride=(1, 2, 2), padding=1))
+            layers += [_norm(after)] if before != 3 else []
+            layers.append(nn.LeakyReLU(_SLOPE))
+        self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, 3, padding=1))
+
+    def forward(self, video_BTCHW: Tensor) -> Tensor:
+        """Windows [B, T, 3, H, W] in [-1, 1] to logits [B, patches]; above zero is real."""
+        if video_BTCHW.dim() != 5 or video_BTCHW.shape[2] != 3:
+            raise ValueError(f"video_BTCHW is {tuple(video_BTCHW.shape)}, but must be [B, T, 3, H, W].")
+        return self.layers(video_BTCHW.transpose(1, 2)).flatten(1)

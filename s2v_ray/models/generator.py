@@ -1,0 +1,109 @@
+"""G of the paper: a U-Net from (input picture, Sf_t) to frame t.
+
+The picture is the same for all frames of a clip, so it is encoded once a clip. In the decoder the convolution over
+concat(x, skip) is the sum of one over x, once a frame, and one over the skip, once a clip and broadcast over frames:
+the same function as encoding and concatenating for every frame, at a fraction of the work.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_GROUP_CHANNELS = 16
+_SLOPE = 0.2
+
+
+def norm(channels: int, size: int) -> nn.Module:
+    """GroupNorm, which couples no samples; none on maps of up to 2x2, where it would divide the sound away."""
+    if size <= 2:
+        return nn.Identity()
+    return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
+
+
+class UpBlock(nn.Module):
+    """Double a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound."""
+
+    def __init__(
+        self, x_channels: int, skip_channels: int, out_channels: int, *, out_size: int, sound_features: int, last: bool
+    ) -> None:
+        super().__init__()
+        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, 4, stride=2, padding=1)
+        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, 4, stride=2, padding=1, bias=False)
+        self.norm = nn.Identity() if last else norm(out_channels, out_size)
+        self.film = nn.Linear(sound_features, 2 * out_channels) if sound_features else None
+        self.last = last
+
+    def forward(self, x_NCHW: Tensor, skip_BCHW: Tensor, sound_ND: Tensor) -> Tensor:
+        """N = B·T maps, frames of a clip together; B skips."""
+        skip_B1CHW = self.over_skip(skip_BCHW).unsqueeze(1)
+        x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)) + skip_B1CHW
+        x = self.norm(x_BTCHW.flatten(0, 1))
+        if self.film is not None:
+            scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
+            x = x * (1 + scale) + shift
+        return x if self.last else functional.leaky_relu(x, _SLOPE)
+
+
+class Generator(nn.Module):
+    """`channels[i]` are the encoder's after i + 1 halvings; the sound joins at the innermost map.
+
+    With `film_levels`, it also scales and shifts the output of that many innermost decoder levels. `output` is "tanh"
+    or "residual": what the decoder makes is added to the input picture.
+    """
+
+    def __init__(
+        self, *, resolution: int, channels: tuple[int, ...], sound_features: int, film_levels: int, output: str
+    ) -> None:
+        super().__init__()
+        depth = len(channels)
+        if resolution % 2**depth:
+            raise ValueError(f"resolution is {resolution}, but must be a multiple of {2**depth} for {depth} halvings.")
+        inputs = (3, *channels)
+        sizes = [resolution // 2**level for level in range(depth + 1)]
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(inputs[level], channels[level], 4, stride=2, padding=1),
+                norm(channels[level], sizes[level + 1]) if level else nn.Identity(),
+                nn.LeakyReLU(_SLOPE),
+            )
+            for level in range(depth)
+        )
+        # From the innermost out. The first takes the sound where the others take the level below.
+        self.up = nn.ModuleList(
+            UpBlock(
+                sound_features if level == depth - 1 else channels[level],
+                channels[level],
+                channels[level - 1] if level else 3,
+                out_size=sizes[level],
+                sound_features=sound_features if level and depth - 1 - level < film_levels else 0,
+                last=level == 0,
+            )
+            for level in reversed(range(depth))
+        )
+        self.residual = output == "residual"
+        if self.residual:
+            # It starts as the picture itself.
+            for convolution in (self.up[-1].over_x, self.up[-1].over_skip):
+                nn.init.normal_(convolution.weight, std=1e-3)
+            nn.init.zeros_(self.up[-1].over_x.bias)
+
+    def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`."""
+        return self.decode(self.encode(picture_BCHW), sound_BTD)
+
+    def encode(self, picture_BCHW: Tensor) -> list[Tensor]:
+        """The picture and its maps after each halving: all that the decoder needs of it, for any number of frames."""
+        maps = [picture_BCHW]
+        for block in self.down:
+            maps.append(block(maps[-1]))
+        return maps
+
+    def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
+        """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
+        picture, *skips = maps
+        sound_ND = sound_BTD.flatten(0, 1)
+        x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
+        for block, skip in zip(self.up, reversed(skips), strict=True):
+            x = block(x, skip, sound_ND)
+        made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
+        return picture.unsqueeze(1) + made_BTCHW if self.residual else torch.tanh(made_BTCHW)

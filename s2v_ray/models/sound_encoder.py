@@ -1,0 +1,64 @@
+"""SE of the paper: what the sound says about the motion at each frame."""
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SoundEncoder(nn.Module):
+    """Per-frame spectra Sp_1..N through a bidirectional LSTM with zero initial states: Sf_1..N.
+
+    The hop is one frame period. The analysis window is `window_frames` of them, centred on the frame's middle, so
+    that S samples give exactly S / samples_per_frame frames. `spectrogram` is "linear" (magnitudes, as the paper)
+    or "log_mel" (`mel_bands` bands).
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int,
+        samples_per_frame: int,
+        spectrogram: str,
+        window_frames: int,
+        mel_bands: int,
+        hidden: int,
+    ) -> None:
+        super().__init__()
+        self.samples_per_frame = samples_per_frame
+        window = samples_per_frame * window_frames
+        # What the window sticks out of the frame, before and behind.
+        self.before = (window - samples_per_frame) // 2
+        self.behind = window - samples_per_frame - self.before
+        self.logarithmic = spectrogram == "log_mel"
+        if self.logarithmic:
+            self.spectrogram: nn.Module = torchaudio.transforms.MelSpectrogram(
+                sample_rate, n_fft=window, hop_length=samples_per_frame, center=False, n_mels=mel_bands, f_min=30.0
+            )
+            bins = mel_bands
+        else:
+            self.spectrogram = torchaudio.transforms.Spectrogram(
+                n_fft=window, hop_length=samples_per_frame, center=False, power=1, normalized="frame_length"
+            )
+            bins = window // 2 + 1
+        self.lstm = nn.LSTM(bins, hidden, batch_first=True, bidirectional=True)
+        self.features = 2 * hidden
+
+    def forward(self, wave_BS: Tensor) -> Tensor:
+        """Samples [B, S] in [-1, 1], S a multiple of samples_per_frame, to features [B, T, D]."""
+        features_BTD, _ = self.lstm(self.spectra(wave_BS))
+        return features_BTD
+
+    def spectra(self, wave_BS: Tensor) -> Tensor:
+        """One spectrum a frame, [B, T, F]."""
+        if wave_BS.dim() != 2 or wave_BS.shape[1] % self.samples_per_frame or not wave_BS.shape[1]:
+            raise ValueError(
+                f"wave_BS is {tuple(wave_BS.shape)}, but must be [B, S] with S a multiple of {self.samples_per_frame}."
+            )
+        with torch.autocast(wave_BS.device.type, enabled=False):  # FFTs want float32
+            padded = functional.pad(wave_BS, (self.before, self.behind))
+            spectra_BFT = self.spectrogram(padded)
+            if self.logarithmic:
+                # Silence is -1, full-scale noise about 2.
+                spectra_BFT = (spectra_BFT + 1e-5).log10() / 5
+        return spectra_BFT.transpose(1, 2)

@@ -1,0 +1,21 @@
+"""SE and G together: one picture and a sound to the frames that are asked for."""
+
+from torch import Tensor, nn
+
+from s2v_ray.models.generator import Generator
+from s2v_ray.models.sound_encoder import SoundEncoder
+
+
+class SoundToVideo(nn.Module):
+    """The sound encoder hears the whole sound; the generator makes any of its frames."""
+
+    def __init__(self, sound_encoder: SoundEncoder, generator: Generator) -> None:
+        super().__init__()
+        self.sound_encoder, self.generator = sound_encoder, generator
+
+    def forward(self, picture_BCHW: Tensor, wave_BS: Tensor, frame_BF: Tensor | None = None) -> Tensor:
+        """Pictures [B, 3, H, W] and sounds [B, S], both in [-1, 1], to frames [B, F, 3, H, W]: F of them, or all."""
+        sound_BTD = self.sound_encoder(wave_BS)
+        if frame_BF is not None:
+            sound_BTD = sound_BTD.take_along_dim(frame_BF.unsqueeze(-1), dim=1)
+        return self.generator(picture_BCHW, sound_BTD)

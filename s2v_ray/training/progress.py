@@ -1,0 +1,75 @@
+"""How far a training is, for people: one bar in a terminal, a line now and then in a log."""
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a training stands. `minutes` is 0 where only `steps` limit it; `fresh_*` count since this start."""
+
+    step: int
+    steps: int
+    seconds: float
+    minutes: float
+    fresh_steps: int
+    fresh_seconds: float
+    values: dict[str, float]
+
+    @property
+    def done(self) -> float:
+        """The part that is done, 0..1, by whichever limit is nearer."""
+        by_time = self.seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(self.step / self.steps, by_time))
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate from the speed since this start."""
+        by_steps = (self.steps - self.step) * self.fresh_seconds / max(1, self.fresh_steps)
+        return max(0.0, min(by_steps, 60 * self.minutes - self.seconds) if self.minutes else by_steps)
+
+    def line(self) -> str:
+        """Everything in one line."""
+        values = "  ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in self.values.items())
+        speed = self.fresh_seconds / max(1, self.fresh_steps)
+        return f"step {self.step}  {speed:.2f} s/step  {_clock(self.seconds_left)} left  {values}"
+
+
+class ProgressBar:
+    """Call it with the part done, 0..1, and a line of text: a bar in a terminal, else the line every ten seconds."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.console = Console(highlight=False)
+        self.last_line = time.monotonic()
+        columns = TextColumn("{task.fields[label]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.task = self.bar.add_task("", total=1.0, label=label)
+
+    def __enter__(self) -> "ProgressBar":
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def __call__(self, done: float, text: str) -> None:
+        if self.console.is_terminal:
+            self.bar.update(self.task, completed=done, description=text)
+        elif time.monotonic() - self.last_line >= _SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            self.console.print(f"{self.label} {100 * done:3.0f} %  {text}", soft_wrap=True, markup=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

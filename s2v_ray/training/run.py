@@ -1,0 +1,42 @@
+"""A run directory: its configuration, written once and kept to."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from s2v_ray.clips.settings import ClipSettings
+from s2v_ray.config import Config, UserError, config_to_toml, load_config
+from s2v_ray.config.load import differing_names
+from s2v_ray.media.storage import write_bytes
+
+# A resumed run may go further, and be watched and saved at another pace.
+_FREE = {
+    "training.steps",
+    "training.minutes",
+    "training.save_every_steps",
+    "training.keep_checkpoints",
+    "training.validate_every_steps",
+    "training.validate_clips",
+    "training.loader_workers",
+    "training.compile",
+}
+
+
+def config_for_clips(config: Config, settings: ClipSettings) -> Config:
+    """The configuration with what the clips are."""
+    return replace(config, clips=settings.clip_config())
+
+
+def open_run(directory: Path, config: Config) -> None:
+    """Make the run directory with its `config.toml`, or see that the one that is there was made with the same settings.
+
+    Raises UserError by name for each that differs.
+    """
+    path = directory / "config.toml"
+    if path.exists():
+        names = [name for name in differing_names(asdict(load_config(str(path))), asdict(config)) if name not in _FREE]
+        if names:
+            raise UserError(
+                f"'{directory}' was trained with other settings ({', '.join(names)}); "
+                "give the same ones to go on with it, or another --out."
+            )
+    write_bytes(path, config_to_toml(config).encode())

@@ -1,0 +1,61 @@
+"""The paper's equations 1 to 5 against values worked out by hand."""
+
+from math import log
+
+import pytest
+import torch
+
+from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
+
+# sigmoid(ln 3) = 3/4, sigmoid(-ln 3) = 1/4, sigmoid(0) = 1/2.
+SURE, UNSURE, NOT = log(3), 0.0, -log(3)
+
+
+def test_equations_3_and_4():
+    # D(real) = 3/4 and 1/2, D(fake) = 1/4: −(ln 3/4 + ln 1/2)/2 − ln(1 − 1/4).
+    loss = discriminator_loss(torch.tensor([SURE, UNSURE]), torch.tensor([NOT]))
+    assert loss.item() == pytest.approx(-(log(3 / 4) + log(1 / 2)) / 2 - log(3 / 4))
+
+
+def test_a_discriminator_that_can_not_tell_loses_2_ln_2():
+    assert discriminator_loss(torch.zeros(4, 7), torch.zeros(4, 7)).item() == pytest.approx(2 * log(2))
+
+
+def test_the_generators_side():
+    fake = torch.tensor([SURE, NOT])
+    # Saturating: E log(1 − D) with D = 3/4, 1/4. Non-saturating: −E log D.
+    assert adversarial_loss(fake, "saturating").item() == pytest.approx((log(1 / 4) + log(3 / 4)) / 2)
+    assert adversarial_loss(fake, "non_saturating").item() == pytest.approx(-(log(3 / 4) + log(1 / 4)) / 2)
+    with pytest.raises(ValueError, match="must be 'saturating'"):
+        adversarial_loss(fake, "hinge")
+
+
+def test_equation_5_is_a_mean_over_all_frames():
+    generated = torch.tensor([[0.0, 1.0], [-1.0, 0.5]])
+    real = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    assert reconstruction_loss(generated, real, "l1").item() == pytest.approx((0 + 1 + 2 + 0.5) / 4)
+    assert reconstruction_loss(generated, real, "l2").item() == pytest.approx((0 + 1 + 4 + 0.25) / 4)
+    with pytest.raises(ValueError, match="must be equal"):
+        reconstruction_loss(generated, real[0], "l1")
+
+
+def test_equations_1_and_2_weigh_and_add():
+    loss = generator_loss(
+        torch.tensor([SURE]),
+        torch.tensor([UNSURE]),
+        torch.tensor(0.25),
+        adversarial_image_weight=2.0,
+        adversarial_video_weight=3.0,
+        reconstruction_weight=100.0,
+        adversarial="non_saturating",
+    )
+    assert loss.item() == pytest.approx(-2 * log(3 / 4) - 3 * log(1 / 2) + 25)
+
+
+def test_gradients_point_the_right_way():
+    fake = torch.tensor([0.3], requires_grad=True)
+    for kind in ("saturating", "non_saturating"):
+        (gradient,) = torch.autograd.grad(adversarial_loss(fake, kind), fake)
+        assert gradient.item() < 0  # a higher logit is better for G
+    (gradient,) = torch.autograd.grad(discriminator_loss(torch.zeros(1), fake), fake)
+    assert gradient.item() > 0  # and worse for D
