@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from s2v_ray.clips.dataset import read_dataset
 from s2v_ray.clips.schema import SCHEMA_VERSION
@@ -60,7 +61,9 @@ class ClipReader:
 
     def __getitem__(self, number: int) -> Clip:
         location, row = self._rows[number]
-        table = _open(location).read_row_group(row, ["clip_id", "source", "start_seconds", "frames", "waveform"])
+        columns = ["clip_id", "source", "start_seconds", "frames", "waveform"]
+        # One small row: Arrow's threads would cost more than they bring.
+        table = _open(location).read_row_group(row, columns, use_threads=False)
         shape = (self.settings.frames, self.settings.stored_size, self.settings.stored_size, 3)
         return Clip(
             clip_id=table["clip_id"][0].as_py(),
@@ -75,7 +78,10 @@ class ClipReader:
 def _open(location: str) -> pq.ParquetFile:
     filesystem, path = locate(location)
     try:
-        file = pq.ParquetFile(filesystem.open_input_file(path))
+        if isinstance(filesystem, fs.LocalFileSystem):
+            file = pq.ParquetFile(path, memory_map=True)
+        else:
+            file = pq.ParquetFile(filesystem.open_input_file(path))
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{location} is no whole Parquet file ({error}); remove it and prepare it again.") from None
     version = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
