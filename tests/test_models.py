@@ -136,7 +136,10 @@ def test_the_strength_of_the_sound_reaches_the_picture(channels, film_levels, ou
 def test_no_network_couples_the_samples_of_a_batch():
     torch.manual_seed(0)
     video = torch.rand(3, 4, 3, 32, 32)
-    for judge, clips in ((ImageDiscriminator(channels=(8, 16)), video[:, 0]), (VideoDiscriminator(channels=(8, 16)), video)):
+    for judge, clips in (
+        (ImageDiscriminator(channels=(8, 16)), video[:, 0]),
+        (VideoDiscriminator(channels=(8, 16)), video),
+    ):
         assert torch.allclose(judge(clips)[:1], judge(clips[:1]), atol=1e-6)
         assert judge(clips).shape[0] == 3
     model = Generator(resolution=32, channels=(8, 16), sound_features=4, film_levels=1, output="tanh")

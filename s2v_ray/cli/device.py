@@ -6,7 +6,7 @@ from s2v_ray.config import UserError
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" is the GPU where there is one, else the CPU. Raises UserError for a device that isn't there."""
+    """The device called `name`; "auto" is the GPU where there is one, else the CPU. Raises UserError for any other."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

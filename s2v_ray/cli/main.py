@@ -8,7 +8,6 @@ from typing import Any
 import tyro
 
 import s2v_ray
-
 from s2v_ray.cli.demo import demo
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.generate import generate

@@ -1,5 +1,6 @@
 """`s2v prepare`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def prepare(
         print(f"{done_before} videos are done already.")
     left = {job.source.name: job for job in jobs}
     with ProgressBar("preparing clips") as show:
+        finished: Iterator[str]
         if local:
             finished = (prepare_source(job)["source"] for job in jobs)
         else:

@@ -1,9 +1,7 @@
 """`s2v synth`."""
 
 
-def synth(
-    *, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: float = 6.0, size: int = 96
-) -> None:
+def synth(*, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: float = 6.0, size: int = 96) -> None:
     """Make videos with sound, to try everything without any of your own.
 
     Args:

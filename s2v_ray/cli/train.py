@@ -76,10 +76,10 @@ def check(config: Config, clips: str) -> None:
     from s2v_ray.clips.reader import ClipReader
     from s2v_ray.training.networks import build_networks
 
-    window_frames(config)
-    build_networks(config)
     if not len(ClipReader(clips, "train")):
         raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+    window_frames(config)
+    build_networks(config)
 
 
 def train_here(

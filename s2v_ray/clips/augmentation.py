@@ -73,6 +73,7 @@ def window_frames(config: Config) -> int:
     if crop_size(clip.stored_size) < data.resolution:
         raise UserError(
             f"data.resolution is {data.resolution}, but clips stored at {clip.stored_size} pixels give crops of "
-            f"{crop_size(clip.stored_size)}; prepare them with --stored-size {stored_size_for(data.resolution)}, or train at a lower resolution."
+            f"{crop_size(clip.stored_size)}; prepare them with --stored-size {stored_size_for(data.resolution)}, "
+            "or train at a lower resolution."
         )
     return length

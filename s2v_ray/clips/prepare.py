@@ -18,7 +18,7 @@ from s2v_ray.clips.windows import window_starts
 from s2v_ray.config import MediaError
 from s2v_ray.media.decode import Window, decode_windows
 from s2v_ray.media.probe import MediaInfo, probe
-from s2v_ray.media.storage import exists, join, writing
+from s2v_ray.media.storage import exists, join, remove_file, writing
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def prepare_source(job: Job) -> dict[str, Any]:
     rejects: list[dict[str, Any]] = []
     version = job.source.version()
     clips = 0
+    target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
     try:
-        info = probe(job.source.path)
-        starts = _starts(job.source, info, job.settings)
-        target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
+        starts = _starts(job.source, probe(job.source.path), job.settings)
         clips = _write_clips(job, starts, target, rejects)
     except MediaError as error:
         rejects.append(_reject(job.source, None, error))
+    if not clips and exists(target):
+        remove_file(target)  # of an earlier version of the source
     return _record(job, version, clips, rejects)
 
 
@@ -101,7 +102,7 @@ def _starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fra
     if not starts:
         raise MediaError(
             "too_short",
-            f"Picture and sound together last {float(max(0, end - begin)):.2f} s, shorter than a clip of "
+            f"Picture and sound together last {max(0.0, float(end - begin)):.2f} s, shorter than a clip of "
             f"{float(settings.seconds):g} s; prepare with a smaller --clip-seconds to use it.",
         )
     return starts

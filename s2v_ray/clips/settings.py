@@ -8,11 +8,13 @@ from fractions import Fraction
 from s2v_ray.config import ClipConfig, UserError
 from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
 
+
 @dataclass(frozen=True)
 class ClipSettings:
     """Rates and sizes of every clip, and the choice of windows.
 
-    `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at random.
+    `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at
+    random.
     """
 
     frame_rate: str
@@ -77,4 +79,3 @@ def clip_settings(
         if value < least:
             raise UserError(f"{flag} is {value}, but must be at least {least}.")
     return ClipSettings(str(rate), sample_rate, int(frames), stored_size, clips_per_source, stride_seconds, seed)
-

@@ -55,7 +55,9 @@ def clip_videos(
         return ClipVideos(clip, real, make(clip.wave), [make(wave) for wave in others])
 
 
-def wrong_sounds(reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int) -> list[np.ndarray]:
+def wrong_sounds(
+    reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int
+) -> list[np.ndarray]:
     """Up to `count` sounds, each of another source, drawn by the seed; from `more` clips where `reader` has too few."""
     random = np.random.default_rng([seed, number])
     sounds: list[np.ndarray] = []

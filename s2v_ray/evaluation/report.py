@@ -126,14 +126,15 @@ def _median_clip(rows: list[dict[str, Any]]) -> int:
 
 def _draw(videos: ClipVideos, config: Config, out: Path) -> None:
     wave_S = wave_to_float(torch.from_numpy(videos.clip.wave.copy()))
-    rates = {"sample_rate": config.clips.sample_rate, "frame_rate": Fraction(config.clips.frame_rate)}
+    sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
     figure_2(
         out / "figure_2.png",
         wave_S=wave_S,
         picture_CHW=videos.real[0],
         generated_TCHW=videos.model,
         real_TCHW=videos.real,
-        **rates,
+        sample_rate=sample_rate,
+        frame_rate=frame_rate,
     )
     motion_curves(
         out / "motion.png",
@@ -141,5 +142,6 @@ def _draw(videos: ClipVideos, config: Config, out: Path) -> None:
         real_TCHW=videos.real,
         right_TCHW=videos.model,
         wrong_TCHW=videos.wrong[0] if videos.wrong else videos.frozen,
-        **rates,
+        sample_rate=sample_rate,
+        frame_rate=frame_rate,
     )

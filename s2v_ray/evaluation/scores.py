@@ -79,9 +79,11 @@ def _of_source(clips: list[dict[str, Any]]) -> dict[str, dict[str, float | None]
 
 
 def summarise(sources: list[dict[str, Any]], seed: int) -> dict[str, dict[str, dict[str, Any] | None]]:
-    """Each metric's mean over the sources that define it, with its bootstrap interval, for the model and its controls."""
+    """Each metric's mean over the sources that define it, with its bootstrap interval, for model and controls."""
     return {
-        name: {control: _interval([source["scores"][control][name] for source in sources], seed) for control in CONTROLS}
+        name: {
+            control: _interval([source["scores"][control][name] for source in sources], seed) for control in CONTROLS
+        }
         for name in sources[0]["scores"][REAL]
     }
 

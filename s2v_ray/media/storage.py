@@ -1,7 +1,6 @@
 """Local paths and object-store URIs alike, through pyarrow's file systems. A file appears whole or not at all."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 import uuid
@@ -92,7 +91,7 @@ def writing_path(path: Location) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield beside
-        os.replace(beside, path)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -101,6 +100,12 @@ def write_bytes(location: Location, content: bytes) -> None:
     """Write a whole file, or nothing."""
     with writing(location) as file:
         file.write(content)
+
+
+def remove_file(location: Location) -> None:
+    """Remove a file."""
+    filesystem, path = locate(location)
+    filesystem.delete_file(path)
 
 
 def remove_folder(location: Location) -> None:

@@ -69,7 +69,7 @@ class Generator(nn.Module):
             for level in range(depth)
         )
         # From the innermost out. The first takes the sound where the others take the level below.
-        self.up = nn.ModuleList(
+        blocks = [
             UpBlock(
                 sound_features if level == depth - 1 else channels[level],
                 channels[level],
@@ -79,13 +79,15 @@ class Generator(nn.Module):
                 last=level == 0,
             )
             for level in reversed(range(depth))
-        )
+        ]
+        self.up = nn.ModuleList(blocks)
         self.residual = output == "residual"
         if self.residual:
             # It starts as the picture itself.
-            for convolution in (self.up[-1].over_x, self.up[-1].over_skip):
-                nn.init.normal_(convolution.weight, std=1e-3)
-            nn.init.zeros_(self.up[-1].over_x.bias)
+            outermost = blocks[-1]
+            nn.init.normal_(outermost.over_x.weight, std=1e-3)
+            nn.init.normal_(outermost.over_skip.weight, std=1e-3)
+            nn.init.constant_(outermost.over_x.bias, 0.0)  # type: ignore[arg-type]
 
     def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`."""

@@ -185,7 +185,9 @@ def _put(networks: dict[str, nn.Module], tensors: dict[str, Tensor], checkpoint:
             module.load_state_dict(ours)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
-            raise UserError(f"The weights in '{checkpoint}' don't fit this configuration's {network}: {reason}") from None
+            raise UserError(
+                f"The weights in '{checkpoint}' don't fit this configuration's {network}: {reason}"
+            ) from None
 
 
 def _tensors(files: dict[str, bytes], name: str, checkpoint: Location) -> dict[str, Tensor]:

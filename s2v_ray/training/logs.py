@@ -16,6 +16,7 @@ class RunLogs:
 
     def __init__(self, directory: Path, step: int) -> None:
         self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
         metrics = directory / "metrics.jsonl"
         if metrics.exists():
             write_bytes(metrics, "".join(_lines_up_to(metrics, step)).encode())

@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.synth.mouth import HAIRS, SKINS, Canvas, Colour, shade
 from s2v_ray.media.synth.noise import add_at, to_pcm16
 from s2v_ray.media.synth.paint import coverage, lay_over, rgb
+from s2v_ray.media.synth.people import HAIRS, SKINS, Canvas, Colour, shade
 
 # A loud clap comes from a quick swing and high hands, a soft one from a slow swing and lower hands.
 _RISE_SECONDS_SOFT, _RISE_SECONDS_LOUD = 0.38, 0.28

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.synth.noise import to_pcm16
 from s2v_ray.media.synth.paint import lay_over, rgb
+from s2v_ray.media.synth.people import HAIRS, SKINS, SUPERSAMPLING, Canvas, Colour, shade
+from s2v_ray.media.synth.voice import answer_pulses
 
 VOWELS = "aiueo"
 CLOSED = 5  # the state after the five vowels: lips shut, no voice
@@ -33,7 +34,6 @@ _FORMANTS_VK = np.array(
     ],
     dtype=float,
 )
-_BANDWIDTHS_K = np.array([80, 90, 120, 175, 250], dtype=float)  # hertz
 
 # Shapes in units of the speaker's mouth width: the opening's width and height, its roundness (0 lens, 1 ellipse),
 # how far the upper and lower teeth and the tongue reach into it, and the thickness of the lips.
@@ -49,7 +49,6 @@ _SHAPES_VP = np.array(
 )
 
 _FULL_LOUDNESS_RMS = 0.12
-_SUPERSAMPLING = 4
 
 
 def scene(
@@ -133,7 +132,7 @@ def _sing(song: Song, sample_count: int, sample_rate: int) -> np.ndarray:
     loudness_P = _glide(song, song.loudness[:, None], pulse_seconds_P)[:, 0]
     formants_PK = _glide(song, _FORMANTS_VK[song.states] * song.tract_scale, pulse_seconds_P)
     voiced_P = loudness_P > 1e-3
-    wave = _answer_pulses(pulse_seconds_P[voiced_P], formants_PK[voiced_P], loudness_P[voiced_P], sample_rate)
+    wave = answer_pulses(pulse_seconds_P[voiced_P], formants_PK[voiced_P], loudness_P[voiced_P], sample_rate)
     wave = np.pad(wave, (0, max(0, sample_count - len(wave))))[:sample_count]
     # Pulses have unit energy, so their number a second sets the level.
     return to_pcm16(_FULL_LOUDNESS_RMS * np.sqrt(sample_rate / song.pitch_hertz) * wave)
@@ -148,89 +147,6 @@ def _glottal_pulses(song: Song, seconds: float) -> np.ndarray:
         semitones += depth * np.sin(2 * np.pi * (hertz * grid_seconds + rng.random()))
     cycles = np.cumsum(song.pitch_hertz * 2 ** (semitones / 12)) / 1000
     return np.interp(np.arange(1, int(cycles[-1])), cycles, grid_seconds)
-
-
-def _answer_pulses(
-    pulse_seconds_P: np.ndarray, formants_PK: np.ndarray, loudness_P: np.ndarray, sample_rate: int
-) -> np.ndarray:
-    """The sum of the vocal tract's answers to glottal pulses, float, each of energy loudness²."""
-    if len(pulse_seconds_P) == 0:
-        return np.zeros(0)
-    length = 1 << int(np.ceil(np.log2(0.04 * sample_rate)))  # formants have died down after 40 ms
-    hertz_F = np.fft.rfftfreq(length, 1 / sample_rate)
-    hertz_F = hertz_F[hertz_F < 7000]  # next to nothing lies above
-    # Glottal flow falls by 12 dB an octave above 100 Hz, and radiation from the lips rises by 6.
-    source_F = 1j * hertz_F / (1 + 1j * hertz_F / 100) ** 2
-    spectra_PF = np.tile(source_F, (len(pulse_seconds_P), 1))
-    for formant_P, bandwidth in zip(formants_PK.T, _BANDWIDTHS_K, strict=True):
-        square_P1 = formant_P[:, None] ** 2
-        spectra_PF *= square_P1 / (square_P1 - hertz_F**2 + 1j * bandwidth * hertz_F)
-    spectra_PF *= loudness_P[:, None] / np.linalg.norm(spectra_PF, axis=1, keepdims=True) * np.sqrt(length / 2)
-    # The fraction of a sample by which a pulse is late, as a phase: whole samples alone would sound rough.
-    start_P = np.floor(pulse_seconds_P * sample_rate).astype(int)
-    late_P1 = (pulse_seconds_P - start_P / sample_rate)[:, None]
-    spectra_PF *= np.exp(-2j * np.pi * hertz_F * late_P1)
-    answers_PS = np.fft.irfft(spectra_PF, length)
-    wave = np.zeros(start_P[-1] + length)
-    for start, answer_S in zip(start_P, answers_PS, strict=True):
-        wave[start : start + length] += answer_S
-    return wave
-
-
-Colour = np.ndarray  # RGB in [0, 1], float32 [3]
-SKINS = np.array(
-    [(250, 217, 190), (240, 195, 160), (222, 170, 128), (190, 134, 94), (148, 98, 66), (108, 70, 50)], np.float32
-)
-SKINS /= 255
-HAIRS = np.array(
-    [(36, 28, 28), (74, 46, 30), (122, 76, 40), (196, 148, 72), (226, 200, 130), (158, 62, 36), (150, 150, 155)],
-    np.float32,
-)
-HAIRS /= 255
-
-
-def shade(colour: Colour, factor: float) -> Colour:
-    """The colour made darker (factor below 1) or lighter."""
-    return np.minimum(1, colour * factor)
-
-
-class Canvas:
-    """A picture to paint with antialiased shapes, in units of its side from the top left corner."""
-
-    def __init__(self, size: int, above: Colour, below: Colour) -> None:
-        """Start with a wall that fades from the colour `above` to the colour `below`."""
-        self._side = _SUPERSAMPLING * size
-        fade_Y11 = np.linspace(0, 1, self._side)[:, None, None]
-        wall = np.broadcast_to(255 * (above + fade_Y11 * (below - above)), (self._side, self._side, 3))
-        self._image = Image.fromarray(wall.astype(np.uint8))
-        self._pen = ImageDraw.Draw(self._image)
-
-    def ellipse(self, x: float, y: float, half_width: float, half_height: float, colour: Colour) -> None:
-        corners = [(x - half_width) * self._side, (y - half_height) * self._side]
-        corners += [(x + half_width) * self._side, (y + half_height) * self._side]
-        self._pen.ellipse(corners, fill=_whole(colour))
-
-    def box(self, left: float, top: float, right: float, bottom: float, colour: Colour, radius: float = 0) -> None:
-        corners = [value * self._side for value in (left, top, right, bottom)]
-        self._pen.rounded_rectangle(corners, radius * self._side, fill=_whole(colour))
-
-    def frame(self, left: float, top: float, right: float, bottom: float, colour: Colour, radius: float) -> None:
-        corners = [value * self._side for value in (left, top, right, bottom)]
-        self._pen.rounded_rectangle(
-            corners, radius * self._side, outline=_whole(colour), width=round(0.011 * self._side)
-        )
-
-    def polygon(self, corners: list[tuple[float, float]], colour: Colour) -> None:
-        self._pen.polygon([(x * self._side, y * self._side) for x, y in corners], fill=_whole(colour))
-
-    def finish(self) -> np.ndarray:
-        """The picture, float32 [size, size, 3] in [0, 1]."""
-        return np.asarray(self._image.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
-
-
-def _whole(colour: Colour) -> tuple[int, int, int]:
-    red, green, blue = (round(255 * float(channel)) for channel in colour)
-    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -337,8 +253,8 @@ def _draw_frames(face: _Face, shapes_TP: np.ndarray, size: int) -> Iterator[np.n
     top = int(face.centre_y * size)
     left = max(0, int((face.centre_x - face.half_width) * size) - 1)
     right = min(size, int((face.centre_x + face.half_width) * size) + 2)
-    columns_X = np.arange(left * _SUPERSAMPLING, right * _SUPERSAMPLING)
-    x_X = ((columns_X + 0.5) / (_SUPERSAMPLING * size) - face.centre_x).astype(np.float32)
+    columns_X = np.arange(left * SUPERSAMPLING, right * SUPERSAMPLING)
+    x_X = ((columns_X + 0.5) / (SUPERSAMPLING * size) - face.centre_x).astype(np.float32)
     row_Y1 = (np.arange(top, size) / size).astype(np.float32)[:, None]
     for shape_P in shapes_TP:
         frame = backdrop.copy()
@@ -354,7 +270,7 @@ def _paint_jaw_and_mouth(
     def paint(upper_X: np.ndarray | float, lower_X: np.ndarray, colour: Colour) -> None:
         """Colour each column from `upper_X` down to `lower_X`, antialiased by the share of each pixel covered."""
         covered_YX = np.minimum(row_Y1 + 1 / size, lower_X) - np.maximum(row_Y1, upper_X)
-        covered_YX = np.clip(covered_YX * size, 0, 1).reshape(len(row_Y1), -1, _SUPERSAMPLING)
+        covered_YX = np.clip(covered_YX * size, 0, 1).reshape(len(row_Y1), -1, SUPERSAMPLING)
         lay_over(region_YXC, colour, covered_YX.mean(axis=2))
 
     width, height, roundness, upper_teeth, lower_teeth, tongue, lip = (shape_P * face.mouth_width).tolist()

@@ -1,0 +1,7 @@
+"""`s2v evaluate` on a cluster: ray job submit --working-dir . -- python jobs/evaluate.py FLAGS."""
+
+import sys
+
+from s2v_ray.cli import main
+
+sys.exit(main(["evaluate", *sys.argv[1:]]))

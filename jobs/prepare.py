@@ -1,0 +1,7 @@
+"""`s2v prepare` on a cluster: ray job submit --working-dir . -- python jobs/prepare.py FLAGS."""
+
+import sys
+
+from s2v_ray.cli import main
+
+sys.exit(main(["prepare", *sys.argv[1:]]))

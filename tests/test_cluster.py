@@ -1,0 +1,44 @@
+"""The same results through Ray: preparation in parallel, training by two workers."""
+
+import json
+
+import pytest
+import torch
+from conftest import SMALL_CLIPS
+
+from s2v_ray.cli.main import main
+from s2v_ray.cluster.train import train_on_workers
+from s2v_ray.config import UserError
+from s2v_ray.training.checkpoint import last_checkpoint, load_model
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+def test_preparing_in_parallel_gives_the_same_bytes(small_videos, small_clips, tmp_path):
+    out = tmp_path / "clips"
+    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), *SMALL_CLIPS]) == 0
+    ours = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    theirs = {path.relative_to(small_clips): path.read_bytes() for path in small_clips.rglob("*") if path.is_file()}
+    assert ours == theirs
+
+
+def test_two_workers_train_as_one_process_does_and_go_on(
+    small_clips, small_model, small_run, tmp_path
+):
+    run = tmp_path / "run"
+    command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--workers", "2"]
+    assert main([*command, "--steps", "4"]) == 0
+    assert str(last_checkpoint(run)).endswith("step_00000004")
+    assert main([*command, "--steps", "8"]) == 0
+    alone, together = (load_model(last_checkpoint(folder))[0].state_dict() for folder in (small_run, run))
+    for name, weight in alone.items():
+        # The order of summation differs, and Adam's first steps turn tiny differences of gradients into steps.
+        assert torch.allclose(weight, together[name], atol=2e-3), name
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert steps[-1] == 8
+
+
+def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):
+    with pytest.raises(UserError, match="30 workers need 3 CPUs, but the cluster has 2"):
+        train_on_workers(lambda *_: None, workers=30, run=tmp_path, max_failures=0)

@@ -1,0 +1,238 @@
+"""The step, the loop and its checkpoints."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import small_config
+
+from s2v_ray.clips.batch import Batch, training_batches
+from s2v_ray.clips.reader import ClipReader
+from s2v_ray.config import UserError, load_config
+from s2v_ray.media.storage import read_bytes
+from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model, save_checkpoint
+from s2v_ray.training.loop import Standing, Validation, resume, train
+from s2v_ray.training.networks import build_networks
+from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.step import train_step
+
+CPU = torch.device("cpu")
+
+
+def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **settings: object) -> TrainingState:
+    """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
+    state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
+    resume(state, run)
+    reader = ClipReader(str(clips), "train")
+    train(state, reader, run, CPU, validate=None, show=lambda s: None, stop=lambda: state.step == stop_at)
+    return state
+
+
+def weights(state: TrainingState) -> dict[str, torch.Tensor]:
+    tensors = {
+        f"{name}.{key}": value for name, net in state.networks.items() for key, value in net.state_dict().items()
+    }
+    assert state.average is not None
+    return tensors | {f"average.{key}": value for key, value in state.average.state_dict().items()}
+
+
+def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(small_clips, tmp_path):
+    whole = run_to(7, small_clips, tmp_path / "whole")
+    run_to(7, small_clips, tmp_path / "parts", stop_at=2)
+    run_to(7, small_clips, tmp_path / "parts", stop_at=5)
+    parts = run_to(7, small_clips, tmp_path / "parts")
+    assert parts.step == 7
+    assert_same(weights(whole), weights(parts))
+    lines = [json.loads(line) for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 5, 7]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(small_clips, tmp_path):
+    first, second = (run_to(3, small_clips, tmp_path / name) for name in ("a", "b"))
+    other = run_to(3, small_clips, tmp_path / "c", training__seed=1)
+    assert_same(weights(first), weights(second))
+    assert any(not torch.equal(weights(first)[name], weights(other)[name]) for name in weights(first))
+
+
+def test_logs_beyond_the_checkpoint_are_dropped_on_resume(small_clips, tmp_path):
+    run_to(2, small_clips, tmp_path)
+    with (tmp_path / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 3, "loss/generator": 1.0}\n{"step": 4, "loss/gen')  # a run killed in the middle
+    run_to(3, small_clips, tmp_path)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [2, 3]
+
+
+def one_batch(clips: Path) -> tuple[TrainingState, Batch]:
+    config = small_config(clips)
+    return new_state(config, CPU), next(training_batches(ClipReader(str(clips), "train"), config, CPU))
+
+
+def test_a_step_moves_every_network_and_the_average(small_clips):
+    state, batch = one_batch(small_clips)
+    before = {name: value.clone() for name, value in weights(state).items()}
+    losses = train_step(state, batch)
+    assert set(losses) == {"generator", "reconstruction", "d_image", "d_video"}
+    assert all(torch.isfinite(value) for value in losses.values())
+    moved = {name.split(".")[0] for name, value in weights(state).items() if not torch.equal(value, before[name])}
+    assert moved == {"sound_to_video", "image_discriminator", "video_discriminator", "average"}
+
+
+def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clips):
+    state, batch = one_batch(small_clips)
+    with torch.no_grad():  # judges that have learned nothing, and can't
+        for name in ("image_discriminator", "video_discriminator"):
+            state.optimizers[name].param_groups[0]["lr"] = 0.0
+    before = {name: value.clone() for name, value in weights(state).items() if "discriminator" in name}
+    train_step(state, batch)
+    assert_same(before, {name: weights(state)[name] for name in before})
+    assert all(parameter.requires_grad for parameter in state.networks.video_discriminator.parameters())
+
+
+def test_a_step_fits_a_batch_when_it_is_repeated(small_clips):
+    state, batch = one_batch(small_clips)
+    losses = [train_step(state, batch)["reconstruction"].item() for _ in range(120)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_paper_step_runs(small_clips):
+    # The paper's networks, on clips of 20 frames and fewer channels.
+    settings = {
+        "data__frames_per_step": 0,
+        "generator__channels": "[8, 8, 8, 8, 8]",
+        "generator__film_levels": 0,
+        "generator__output": "tanh",
+        "sound__spectrogram": "linear",
+        "loss__reconstruction": "l1",
+        "data__train_frames": 16,
+        "video_discriminator__frames": 16,
+        "optim__ema_decay": 0.0,
+    }
+    config = small_config(small_clips, **settings)
+    state = new_state(config, CPU)
+    batch = next(training_batches(ClipReader(str(small_clips), "train"), config, CPU))
+    assert batch.video_BFCHW.shape == (4, 16, 3, 32, 32)
+    losses = train_step(state, batch)
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert state.average is None
+
+
+@pytest.mark.parametrize("preset", ["paper", "tiny"])
+def test_presets_build(preset):
+    networks = build_networks(load_config(preset))
+    assert networks.sound_to_video.sound_encoder.spectra(torch.zeros(1, 1470 * 3)).shape[1] == 3
+
+
+def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path):
+    scores = iter([0.1, 0.9, 0.4])
+    config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
+    state = new_state(config, CPU)
+    shown: list[Standing] = []
+    validate_once = lambda model: Validation(next(scores), {}, torch.zeros(4, 4, 3, dtype=torch.uint8).numpy())  # noqa: E731
+    train(
+        state,
+        ClipReader(str(small_clips), "train"),
+        tmp_path,
+        CPU,
+        validate=validate_once,
+        show=shown.append,
+        stop=lambda: False,
+    )
+    assert find_checkpoint(tmp_path).endswith("step_00000004")
+    assert str(last_checkpoint(tmp_path)).endswith("step_00000006")
+    assert (tmp_path / "samples" / "step_00000004.png").exists()
+    assert shown[-1].step == 6
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_old_and_unfinished_checkpoints_are_removed(small_clips, tmp_path):
+    (tmp_path / "checkpoints" / "step_00000099").mkdir(parents=True)  # as a kill in the middle of a save leaves it
+    run_to(6, small_clips, tmp_path, training__save_every_steps=1, training__keep_checkpoints=2)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir())
+    assert names == ["step_00000005", "step_00000006"]
+
+
+def test_a_step_with_a_loss_that_is_not_finite_stops_and_names_the_clips(small_clips, tmp_path):
+    with pytest.raises(UserError, match=r"not finite at step \d+ \(clips [0-9a-f]{20}") as caught:
+        run_to(60, small_clips, tmp_path, optim__generator_lr=1e20)
+    assert "last good checkpoint is none" in str(caught.value)
+    assert last_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: cut(folder / "weights.safetensors"), "is damaged: weights.safetensors"),
+        (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
+        (lambda folder: cut(folder / "manifest.json"), "is damaged: manifest.json"),
+        (lambda folder: (folder / "manifest.json").unlink(), "neither a run with checkpoints nor a whole checkpoint"),
+        (lambda folder: (folder / "average.safetensors").unlink(), "There is no file"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(small_run, tmp_path, damage, told):
+    copy = tmp_path / "checkpoint"
+    shutil.copytree(find_checkpoint(small_run), copy)
+    damage(copy)
+    with pytest.raises(UserError) as caught:
+        load_model(find_checkpoint(copy))
+    assert told in str(caught.value)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_pointers_can_not_lead_out_of_the_run(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    (run / "checkpoints" / "best").write_text("../../elsewhere")
+    with pytest.raises(UserError, match="must name a folder such as step_00001000"):
+        find_checkpoint(run)
+
+
+def test_nothing_in_a_checkpoint_is_pickled(small_run):
+    for path in Path(find_checkpoint(small_run)).iterdir():
+        assert path.suffix in {".json", ".safetensors"}
+        assert b"\x80\x04" not in read_bytes(path)[:2]
+
+
+def test_a_full_disk_during_a_save_keeps_the_checkpoint_before(small_clips, tmp_path, monkeypatch):
+    state = run_to(2, small_clips, tmp_path)
+    before = last_checkpoint(tmp_path)
+    state.step = 3
+    # A folder in the way of the weights, as good as a disk that refuses the write.
+    (tmp_path / "checkpoints" / "step_00000003" / "weights.safetensors").mkdir(parents=True)
+    with pytest.raises(OSError, match="weights"):
+        save_checkpoint(tmp_path, state, best=False)
+    assert last_checkpoint(tmp_path) == before
+    assert resume(new_state(state.config, CPU), tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, tmp_path, number):
+    command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
+    command += ["--config", str(small_model), "--steps", "100000", "--training.save-every-steps", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text()):
+            pass  # until the first ten steps are done
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in told
+    stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
+    assert stopped_at >= 10
+    command[command.index("100000")] = str(stopped_at + 2)
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"Going on from step {stopped_at}" in again.stdout
