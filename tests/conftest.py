@@ -12,7 +12,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_AUTH_MODE="disabled",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
-    RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="15",
+    RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="60",
 )
 
 from s2v_ray.cli.main import main

@@ -28,14 +28,16 @@ def test_the_papers_clip():
     assert (settings.frames, settings.samples_per_frame, settings.seconds) == (120, 1470, 4)
     assert crop_size(286) == 256
     assert crop_size(settings.stored_size) == 64
-    assert [stored_size_for(resolution) for resolution in (64, 128, 256)] == [71, 143, 286]
+    assert [stored_size_for(resolution) for resolution in (64, 128, 256)] == [72, 143, 286]
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ({"clip_seconds": 1.01}, "use --clip-seconds 1"),
-        ({"clip_seconds": 0.0}, "at least 2"),
+        ({"clip_seconds": 0.0}, "at least 4"),
+        ({"clip_seconds": float("nan")}, "must be finite"),
+        ({"stride_seconds": float("inf")}, "must be finite"),
         ({"sample_rate": 44100, "frame_rate": "29.97"}, "30000 or 60000 Hz"),
         ({"stored_size": 4}, "--stored-size is 4"),
         ({"clips_per_source": 0}, "--clips-per-source is 0"),
@@ -132,7 +134,7 @@ def test_settings_that_ask_for_more_than_a_clip_has_are_refused(small_clips):
         ("data__train_frames", 21, "at most 20"),
         ("data__frames_per_step", 21, "at most 20"),
         ("video_discriminator__frames", 7, "at most 6"),
-        ("data__resolution", 64, "--stored-size 71"),
+        ("data__resolution", 64, "--stored-size 72"),
     ):
         with pytest.raises(UserError) as caught:
             window_frames(small_config(small_clips, **{name: value}))

@@ -20,11 +20,10 @@ def test_preparing_in_parallel_gives_the_same_bytes(small_videos, small_clips, t
     ours = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     theirs = {path.relative_to(small_clips): path.read_bytes() for path in small_clips.rglob("*") if path.is_file()}
     assert ours == theirs
+    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), *SMALL_CLIPS]) == 0  # nothing to do
 
 
-def test_two_workers_train_as_one_process_does_and_go_on(
-    small_clips, small_model, small_run, tmp_path
-):
+def test_two_workers_train_as_one_process_does_and_go_on(small_clips, small_model, small_run, tmp_path):
     run = tmp_path / "run"
     command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--workers", "2"]
     assert main([*command, "--steps", "4"]) == 0
@@ -37,6 +36,24 @@ def test_two_workers_train_as_one_process_does_and_go_on(
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(steps)
     assert steps[-1] == 8
+
+
+def test_every_save_is_told_to_ray_without_a_failure(small_clips, small_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # relative places are the caller's, not the workers'
+    (tmp_path / "clips").symlink_to(small_clips)
+    command = ["train", "--clips", "clips", "--out", "run", "--config", str(small_model), "--workers", "2"]
+    assert main([*command, "--max-failures", "0", "--steps", "5", "--training.save-every-steps", "1"]) == 0
+    assert str(last_checkpoint(tmp_path / "run")).endswith("step_00000005")
+
+
+def test_a_workers_complaint_reaches_the_user(small_clips, small_model, tmp_path, capsys):
+    run = tmp_path / "run"
+    command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--workers", "2"]
+    assert main([*command, "--steps", "2"]) == 0
+    weights = run / "checkpoints" / "step_00000002" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert main([*command, "--steps", "3", "--max-failures", "0"]) == 1
+    assert "is damaged: weights.safetensors" in capsys.readouterr().err
 
 
 def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):

@@ -84,7 +84,9 @@ def test_videos_are_judged_as_a_file_holds_them(small_run, small_clips):
 
 def test_validation_scores_the_held_out_sources(small_run, small_clips):
     model, _, _ = load_model(find_checkpoint(small_run))
-    validate = validation(ClipReader(str(small_clips), "val"), clips=3, resolution=32)
+    validate = validation(
+        ClipReader(str(small_clips), "val"), ClipReader(str(small_clips), "train"), clips=3, resolution=32
+    )
     assert validate is not None
     result = validate(model)
     assert result.score == pytest.approx(result.metrics["motion_explained"] + result.metrics["right_minus_wrong"])

@@ -1,6 +1,9 @@
 """The step, the loop and its checkpoints."""
 
+import contextlib
+import copy
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,12 +17,14 @@ from conftest import small_config
 from s2v_ray.clips.batch import Batch, training_batches
 from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import UserError, load_config
+from s2v_ray.losses import discriminator_loss
 from s2v_ray.media.storage import read_bytes
 from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model, save_checkpoint
 from s2v_ray.training.loop import Standing, Validation, resume, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.state import TrainingState, new_state
-from s2v_ray.training.step import train_step
+from s2v_ray.training.step import frames_for_image, train_step
+from s2v_ray.training.workers import Workers
 
 CPU = torch.device("cpu")
 
@@ -27,9 +32,9 @@ CPU = torch.device("cpu")
 def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **settings: object) -> TrainingState:
     """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
     state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
-    resume(state, run)
     reader = ClipReader(str(clips), "train")
-    train(state, reader, run, CPU, validate=None, show=lambda s: None, stop=lambda: state.step == stop_at)
+    resume(state, run, reader)
+    train(state, reader, run, stop=lambda: state.step == stop_at)
     return state
 
 
@@ -91,13 +96,45 @@ def test_a_step_moves_every_network_and_the_average(small_clips):
 
 def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clips):
     state, batch = one_batch(small_clips)
-    with torch.no_grad():  # judges that have learned nothing, and can't
-        for name in ("image_discriminator", "video_discriminator"):
-            state.optimizers[name].param_groups[0]["lr"] = 0.0
-    before = {name: value.clone() for name, value in weights(state).items() if "discriminator" in name}
+    judge = state.networks.image_discriminator
+    twin = copy.deepcopy(judge)
+    with torch.no_grad():
+        fake = state.networks.sound_to_video(batch.picture_BCHW, batch.wave_BS, batch.frame_BF)
     train_step(state, batch)
-    assert_same(before, {name: weights(state)[name] for name in before})
-    assert all(parameter.requires_grad for parameter in state.networks.video_discriminator.parameters())
+    logits = twin(torch.cat([frames_for_image(batch.video_BFCHW, batch), frames_for_image(fake, batch)]))
+    discriminator_loss(*logits.chunk(2)).backward()  # its own loss alone
+    for ours, theirs in zip(judge.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
+        assert ours.requires_grad
+
+
+def test_the_average_after_one_step(small_clips):
+    # Its decay warms up as (1 + step) / (10 + step): 0.1 of the old weights stays.
+    state, batch = one_batch(small_clips)
+    before = [weight.clone() for weight in state.networks.sound_to_video.parameters()]
+    train_step(state, batch)
+    assert state.average is not None
+    averages, weights_now = state.average.parameters(), state.networks.sound_to_video.parameters()
+    for average, old, new in zip(averages, before, weights_now, strict=True):
+        assert torch.allclose(average, 0.1 * old + 0.9 * new, atol=1e-6)
+
+
+def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
+    config = small_config(small_clips, training__batch_size=7)
+    reader = ClipReader(str(small_clips), "train")
+
+    def gradients(workers: Workers) -> list[torch.Tensor]:
+        state = new_state(config, CPU)
+        for optimizer in state.optimizers.values():
+            optimizer.param_groups[0]["lr"] = 0.0
+        place = {"rank": workers.rank, "world_size": workers.world_size}
+        batch = next(training_batches(reader, config, CPU, **place))
+        train_step(state, batch, share=workers.share(7))
+        return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
+
+    parts = [gradients(Workers(rank, 3)) for rank in range(3)]
+    for whole, *slices in zip(gradients(Workers()), *parts, strict=True):
+        assert torch.allclose(whole, sum(slices) / 3, atol=1e-5, rtol=1e-3)
 
 
 def test_a_step_fits_a_batch_when_it_is_repeated(small_clips):
@@ -144,10 +181,8 @@ def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path)
         state,
         ClipReader(str(small_clips), "train"),
         tmp_path,
-        CPU,
         validate=validate_once,
         show=shown.append,
-        stop=lambda: False,
     )
     assert find_checkpoint(tmp_path).endswith("step_00000004")
     assert str(last_checkpoint(tmp_path)).endswith("step_00000006")
@@ -165,9 +200,21 @@ def test_old_and_unfinished_checkpoints_are_removed(small_clips, tmp_path):
 
 def test_a_step_with_a_loss_that_is_not_finite_stops_and_names_the_clips(small_clips, tmp_path):
     with pytest.raises(UserError, match=r"not finite at step \d+ \(clips [0-9a-f]{20}") as caught:
-        run_to(60, small_clips, tmp_path, optim__generator_lr=1e20)
-    assert "last good checkpoint is none" in str(caught.value)
-    assert last_checkpoint(tmp_path) is None
+        run_to(60, small_clips, tmp_path, optim__generator_lr=1e20, training__save_every_steps=1)
+    good = last_checkpoint(tmp_path)
+    assert f"the last good checkpoint is {good or 'none'}" in str(caught.value)
+    if good:
+        model, _, _ = load_model(good)
+        assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
+    run_to(1, small_clips, tmp_path / "run")
+    clips = tmp_path / "clips"
+    shutil.copytree(small_clips, clips)
+    next(clips.glob("split=train/*.parquet")).unlink()
+    with pytest.raises(UserError, match="trained on other clips"):
+        run_to(2, clips, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +254,7 @@ def test_nothing_in_a_checkpoint_is_pickled(small_run):
         assert b"\x80\x04" not in read_bytes(path)[:2]
 
 
-def test_a_full_disk_during_a_save_keeps_the_checkpoint_before(small_clips, tmp_path, monkeypatch):
+def test_a_full_disk_during_a_save_keeps_the_checkpoint_before(small_clips, tmp_path):
     state = run_to(2, small_clips, tmp_path)
     before = last_checkpoint(tmp_path)
     state.step = 3
@@ -216,23 +263,26 @@ def test_a_full_disk_during_a_save_keeps_the_checkpoint_before(small_clips, tmp_
     with pytest.raises(OSError, match="weights"):
         save_checkpoint(tmp_path, state, best=False)
     assert last_checkpoint(tmp_path) == before
-    assert resume(new_state(state.config, CPU), tmp_path)
+    assert resume(new_state(state.config, CPU), tmp_path, ClipReader(str(small_clips), "train"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, tmp_path, number):
+@pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
+def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, tmp_path, number, loader_workers):
     command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
-    command += ["--config", str(small_model), "--steps", "100000", "--training.save-every-steps", "100000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command += ["--config", str(small_model), "--training.loader-workers", str(loader_workers), "--steps"]
+    start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen([*command, "1000000"], **start) as process:
         metrics = tmp_path / "run" / "metrics.jsonl"
         while process.poll() is None and not (metrics.exists() and metrics.read_text()):
-            pass  # until the first ten steps are done
-        process.send_signal(number)
-        _, told = process.communicate(timeout=60)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)  # until the first ten steps are done
+        # As a terminal does: every process of the group gets it.
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        _, told = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same command goes on" in told
+    assert "Traceback" not in told
     stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
     assert stopped_at >= 10
-    command[command.index("100000")] = str(stopped_at + 2)
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
     assert f"Going on from step {stopped_at}" in again.stdout

@@ -1,6 +1,5 @@
 """`s2v evaluate`."""
 
-from pathlib import Path
 from typing import Any
 
 
@@ -22,13 +21,14 @@ def evaluate(
     from s2v_ray.cli.device import choose_device
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
     from s2v_ray.evaluation.report import table
+    from s2v_ray.media.storage import absolute
     from s2v_ray.training.progress import ProgressBar
 
     with ProgressBar("evaluating") as show:
         report = evaluate_checkpoint(
             checkpoint,
             clips,
-            Path(out),
+            absolute(out),
             choose_device(device),
             seed=seed,
             split=split,

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from s2v_ray.config import UserError
+
 
 def prepare(
     *,
@@ -24,7 +26,7 @@ def prepare(
     Args:
         videos: folders of videos (searched recursively), or video files.
         out: the folder for the clips.
-        domain: what the videos show, such as fireworks; the folder's name by default.
+        domain: what the videos show, such as fireworks; by default the name of the folder.
         clip_seconds: how long a clip lasts.
         frame_rate: frames a second of the clips, such as 30 or 30000/1001.
         sample_rate: of the clips' sound, in Hz; a multiple of the frame rate.
@@ -37,6 +39,7 @@ def prepare(
     from s2v_ray.clips.dataset import write_dataset
     from s2v_ray.clips.prepare import plan, prepare_source, record_crash
     from s2v_ray.clips.settings import clip_settings
+    from s2v_ray.media.storage import absolute
     from s2v_ray.training.progress import ProgressBar
 
     settings = clip_settings(
@@ -48,8 +51,11 @@ def prepare(
         stride_seconds=stride_seconds,
         seed=seed,
     )
-    domain = domain or Path(videos[0]).resolve().name
-    jobs, done_before, ranked_splits = plan(list(videos), out, domain, settings)
+    if not domain and len(videos) > 1:
+        raise UserError("--domain is needed where --videos names several places; give it a name such as fireworks.")
+    domain = domain or Path(videos[0]).resolve().stem
+    out = absolute(out)
+    jobs, done_before, ranked_splits = plan([absolute(video) for video in videos], out, domain, settings)
     if done_before:
         print(f"{done_before} videos are done already.")
     left = {job.source.name: job for job in jobs}
@@ -66,7 +72,7 @@ def prepare(
             show(1 - len(left) / len(jobs), f"{len(jobs) - len(left)} of {len(jobs)} videos")
     for job in left.values():
         record_crash(job)
-    content = write_dataset(out, settings, domain, ranked_splits)
+    content = write_dataset(out, settings, domain, ranked_splits, complete=True)
     _print_counts(content["counts"], out)
 
 
@@ -82,5 +88,8 @@ def _print_counts(counts: dict[str, Any], out: str) -> None:
         told = ", ".join(f"{count} {reason}" for reason, count in counts["rejected"].items())
         print(f"Rejected: {told}. Each with its reason: {out}/rejects.jsonl")
     print(f"Wrote {counts['clips']} clips to {out}")
+    for split, use in (("val", "no best checkpoint is chosen"), ("test", "there is nothing to evaluate on")):
+        if counts["clips"] and not counts["splits"][split]["clips"]:
+            print(f"No video fell into the split '{split}', so {use}; more videos mend it.")
     if counts["clips"]:
         print(f"Next: s2v train --clips {out} --out runs/{Path(out).name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING
 from s2v_ray.config import Config, UserError, load_config
 
 if TYPE_CHECKING:
-    import torch
-
-    from s2v_ray.training.loop import Workers
+    from s2v_ray.training.loop import Saved, Stop
+    from s2v_ray.training.workers import Workers
 
 
 def train(
@@ -46,92 +44,105 @@ def train(
             --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.clips.dataset import read_dataset
+    from s2v_ray.media.storage import absolute, is_uri
     from s2v_ray.training.run import config_for_clips, open_run
 
+    if is_uri(out):
+        raise UserError(f"--out '{out}' is a URI, but a run is written to local or mounted folders only.")
     overrides = dict(_name_and_value(setting) for setting in settings)
     flags = {"training.steps": steps, "training.minutes": minutes, "training.seed": seed}
     overrides |= {name: str(value) for name, value in flags.items() if value is not None}
-    resolved = config_for_clips(load_config(config, overrides), read_dataset(clips)[0])
-    run = Path(out)
-    check(resolved, clips)
-    if workers < 0:
-        raise UserError(f"--workers is {workers}, but must be 0 (no Ray) or more.")
-    open_run(run, resolved)
-    loop = partial(train_here, resolved, clips, run, init_from)
+    clip_settings, description = read_dataset(clips)
+    if not description["complete"]:
+        print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
+    resolved = config_for_clips(load_config(config, overrides), clip_settings)
+    run = Path(absolute(out))
+    check(resolved, clips, workers, overrides)
     if workers:
         from s2v_ray.cluster.train import train_on_workers
 
-        train_on_workers(loop, workers=workers, run=run, max_failures=max_failures)
+        run_device = None
     else:
         from s2v_ray.cli.device import choose_device
-        from s2v_ray.training.loop import Workers
 
-        loop(Workers(), choose_device(device), lambda location, metrics: None)
+        run_device = choose_device(device)
+    open_run(run, resolved)
+    loop = partial(train_here, resolved, absolute(clips), run, absolute(init_from) if init_from else None)
+    if run_device is None:
+        finished = train_on_workers(loop, workers=workers, run=run, max_failures=max_failures)
+    else:
+        from s2v_ray.training.interrupt import stop_signals
+        from s2v_ray.training.workers import Workers
+
+        with stop_signals() as stop:
+            finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
+    if not finished:
+        raise KeyboardInterrupt
     print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{run.name}")
 
 
-def check(config: Config, clips: str) -> None:
+def check(config: Config, clips: str, workers: int, overrides: dict[str, str]) -> None:
     """Raise UserError before anything is written where the settings don't fit each other or the clips."""
     from s2v_ray.clips.augmentation import window_frames
     from s2v_ray.clips.reader import ClipReader
     from s2v_ray.training.networks import build_networks
 
+    fixed = [name for name in overrides if name.startswith("clips.")]
+    if fixed:
+        raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
     if not len(ClipReader(clips, "train")):
         raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+    if not 0 <= workers <= config.training.batch_size:
+        raise UserError(
+            f"--workers is {workers}, but must be 0 (without Ray) to {config.training.batch_size}, the clips of a "
+            "batch; use fewer workers or a larger --training.batch-size."
+        )
     window_frames(config)
     build_networks(config)
 
 
 def train_here(
-    config: Config,
-    clips: str,
-    run: Path,
-    init_from: str | None,
-    workers: Workers,
-    device: torch.device,
-    saved: Callable[[str, dict[str, float]], None],
-) -> None:
-    """Train in this process, alone or as one of several workers."""
+    config: Config, clips: str, run: Path, init_from: str | None, workers: Workers, saved: Saved, stop: Stop
+) -> bool:
+    """Train in this process, alone or as one of several workers; False where `stop` ended it."""
     from s2v_ray.clips.reader import ClipReader
     from s2v_ray.evaluation.validation import validation
     from s2v_ray.training.checkpoint import find_checkpoint, load_weights
-    from s2v_ray.training.interrupt import stop_signals
     from s2v_ray.training.loop import resume
     from s2v_ray.training.loop import train as train_loop
     from s2v_ray.training.progress import ProgressBar
     from s2v_ray.training.state import new_state
 
-    state = new_state(config, device, distributed=workers.world_size > 1)
-    is_first = workers.rank == 0
-    if resume(state, run):
+    reader = ClipReader(clips, "train")
+    state = new_state(config, workers.device, distributed=workers.world_size > 1)
+    if resume(state, run, reader):
         told = f"Going on from step {state.step}"
     elif init_from:
         load_weights(state, find_checkpoint(init_from))
         told = f"Starting from the weights of {init_from}"
     else:
         told = "Starting"
-    if is_first:
+    workers.check_same_step(state.step)
+    if workers.rank == 0:
         print(f"{told}; checkpoints, samples and TensorBoard events go to {run}", flush=True)
     validate = validation(
-        ClipReader(clips, "val"), clips=config.training.validate_clips, resolution=config.data.resolution
+        ClipReader(clips, "val"), reader, clips=config.training.validate_clips, resolution=config.data.resolution
     )
-    with stop_signals() as stop, ProgressBar("training") as bar:
+    with ProgressBar("training") as bar:
         finished = train_loop(
             state,
-            ClipReader(clips, "train"),
+            reader,
             run,
-            device,
             validate=validate,
             show=lambda standing: bar(standing.done, standing.line()),
             stop=stop,
             workers=workers,
             saved=saved,
         )
-    if not finished:
-        raise KeyboardInterrupt
-    if is_first:
+    if finished and workers.rank == 0:
         score = "" if state.best_score is None else f", best validation score {state.best_score:.3f}"
         print(f"Trained {state.step} steps in {state.seconds / 60:.1f} minutes{score}: {run}", flush=True)
+    return finished
 
 
 def _name_and_value(setting: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """From stored clips to a `Batch` on a device."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -70,10 +71,16 @@ def training_batches(
         num_workers=config.training.loader_workers,
         # CUDA and Arrow's threads don't survive a fork.
         multiprocessing_context="spawn" if config.training.loader_workers else None,
+        worker_init_fn=_ignore_interrupt,
         pin_memory=device.type == "cuda",
     )
     for items in loader:
         yield to_device(items, config.data.resolution, device)
+
+
+def _ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the one that trains decides when to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def to_device(items: dict[str, Any], resolution: int, device: torch.device) -> Batch:

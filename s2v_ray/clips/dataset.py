@@ -55,16 +55,18 @@ def write_record(clips: Location, key: str, record: dict[str, Any]) -> None:
 
 
 def write_dataset(
-    clips: Location, settings: ClipSettings, domain: str, ranked_splits: dict[str, str]
+    clips: Location, settings: ClipSettings, domain: str, ranked_splits: dict[str, str], *, complete: bool
 ) -> dict[str, Any]:
     """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter's content.
 
-    `ranked_splits` are the splits that a rank decided, empty where hashes did.
+    `ranked_splits` are the splits that a rank decided, empty where hashes did. `complete` says whether all sources
+    are done.
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name]["rejects"]]
     content = {
         "schema_version": SCHEMA_VERSION,
+        "complete": complete,
         "domain": domain,
         "frame_rate": settings.frame_rate,
         "sample_rate": settings.sample_rate,

@@ -15,8 +15,8 @@ def crop_size(stored_size: int) -> int:
 
 
 def stored_size_for(resolution: int) -> int:
-    """The smallest stored size whose crop has `resolution` pixels: 72 for 64."""
-    return next(size for size in range(resolution, 2 * resolution + 1) if crop_size(size) >= resolution)
+    """The stored size whose crop has `resolution` pixels: 72 for 64."""
+    return round(resolution * _PAPER_STORED / _PAPER_CROP)
 
 
 def to_float(frames_THWC: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.clips.sources import Source, find_sources
 from s2v_ray.clips.splits import FEW_SOURCES, split_by_hash, splits_by_rank
 from s2v_ray.clips.windows import window_starts
-from s2v_ray.config import MediaError
+from s2v_ray.config import MediaError, UserError
 from s2v_ray.media.decode import Window, decode_windows
 from s2v_ray.media.probe import MediaInfo, probe
 from s2v_ray.media.storage import exists, join, remove_file, writing
@@ -42,8 +42,9 @@ def plan(videos: list[str], out: str, domain: str, settings: ClipSettings) -> tu
         ranked_splits = read_same_dataset(out, settings, domain)["ranked_splits"]
     else:
         ranked_splits = splits_by_rank(_usable(sources, settings)) if len(sources) < FEW_SOURCES else {}
-    write_dataset(out, settings, domain, ranked_splits)
     records = read_records(out)
+    _check_names(sources, records)
+    write_dataset(out, settings, domain, ranked_splits, complete=False)
     jobs = [
         Job(source, ranked_splits.get(source.name) or split_by_hash(source.name), domain, out, settings)
         for source in sources
@@ -79,9 +80,36 @@ def record_crash(job: Job) -> dict[str, Any]:
 
 def _record(job: Job, version: list[int], clips: int, rejects: list[dict[str, Any]]) -> dict[str, Any]:
     split = job.split if clips else ""
-    record = {"source": job.source.name, "split": split, "version": version, "clips": clips, "rejects": rejects}
+    record = {
+        "source": job.source.name,
+        "path": job.source.path,
+        "version": version,
+        "split": split,
+        "clips": clips,
+        "rejects": rejects,
+    }
     write_record(job.out, job.source.key, record)
     return record
+
+
+def _check_names(sources: list[Source], records: dict[str, dict[str, Any]]) -> None:
+    """Raises UserError where a name means another file than before, or a file has another name.
+
+    Either happens when folders are added one by one whose names are relative to different roots.
+    """
+    names = {record["path"]: name for name, record in records.items()}
+    for source in sources:
+        known = records.get(source.name)
+        if known and known["path"] != source.path and known["version"] != source.version():
+            raise UserError(
+                f"'{source.name}' is '{source.path}' now, but was '{known['path']}' in this data set; "
+                "give one folder that holds both, or another --out."
+            )
+        if names.get(source.path, source.name) != source.name:
+            raise UserError(
+                f"'{source.path}' is in this data set as '{names[source.path]}' and would be added again as "
+                f"'{source.name}'; give the same --videos as before."
+            )
 
 
 def _usable(sources: list[Source], settings: ClipSettings) -> list[str]:

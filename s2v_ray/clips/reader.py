@@ -1,5 +1,6 @@
 """Prepared clips, by number: each read costs the bytes of that clip and no more."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,7 +38,7 @@ class ClipReader:
         self.location = str(clips)
         self.settings: ClipSettings
         self.settings, self.description = read_dataset(clips)
-        self._rows: list[tuple[str, int]] = []
+        self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
         self._sources: list[str] = []
         for split in [splits] if isinstance(splits, str) else splits:
             if split not in SPLITS:
@@ -48,8 +49,10 @@ class ClipReader:
 
     def _add(self, location: str) -> None:
         file = _open(location)
-        self._rows += [(location, row) for row in range(file.num_row_groups)]
-        self._sources += [file.read_row_group(0, ["source"])["source"][0].as_py()] * file.num_row_groups
+        self._sources += file.read(["source"])["source"].to_pylist()
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            self._rows += [(location, group, row) for row in range(rows)]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -59,18 +62,24 @@ class ClipReader:
         """The source of each clip."""
         return self._sources
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of which clips these are, wherever they lie."""
+        names = [f"{location.rpartition('/')[2]} {group} {row}" for location, group, row in self._rows]
+        return hashlib.sha256("\n".join([self.settings.fingerprint, *names]).encode()).hexdigest()[:16]
+
     def __getitem__(self, number: int) -> Clip:
-        location, row = self._rows[number]
+        location, group, row = self._rows[number]
         columns = ["clip_id", "source", "start_seconds", "frames", "waveform"]
         # One small row: Arrow's threads would cost more than they bring.
-        table = _open(location).read_row_group(row, columns, use_threads=False)
+        table = _open(location).read_row_group(group, columns, use_threads=False)
         shape = (self.settings.frames, self.settings.stored_size, self.settings.stored_size, 3)
         return Clip(
-            clip_id=table["clip_id"][0].as_py(),
-            source=table["source"][0].as_py(),
-            start_seconds=table["start_seconds"][0].as_py(),
-            frames_THWC=np.frombuffer(table["frames"][0].as_buffer(), dtype=np.uint8).reshape(shape),
-            wave=np.frombuffer(table["waveform"][0].as_buffer(), dtype="<i2"),
+            clip_id=table["clip_id"][row].as_py(),
+            source=table["source"][row].as_py(),
+            start_seconds=table["start_seconds"][row].as_py(),
+            frames_THWC=np.frombuffer(table["frames"][row].as_buffer(), dtype=np.uint8).reshape(shape),
+            wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
         )
 
 
@@ -87,6 +96,4 @@ def _open(location: str) -> pq.ParquetFile:
     version = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if version != str(SCHEMA_VERSION):
         raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
-    if file.metadata.num_rows != file.num_row_groups:
-        raise UserError(f"{location} holds several clips a row group, so it was not written by s2v; prepare it again.")
     return file

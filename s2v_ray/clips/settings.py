@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from s2v_ray.config import ClipConfig, UserError
 from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
+
+_LEAST_FRAMES = 4  # what a lag can be measured on
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ def clip_settings(
     """Settings checked: rates that divide, a whole number of frames a clip, sizes and counts above zero."""
     rate = parse_frame_rate(frame_rate)
     samples_per_frame(sample_rate, rate)
+    if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
+        raise UserError(f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds} must be finite numbers.")
     frames = Fraction(str(clip_seconds)) * rate
-    if frames.denominator != 1 or frames < 2:
-        nearest = max(2, round(frames))
+    if frames.denominator != 1 or frames < _LEAST_FRAMES:
+        nearest = max(_LEAST_FRAMES, round(frames))
         raise UserError(
             f"--clip-seconds {clip_seconds} at {rate} frames a second is {float(frames):g} frames, "
-            f"but must be a whole number of at least 2; use --clip-seconds {float(nearest / rate):g}."
+            f"but must be a whole number of at least {_LEAST_FRAMES}; use --clip-seconds {float(nearest / rate):g}."
         )
     for flag, value, least in (
         ("--stored-size", stored_size, 8),

@@ -1,67 +1,116 @@
 """Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import ray
 import ray.train
-import torch
-from ray.train import Checkpoint, CheckpointUploadMode, FailureConfig, RunConfig, ScalingConfig
+from ray.train import (
+    Checkpoint,
+    CheckpointUploadMode,
+    FailureConfig,
+    RunConfig,
+    ScalingConfig,
+    TrainingFailedError,
+)
 from ray.train.torch import TorchTrainer, get_device
 
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
-from s2v_ray.training.loop import Workers
+from s2v_ray.training.interrupt import stop_signals
+from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.workers import Workers
 
-# What each worker runs: see `train_on_workers`.
-WorkerLoop = Callable[[Workers, torch.device, Callable[[str, dict[str, float]], None]], None]
+# What each worker runs.
+WorkerLoop = Callable[[Workers, Saved, Stop], Any]
 
 _CPUS_A_WORKER = 1.0
+_LEAST_CPUS_A_WORKER = 0.1
+_STOP_FILE = "stop"
+# Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
+_RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
 
-def train_on_workers(loop: WorkerLoop, *, workers: int, run: Path, max_failures: int) -> None:
-    """Run `loop(workers, device, saved)` on `workers` processes with a process group between them.
+def train_on_workers(loop: WorkerLoop, *, workers: int, run: Path, max_failures: int) -> bool:
+    """Run `loop` on `workers` processes with a process group between them; False where a signal stopped it.
 
     GPUs and NCCL where the cluster has a GPU for each worker, else CPUs and gloo. A worker that dies makes Ray
     start all of them again, up to `max_failures` times; the loop then goes on from the run's last checkpoint.
 
-    Raises UserError where the cluster lacks what the workers need: Ray would wait for ever.
+    Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
+    raises as such.
     """
     connect()
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= workers
-    cpus = _cpus_a_worker(workers)
+    run = run.absolute()
+    resources = ray.cluster_resources()
     trainer = TorchTrainer(
         _on_worker,
-        train_loop_config={"loop": loop},
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker={"CPU": cpus}),
+        train_loop_config={"loop": loop, "run": str(run)},
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=resources.get("GPU", 0) >= workers,
+            resources_per_worker={"CPU": _cpus_a_worker(workers, resources.get("CPU", 0))},
+        ),
+        # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(
-            name="ray",
-            storage_path=str(run.absolute()),
-            failure_config=FailureConfig(max_failures=max_failures),
+            name=run.name, storage_path=str(run.parent), failure_config=FailureConfig(max_failures=max_failures)
         ),
     )
-    trainer.fit()
+    _clean(run)
+    try:
+        return _fit(trainer, run)
+    except TrainingFailedError as error:
+        for cause in _causes(error):
+            if isinstance(cause, UserError):
+                raise cause from None
+        raise
+    finally:
+        _clean(run)
 
 
-def _cpus_a_worker(workers: int) -> float:
-    """One CPU each, or an equal part where the cluster has fewer CPUs than workers, down to a tenth."""
-    there = ray.cluster_resources().get("CPU", 0)
-    if there / workers < 0.1:
-        raise UserError(f"{workers} workers need {0.1 * workers:g} CPUs, but the cluster has {there:g}; use fewer.")
-    return min(_CPUS_A_WORKER, there / workers)
+def _fit(trainer: TorchTrainer, run: Path) -> bool:
+    """Train to the end, or until a signal comes, of which the workers learn by a file in the run directory."""
+    with stop_signals() as stop, ThreadPoolExecutor(1) as thread:
+        training: Future[Any] = thread.submit(trainer.fit)
+        while not wait([training], timeout=0.5).done:
+            if stop():
+                (run / _STOP_FILE).touch()
+        training.result()
+        return not stop()
 
 
 def _on_worker(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
-    workers = Workers(context.get_world_rank(), context.get_world_size())
+    stop_file = Path(config["run"]) / _STOP_FILE
 
     def saved(location: str, metrics: dict[str, float]) -> None:
-        """Tell Ray of a checkpoint. It is in the run directory already, so nothing is uploaded."""
+        """Tell Ray of a checkpoint, which is where it belongs already."""
         ray.train.report(
             {name: float(value) for name, value in metrics.items()},
             checkpoint=Checkpoint(location) if location else None,
             checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
         )
 
-    config["loop"](workers, get_device(), saved)
+    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device())
+    config["loop"](workers, saved, stop_file.exists)
+
+
+def _cpus_a_worker(workers: int, cpus: float) -> float:
+    """One CPU each, or an equal part where the cluster has fewer CPUs than workers."""
+    least = _LEAST_CPUS_A_WORKER * workers
+    if cpus < least:
+        raise UserError(f"{workers} workers need {least:g} CPUs, but the cluster has {cpus:g}; use fewer.")
+    return min(_CPUS_A_WORKER, cpus / workers)
+
+
+def _clean(run: Path) -> None:
+    for name in (_STOP_FILE, *_RAY_FILES):
+        (run / name).unlink(missing_ok=True)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What workers raised, however Ray wrapped it."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        yield getattr(failure, "_base_exc", failure)

@@ -13,7 +13,7 @@ import tomli_w
 from s2v_ray.config.errors import UserError
 from s2v_ray.config.schema import Config
 
-PRESETS = Path(__file__).parents[1] / "presets"
+_PRESETS = Path(__file__).parents[1] / "presets"
 
 
 def load_config(name: str, overrides: Mapping[str, str] | None = None) -> Config:
@@ -40,9 +40,11 @@ def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
     """A config from plain values as TOML or JSON gives them; `where` names their origin in errors."""
     values = dict(values)
     preset = values.pop("preset", None)
-    if preset is not None and not isinstance(preset, str):
-        raise UserError(f"{where}: preset is {preset!r}, but must be the name of a preset such as 'tiny'.")
-    return _merge(_load_file(_find(preset)) if preset else Config(), values, where)
+    if preset is None:
+        return _merge(Config(), values, where)
+    if not isinstance(preset, str) or preset not in _presets():
+        raise UserError(f"{where}: preset is {preset!r}, but must be one of {', '.join(_presets())}.")
+    return _merge(_load_file(_presets()[preset]), values, where)
 
 
 def config_to_toml(config: Config) -> str:
@@ -51,13 +53,15 @@ def config_to_toml(config: Config) -> str:
 
 
 def _find(name: str) -> Path:
-    preset = PRESETS / f"{name}.toml"
-    if preset.parent == PRESETS and preset.is_file():
-        return preset
+    if name in _presets():
+        return _presets()[name]
     if Path(name).is_file():
         return Path(name)
-    known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
-    raise UserError(f"No configuration '{name}': it is neither a preset ({known}) nor a TOML file.")
+    raise UserError(f"No configuration '{name}': it is neither a preset ({', '.join(_presets())}) nor a TOML file.")
+
+
+def _presets() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(_PRESETS.glob("*.toml"))}
 
 
 def _load_file(path: Path) -> Config:

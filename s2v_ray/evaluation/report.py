@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +16,11 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.evaluation.controls import CONTROLS, MODEL, WRONG_SOUNDS, ClipVideos, clip_videos, wrong_sounds
 from s2v_ray.evaluation.figures import figure_2, motion_curves
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
-from s2v_ray.media.storage import write_bytes
+from s2v_ray.media.storage import join, write_bytes
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
+# The paper's figure shows every 20th frame; of long clips fewer, so that they fit.
+_FIGURE_EVERY, _FIGURE_FRAMES = 20, 12
 # What the table shows, and how many digits matter.
 _ROWS = {
     "motion_correlation": ("motion correlation", 2),
@@ -36,7 +37,7 @@ _ROWS = {
 def evaluate(
     checkpoint: str,
     clips: str,
-    out: Path,
+    out: str,
     device: torch.device,
     *,
     seed: int,
@@ -74,11 +75,10 @@ def evaluate(
         "sources": sources,
         "config": asdict(config),
     }
+    write_bytes(join(out, "report.json"), json.dumps(report, indent=2).encode())
     number = _median_clip(rows)
     others = wrong_sounds(reader, more, number, count=1, seed=seed)
-    out.mkdir(parents=True, exist_ok=True)
     _draw(clip_videos(model, reader, number, others, config.data.resolution), config, out)
-    write_bytes(out / "report.json", json.dumps(report, indent=2).encode())
     return report
 
 
@@ -124,20 +124,21 @@ def _median_clip(rows: list[dict[str, Any]]) -> int:
     return ranked[len(ranked) // 2]
 
 
-def _draw(videos: ClipVideos, config: Config, out: Path) -> None:
+def _draw(videos: ClipVideos, config: Config, out: str) -> None:
     wave_S = wave_to_float(torch.from_numpy(videos.clip.wave.copy()))
     sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
     figure_2(
-        out / "figure_2.png",
+        join(out, "figure_2.png"),
         wave_S=wave_S,
         picture_CHW=videos.real[0],
         generated_TCHW=videos.model,
         real_TCHW=videos.real,
         sample_rate=sample_rate,
         frame_rate=frame_rate,
+        every=max(_FIGURE_EVERY, -(-len(videos.real) // _FIGURE_FRAMES)),
     )
     motion_curves(
-        out / "motion.png",
+        join(out, "motion.png"),
         wave_S=wave_S,
         real_TCHW=videos.real,
         right_TCHW=videos.model,

@@ -10,15 +10,15 @@ from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.loop import Validate, Validation
 
-_WRONG_SOUNDS = 3
+_WRONG_SOUNDS = 4
 _SEED = 0  # the same wrong sounds at every validation
 _SAMPLE_EVERY = 20
 
 
-def validation(reader: ClipReader, *, clips: int, resolution: int) -> Validate | None:
+def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
     """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
 
-    The score is motion explained plus right minus wrong motion correlation: at best 2.
+    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus right minus wrong motion correlation: at best 2.
     """
     numbers = [reader.sources.index(source) for source in dict.fromkeys(reader.sources)][:clips]
     if not numbers:
@@ -27,7 +27,7 @@ def validation(reader: ClipReader, *, clips: int, resolution: int) -> Validate |
     def validate(model: SoundToVideo) -> Validation:
         made = []
         for number in numbers:
-            others = wrong_sounds(reader, None, number, count=_WRONG_SOUNDS, seed=_SEED)
+            others = wrong_sounds(reader, more, number, count=_WRONG_SOUNDS, seed=_SEED)
             made.append(clip_videos(model, reader, number, others, resolution))
         sources = score_sources([score_clip(videos, appearance=False) for videos in made])
         metrics = {

@@ -31,6 +31,11 @@ def locate(location: Location) -> tuple[fs.FileSystem, str]:
         raise UserError(f"'{location}' is no path and no URI that can be opened: {error}.") from None
 
 
+def absolute(location: Location) -> str:
+    """The same place, told so that it is found from any working directory."""
+    return str(location) if is_uri(location) else str(Path(location).expanduser().absolute())
+
+
 def join(location: Location, *parts: str) -> str:
     """`location/part/part`."""
     return "/".join([str(location).rstrip("/"), *parts])

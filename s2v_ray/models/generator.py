@@ -55,6 +55,7 @@ class Generator(nn.Module):
         self, *, resolution: int, channels: tuple[int, ...], sound_features: int, film_levels: int, output: str
     ) -> None:
         super().__init__()
+        self.resolution = resolution
         depth = len(channels)
         if resolution % 2**depth:
             raise ValueError(f"resolution is {resolution}, but must be a multiple of {2**depth} for {depth} halvings.")
@@ -95,6 +96,9 @@ class Generator(nn.Module):
 
     def encode(self, picture_BCHW: Tensor) -> list[Tensor]:
         """The picture and its maps after each halving: all that the decoder needs of it, for any number of frames."""
+        if picture_BCHW.dim() != 4 or picture_BCHW.shape[1:] != (3, self.resolution, self.resolution):
+            side = self.resolution
+            raise ValueError(f"picture_BCHW is {tuple(picture_BCHW.shape)}, but must be [B, 3, {side}, {side}].")
         maps = [picture_BCHW]
         for block in self.down:
             maps.append(block(maps[-1]))
@@ -102,6 +106,8 @@ class Generator(nn.Module):
 
     def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
         """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
+        if sound_BTD.dim() != 3 or len(sound_BTD) != len(maps[0]):
+            raise ValueError(f"sound_BTD is {tuple(sound_BTD.shape)}, but must be [B, T, D] with B = {len(maps[0])}.")
         picture, *skips = maps
         sound_ND = sound_BTD.flatten(0, 1)
         x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])

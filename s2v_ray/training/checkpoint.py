@@ -43,7 +43,7 @@ def save_checkpoint(run: Location, state: TrainingState, *, best: bool) -> str:
         file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()
     }
     write_bytes(join(folder, _MANIFEST), json.dumps(manifest, indent=2).encode())
-    for pointer in ("last", "best") if best else ("last",):
+    for pointer in ("best", "last") if best else ("last",):
         write_bytes(join(run, "checkpoints", pointer), name.encode())
     return folder
 
@@ -79,8 +79,16 @@ def last_checkpoint(run: Location) -> str | None:
 
 
 def load_state(state: TrainingState, checkpoint: Location) -> None:
-    """Put a checkpoint's weights, optimiser moments and progress into `state`, which has the same configuration."""
+    """Put a checkpoint's weights, optimiser moments and progress into `state`, which has the same configuration.
+
+    Raises UserError for a damaged checkpoint, and for one of other clips than `state.clips`.
+    """
     files, described = _read(checkpoint)
+    if described["clips"] != state.clips:
+        raise UserError(
+            f"'{checkpoint}' was trained on other clips (or these have changed since); to go on with them, "
+            f"give another --out and --init-from '{checkpoint}'."
+        )
     _put(dict(state.networks.items()), _tensors(files, "weights.safetensors", checkpoint), checkpoint)
     if state.average is not None:
         _put({"sound_to_video": state.average}, _tensors(files, "average.safetensors", checkpoint), checkpoint)
@@ -113,6 +121,7 @@ def _description(state: TrainingState) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "step": state.step,
+        "clips": state.clips,
         "clips_seen": state.step * state.config.training.batch_size,
         "training_seconds": state.seconds,
         "best_score": state.best_score,
@@ -143,7 +152,7 @@ def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
         if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
             raise UserError(
                 f"'{checkpoint}' is damaged: {name} has {len(content)} bytes that differ from the {size} that were "
-                "written; choose another checkpoint of the run."
+                "written; choose another, or write another's name into the run's checkpoints/last to go on from there."
             )
         files[name] = content
     try:

@@ -1,5 +1,6 @@
 """The training loop: from a batch to a step, and now and then a validation, a checkpoint and a line in the logs."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -8,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed
-from torch import Tensor
+from torch import nn
 
 from s2v_ray.clips.batch import Batch, training_batches
 from s2v_ray.clips.reader import ClipReader
@@ -20,6 +20,7 @@ from s2v_ray.training.logs import RunLogs
 from s2v_ray.training.progress import Standing
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.step import train_step
+from s2v_ray.training.workers import Workers
 
 _LOG_EVERY_STEPS = 10
 
@@ -36,34 +37,29 @@ class Validation:
 Validate = Callable[[SoundToVideo], Validation]
 
 
-@dataclass(frozen=True)
-class Workers:
-    """This process among those that train together."""
-
-    rank: int = 0
-    world_size: int = 1
+Stop = Callable[[], bool]
+Saved = Callable[[str, dict[str, float]], None]
 
 
 def train(
     state: TrainingState,
     reader: ClipReader,
     run: Path,
-    device: torch.device,
     *,
-    validate: Validate | None,
-    show: Callable[[Standing], None],
-    stop: Callable[[], bool],
+    validate: Validate | None = None,
+    show: Callable[[Standing], None] = lambda standing: None,
+    stop: Stop = lambda: False,
     workers: Workers = Workers(),
-    saved: Callable[[str, dict[str, float]], None] = lambda location, metrics: None,
+    saved: Saved = lambda location, metrics: None,
 ) -> bool:
     """Train from where `state` is until its steps or minutes are over; returns False where `stop` ended it before.
 
     The run's first worker writes logs and checkpoints. `saved` is called on every worker after each checkpoint.
     """
     settings = state.config.training
-    place = {"rank": workers.rank, "world_size": workers.world_size}
-    batches = training_batches(reader, state.config, device, first_step=state.step, **place)
-    share = _share(settings.batch_size, workers)
+    place = {"first_step": state.step, "rank": workers.rank, "world_size": workers.world_size}
+    batches = training_batches(reader, state.config, workers.device, **place)
+    share = workers.share(settings.batch_size)
     first_step, seconds_before, started = state.step, state.seconds, time.monotonic()
     finished = _finished(state)
 
@@ -74,12 +70,13 @@ def train(
         while not finished:
             losses = train_step(state, batch := next(batches), share=share)
             state.seconds = clock()
-            finished, stopped = _agree(workers, device, _finished(state), stop())
+            finished, stopped = workers.any(_finished(state), stop())
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
             if saving or state.step % _LOG_EVERY_STEPS == 0:
-                values = _to_numbers(losses, state, batch, run)
+                values = workers.mean({f"loss/{name}": float(value) for name, value in losses.items()}, share)
+                check_finite(values, state, batch, run)
                 if logs:
                     logs.scalars(state.step, values)
                     show(_standing(state, first_step, clock() - seconds_before, values))
@@ -96,13 +93,34 @@ def train(
     return True
 
 
-def resume(state: TrainingState, run: Path) -> bool:
-    """Go on from the run's last checkpoint; returns whether there was one."""
+def resume(state: TrainingState, run: Path, reader: ClipReader) -> bool:
+    """Go on from the run's last checkpoint; returns whether there was one.
+
+    Raises UserError for a damaged one, and where the clips are not those of the run so far.
+    """
+    state.clips = reader.fingerprint
     checkpoint = last_checkpoint(run)
     if checkpoint is None:
         return False
     load_state(state, checkpoint)
     return True
+
+
+def check_finite(values: dict[str, float], state: TrainingState, batch: Batch, run: Path) -> None:
+    """Raises UserError where a loss, or a weight after the update, is not finite."""
+    broken = [name for name, value in values.items() if not math.isfinite(value)]
+    broken += [name for name, network in state.networks.items() if not all_finite(network)]
+    if broken:
+        raise UserError(
+            f"{', '.join(broken)} is not finite at step {state.step} (clips {', '.join(batch.clip_ids)}); the last "
+            f"good checkpoint is {last_checkpoint(run) or 'none'}; train with lower learning rates into another "
+            "--out, from that checkpoint by --init-from."
+        )
+
+
+def all_finite(network: nn.Module) -> bool:
+    """Whether all weights are numbers."""
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
@@ -123,32 +141,6 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
 def _finished(state: TrainingState) -> bool:
     settings = state.config.training
     return state.step >= settings.steps or bool(settings.minutes and state.seconds >= 60 * settings.minutes)
-
-
-def _share(batch_size: int, workers: Workers) -> float:
-    """This worker's clips over the mean number of clips a worker: slices may differ by one."""
-    rank, count = workers.rank, workers.world_size
-    return (batch_size * (rank + 1) // count - batch_size * rank // count) * count / batch_size
-
-
-def _agree(workers: Workers, device: torch.device, *flags: bool) -> tuple[bool, ...]:
-    """What any of the workers says: all of them leave the loop at the same step."""
-    if workers.world_size == 1:
-        return flags
-    said = torch.tensor(flags, dtype=torch.int32, device=device)
-    torch.distributed.all_reduce(said, op=torch.distributed.ReduceOp.MAX)
-    return tuple(bool(flag) for flag in said.tolist())
-
-
-def _to_numbers(losses: dict[str, Tensor], state: TrainingState, batch: Batch, run: Path) -> dict[str, float]:
-    values = {f"loss/{name}": float(value) for name, value in losses.items()}
-    broken = [name for name, value in values.items() if not np.isfinite(value)]
-    if broken:
-        raise UserError(
-            f"{', '.join(broken)} is not finite at step {state.step} (clips {', '.join(batch.clip_ids)}); "
-            f"the last good checkpoint is {last_checkpoint(run) or 'none'}; try lower learning rates."
-        )
-    return values
 
 
 def _standing(state: TrainingState, first_step: int, fresh_seconds: float, values: dict[str, float]) -> Standing:

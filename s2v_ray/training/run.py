@@ -7,6 +7,7 @@ from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.config import Config, UserError, config_to_toml, load_config
 from s2v_ray.config.load import differing_names
 from s2v_ray.media.storage import write_bytes
+from s2v_ray.training.checkpoint import last_checkpoint
 
 # A resumed run may go further, and be watched and saved at another pace.
 _FREE = {
@@ -27,12 +28,12 @@ def config_for_clips(config: Config, settings: ClipSettings) -> Config:
 
 
 def open_run(directory: Path, config: Config) -> None:
-    """Make the run directory with its `config.toml`, or see that the one that is there was made with the same settings.
+    """Write the run's `config.toml`; where something was trained already, see first that the settings are the same.
 
     Raises UserError by name for each that differs.
     """
     path = directory / "config.toml"
-    if path.exists():
+    if last_checkpoint(directory):
         names = [name for name in differing_names(asdict(load_config(str(path))), asdict(config)) if name not in _FREE]
         if names:
             raise UserError(

@@ -22,6 +22,7 @@ class TrainingState:
     forward: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     average: SoundToVideo | None
+    clips: str = ""  # the fingerprint of what it is trained on
     step: int = 0
     seconds: float = 0.0
     best_score: float | None = None
