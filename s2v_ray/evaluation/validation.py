@@ -18,7 +18,8 @@ _SAMPLE_EVERY = 20
 def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
     """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
 
-    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus right minus wrong motion correlation: at best 2.
+    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus right minus wrong
+    motion correlation: at best 2.
     """
     numbers = [reader.sources.index(source) for source in dict.fromkeys(reader.sources)][:clips]
     if not numbers:

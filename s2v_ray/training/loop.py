@@ -20,7 +20,7 @@ from s2v_ray.training.logs import RunLogs
 from s2v_ray.training.progress import Standing
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.step import train_step
-from s2v_ray.training.workers import Workers
+from s2v_ray.training.workers import ALONE, Workers
 
 _LOG_EVERY_STEPS = 10
 
@@ -49,7 +49,7 @@ def train(
     validate: Validate | None = None,
     show: Callable[[Standing], None] = lambda standing: None,
     stop: Stop = lambda: False,
-    workers: Workers = Workers(),
+    workers: Workers = ALONE,
     saved: Saved = lambda location, metrics: None,
 ) -> bool:
     """Train from where `state` is until its steps or minutes are over; returns False where `stop` ended it before.

@@ -1,6 +1,6 @@
 """What the processes that train together tell each other, besides gradients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed
@@ -15,7 +15,7 @@ class Workers:
 
     rank: int = 0
     world_size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def share(self, batch_size: int) -> float:
         """This worker's clips over the mean number of clips a worker: slices may differ by one."""
@@ -46,3 +46,6 @@ class Workers:
         told = torch.tensor(values, dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(told, op=operation)
         return told.tolist()
+
+
+ALONE = Workers()
