@@ -38,14 +38,14 @@ def shared_clips() -> Path:
 def small_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six made-up videos of 1.6 s."""
     folder = tmp_path_factory.mktemp("videos")
-    synthesize("hand", folder, sources=6, seed=5, seconds=1.6, size=48)
+    synthesize("sea", folder, sources=6, seed=5, seconds=1.6, size=48)
     return folder
 
 
 @pytest.fixture(scope="session")
 def small_clips(small_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips of these, prepared without Ray: four sources to train on, one to validate on, one to test on."""
-    folder = tmp_path_factory.mktemp("clips") / "hand"
+    folder = tmp_path_factory.mktemp("clips") / "sea"
     assert main(["prepare", "--videos", str(small_videos), "--out", str(folder), "--local", *SMALL_CLIPS]) == 0
     return folder
 
@@ -91,7 +91,7 @@ def small_config(clips: Path, **settings: object) -> Config:
 @pytest.fixture(scope="session")
 def small_run(small_clips: Path, small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of eight steps."""
-    run = tmp_path_factory.mktemp("runs") / "hand"
+    run = tmp_path_factory.mktemp("runs") / "sea"
     arguments = ["--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--steps", "8"]
     assert main(["train", *arguments]) == 0
     return run

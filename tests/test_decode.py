@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from s2v_ray.config.errors import MediaError, UserError
-from s2v_ray.media.container import clock_zero, decode_video, open_container, video_stream
+from s2v_ray.media.container import Budget, Limits, clock_zero, decode_video, open_container, video_stream
 from s2v_ray.media.decode import Window, decode_windows
 from s2v_ray.media.encode import write_video
 from s2v_ray.media.probe import probe
 from s2v_ray.media.shown import picture_windows
+from s2v_ray.media.square import Crop
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 NTSC = Fraction(30000, 1001)
@@ -187,8 +188,139 @@ def test_pictures_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_pat
 
 
 def test_empty_theora_packets_leave_the_frame_before(formats: Path) -> None:
-    with open_container(formats / "iscc_demo.ogv") as container:
-        assert sum(1 for _ in decode_video(container, video_stream(container), threads=1)) == 366
+    """As many frames as the FFmpeg program finds, at the same times."""
+    path = formats / "iscc_demo.ogv"
+    with open_container(path) as container:
+        stamps = [frame.pts for frame in decode_video(container, video_stream(container), threads=1)]
+    lines = ffmpeg(
+        "-max_error_rate", "1", "-i", str(path), "-map", "0:v", *["-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    )
+    theirs = [int(line.split(",")[2]) for line in lines.decode().splitlines() if not line.startswith("#")]
+    assert len(stamps) == 366
+    assert stamps == theirs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "iscc_demo.mp4",
+        "iscc_demo.mkv",
+        "iscc_demo.webm",
+        "iscc_demo.avi",
+        "iscc_demo.flv",
+        "iscc_demo.mpg",
+        "iscc_demo.3gp",
+        "iscc_demo.rm",
+        "apache_testASF.asf",
+        "brion_llama-drama-av1.webm",
+        "androidx_edit_list_positive_shift.mp4",
+        "mdn_segment001.ts",
+        "Zulko_fire2.mp4",
+        "pytorch_nasa_13013.mp4",
+    ],
+)
+def test_a_window_is_the_same_whether_or_not_what_is_before_it_was_decoded(formats: Path, name: str) -> None:
+    path = formats / name
+    info = probe(path)
+    begin = max(info.picture_start, info.sound_start)
+    seconds = min(info.picture_end, info.sound_end) - Fraction(1, 2) - begin
+    wanted = [begin + seconds * share for share in (Fraction(1, 2), Fraction(7, 10), Fraction(49, 50))]
+    # Windows that overlap need everything decoded.
+    dense = [begin + Fraction(k, 4) for k in range(int(seconds * 4))]
+    starts = sorted({*wanted, *dense})
+    whole = dict(zip(starts, windows_of(path, starts, frame_count=9, size=16), strict=True))
+    for start, window in zip(wanted, windows_of(path, wanted, frame_count=9, size=16), strict=True):
+        expected = whole[start]
+        assert isinstance(window, Window)
+        assert isinstance(expected, Window)
+        np.testing.assert_array_equal(window.frames_THWC, expected.frames_THWC)
+        # MPEG's sound decoder rounds by what came before.
+        np.testing.assert_allclose(window.wave.astype(int), expected.wave.astype(int), atol=2)
+
+
+@pytest.mark.parametrize("codec", [("libx264", "open-gop=1:keyint=50"), ("libx264", "intra-refresh=1:keyint=50")])
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, codec: tuple[str, str]) -> None:
+    """Also where a group of pictures refers to the one before, and where no picture stands for itself."""
+    path = tmp_path / f"long.{container}"
+    sources = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=40", "-f", "lavfi", "-i", "aevalsrc=0.3*sin(t*t*500):d=40")
+    ffmpeg(*sources, "-c:v", codec[0], "-x264-params", codec[1], "-bf", "3", "-c:a", "mp2", str(path))
+    wanted = [Fraction(3), Fraction(2101, 100), Fraction(38)]
+    starts = sorted({*wanted, *(Fraction(k, 4) for k in range(156))})
+    whole = dict(zip(starts, windows_of(path, starts, frame_count=9), strict=True))
+    for start, window in zip(wanted, windows_of(path, wanted, frame_count=9), strict=True):
+        expected = whole[start]
+        assert isinstance(window, Window)
+        assert isinstance(expected, Window)
+        np.testing.assert_array_equal(window.frames_THWC, expected.frames_THWC)
+        np.testing.assert_allclose(window.wave.astype(int), expected.wave.astype(int), atol=2)
+
+
+def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:
+    """A picture of four colours, stored turned by a quarter and with pixels twice as wide as high."""
+    plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
+    quarters = "geq=r='255*lt(X,32)':g='255*lt(Y,64)':b='0'"
+    source = ("-f", "lavfi", "-i", f"color=s=64x128:d=1:r=30,format=rgb24,{quarters},setsar=2", "-f", "lavfi")
+    ffmpeg(*source, "-i", "sine=d=1", "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv444p", "-shortest", str(plain))
+    ffmpeg("-display_rotation", "90", "-i", str(plain), "-c", "copy", str(turned))
+
+    def colours(path: Path, crop: Crop | None) -> list[list[int]]:
+        found = decode_windows(
+            path,
+            [Fraction(0)],
+            frame_count=3,
+            frame_rate=FRAME_RATE,
+            sample_rate=SAMPLE_RATE,
+            size=16,
+            crop=crop,
+        )
+        ((_, window),) = found
+        assert isinstance(window, Window)
+        corners_HWC = window.frames_THWC[0][[0, 0, -1, -1], [0, -1, 0, -1]]
+        return (corners_HWC > 128).astype(int).tolist()
+
+    yellow, green, red, black = [1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0]
+    assert colours(plain, None) == [yellow, green, red, black]
+    assert colours(plain, Crop(0, 0, 40)) == [yellow] * 4
+    assert colours(plain, Crop(80, 0, 40)) == [green] * 4
+    assert colours(plain, Crop(10, 80, 48)) == [red] * 4
+    # Turned left, the upper right corner becomes the upper left one.
+    assert colours(turned, None) == [green, black, yellow, red]
+    assert colours(turned, Crop(0, 0, 40)) == [green] * 4
+    assert colours(turned, Crop(80, 80, 48)) == [red] * 4
+    for crop in (Crop(100, 0, 40), Crop(-1, 0, 40), Crop(0, 0, 129)):
+        with pytest.raises(MediaError, match="--crop") as caught:
+            colours(plain, crop)
+        assert caught.value.reason == "crop_outside"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "flag"),
+    [
+        (Limits(max_pixels=320 * 240 - 1), "too_large", "--max-pixels"),
+        (Limits(max_duration_seconds=7), "too_long", "--max-duration-seconds"),
+        (Limits(max_source_seconds=0), "too_slow", "--max-source-seconds"),
+    ],
+)
+def test_limits_are_named_where_they_are_passed(formats: Path, limits: Limits, reason: str, flag: str) -> None:
+    path = formats / "mdn_rabbit320.mp4"  # 320 x 240, 7.8 s
+    with pytest.raises(MediaError, match=flag) as caught:
+        probe(path, Budget(limits))
+    assert caught.value.reason == reason
+    if reason != "too_long":
+        windows = decode_windows(
+            path,
+            [Fraction(0)],
+            frame_count=3,
+            frame_rate=FRAME_RATE,
+            sample_rate=SAMPLE_RATE,
+            size=8,
+            budget=Budget(limits),
+        )
+        with pytest.raises(MediaError, match=flag) as caught:
+            next(windows)
+        assert caught.value.reason == reason
+    probe(path, Budget(Limits(max_pixels=320 * 240, max_duration_seconds=8, max_source_seconds=600)))
 
 
 def test_sound_that_starts_late_is_placed_late(formats: Path) -> None:

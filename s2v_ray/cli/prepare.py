@@ -1,46 +1,73 @@
 """`s2v prepare`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import tyro
+
+from s2v_ray.clips.quality import QualityLimits
 from s2v_ray.config import UserError
+from s2v_ray.media.container import Limits
+
+if TYPE_CHECKING:
+    from s2v_ray.clips.plan import Job
 
 
 def prepare(
     *,
-    videos: tuple[str, ...],
     out: str,
+    videos: tuple[str, ...] = (),
     domain: str = "",
+    manifest: str = "",
+    manifest_format: str = "",
+    select: tuple[str, ...] = (),
     clip_seconds: float = 4.0,
     frame_rate: str = "30",
     sample_rate: int = 44100,
     stored_size: int = 72,
     clips_per_source: int = 4,
     stride_seconds: float = 0.0,
+    crop: str = "centre",
+    fix_lag: bool = False,
+    quality: Annotated[QualityLimits, tyro.conf.arg(name="")] = QualityLimits(),
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = Limits(),
     seed: int = 0,
+    preview: bool = False,
     local: bool = False,
 ) -> None:
     """Cut videos into clips to train on. The same command goes on where it was stopped, and takes in new videos.
 
     Args:
-        videos: folders of videos (searched recursively), or video files.
         out: the folder for the clips.
+        videos: folders of videos (searched recursively), globs, or video files.
         domain: what the videos show, such as fireworks; by default the name of the folder.
+        manifest: a list of what to use of the videos: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits', or a CSV
+            with the columns path,start,end[,split].
+        manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default the content tells.
+        select: only what has one of these labels, by the manifest or the folder.
         clip_seconds: how long a clip lasts.
         frame_rate: frames a second of the clips, such as 30 or 30000/1001.
         sample_rate: of the clips' sound, in Hz; a multiple of the frame rate.
         stored_size: height and width that frames are stored at; training crops 256/286 of it.
         clips_per_source: how many clips are cut at random from each video.
         stride_seconds: above zero, clips start this far apart instead of at random.
+        crop: centre, motion (the square that moves with the sound), or x,y,size in pixels.
+        fix_lag: move the sound of a video by the lag that its windows agree on.
+        quality: what a window must keep to.
+        limits: what a video may cost.
         seed: of the random cuts.
+        preview: only draw a contact sheet of each video, with what would be cut, into the folder preview.
         local: work in this process alone, without Ray, for debugging.
     """
-    from s2v_ray.clips.dataset import write_dataset
-    from s2v_ray.clips.prepare import plan, prepare_source, record_crash
+    from s2v_ray.clips.card import write_card
+    from s2v_ray.clips.dataset import read_records, write_dataset
+    from s2v_ray.clips.duplicates import settle_duplicates
+    from s2v_ray.clips.plan import plan
+    from s2v_ray.clips.prepare import prepare_source, record_crash
+    from s2v_ray.clips.reader import card_columns, card_examples
     from s2v_ray.clips.settings import clip_settings
     from s2v_ray.media.storage import absolute
-    from s2v_ray.training.progress import ProgressBar
 
     settings = clip_settings(
         clip_seconds=clip_seconds,
@@ -50,30 +77,70 @@ def prepare(
         clips_per_source=clips_per_source,
         stride_seconds=stride_seconds,
         seed=seed,
+        crop=crop,
+        fix_lag=fix_lag,
+        quality=quality,
+        limits=limits,
     )
-    if not domain and len(videos) > 1:
-        raise UserError("--domain is needed where --videos names several places; give it a name such as fireworks.")
+    if not videos and not manifest:
+        raise UserError("--videos or --manifest is needed; give a folder of videos.")
+    if not domain and len(videos) != 1:
+        raise UserError("--domain is needed where --videos is not one place; give it a name such as fireworks.")
     domain = domain or Path(videos[0]).resolve().stem
     out = absolute(out)
-    jobs, done_before, ranked_splits = plan([absolute(video) for video in videos], out, domain, settings)
-    if done_before:
-        print(f"{done_before} videos are done already.")
-    left = {job.source.name: job for job in jobs}
-    with ProgressBar("preparing clips") as show:
-        finished: Iterator[str]
-        if local:
-            finished = (prepare_source(job)["source"] for job in jobs)
-        else:
-            from s2v_ray.cluster.ingest import prepare_in_parallel
+    todo = plan(
+        [absolute(video) for video in videos],
+        out,
+        domain,
+        settings,
+        manifest=absolute(manifest) if manifest else "",
+        manifest_format=manifest_format,
+        select=select,
+    )
+    if preview:
+        from s2v_ray.clips.preview import preview_source
 
-            finished = prepare_in_parallel(jobs)
-        for name in finished:
-            del left[name]
-            show(1 - len(left) / len(jobs), f"{len(jobs) - len(left)} of {len(jobs)} videos")
+        for _ in _work(preview_source, todo.jobs, "drawing previews", local):
+            pass
+        print(f"Drew {len(todo.jobs)} contact sheets in {out}/preview")
+        return
+    write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
+    if todo.done_before:
+        print(f"{todo.done_before} videos are done already.")
+    left = {job.source.name: job for job in todo.jobs}
+    for name in _work(prepare_source, todo.jobs, "preparing clips", local):
+        del left[name]
     for job in left.values():
         record_crash(job)
-    content = write_dataset(out, settings, domain, ranked_splits, complete=True)
+    copies = settle_duplicates(out)
+    content = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
+    records = read_records(out)
+    if content["counts"]["clips"]:
+        write_card(out, content, records=records.values(), columns=card_columns(out), examples=card_examples(out))
+    for copy, first in copies.items():
+        print(f"'{copy}' sounds like '{first}' and is in the same split.")
     _print_counts(content["counts"], out)
+
+
+def _work(work: "Callable[[Job], Any]", jobs: "list[Job]", label: str, local: bool) -> Iterator[str]:
+    """Do the work on each job, in this process or by Ray, showing how far it is; yields the names of what is done."""
+    from s2v_ray.training.progress import ProgressBar
+
+    def here() -> Iterator[str]:
+        for job in jobs:
+            work(job)
+            yield job.source.name
+
+    with ProgressBar(label) as show:
+        if local:
+            done = here()
+        else:
+            from s2v_ray.cluster.ingest import run_in_parallel
+
+            done = run_in_parallel(work, jobs)
+        for number, name in enumerate(done, start=1):
+            yield name
+            show(number / len(jobs), f"{number} of {len(jobs)} videos")
 
 
 def _print_counts(counts: dict[str, Any], out: str) -> None:
@@ -87,9 +154,9 @@ def _print_counts(counts: dict[str, Any], out: str) -> None:
     if counts["rejected"]:
         told = ", ".join(f"{count} {reason}" for reason, count in counts["rejected"].items())
         print(f"Rejected: {told}. Each with its reason: {out}/rejects.jsonl")
-    print(f"Wrote {counts['clips']} clips to {out}")
     for split, use in (("val", "no best checkpoint is chosen"), ("test", "there is nothing to evaluate on")):
         if counts["clips"] and not counts["splits"][split]["clips"]:
             print(f"No video fell into the split '{split}', so {use}; more videos mend it.")
+    print(f"Wrote {counts['clips']} clips to {out}")
     if counts["clips"]:
-        print(f"Next: s2v train --clips {out} --out runs/{Path(out).name}")
+        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{Path(out).name}")

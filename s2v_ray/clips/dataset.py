@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from s2v_ray.clips.schema import SCHEMA_VERSION
-from s2v_ray.clips.settings import ClipSettings
+from s2v_ray.clips.settings import ClipSettings, settings_from_dict
+from s2v_ray.clips.sources import Missing
 from s2v_ray.clips.splits import SPLITS
 from s2v_ray.config import UserError
 from s2v_ray.config.load import differing_names
@@ -20,7 +21,7 @@ def read_dataset(clips: Location) -> tuple[ClipSettings, dict[str, Any]]:
         raise UserError(f"'{clips}' holds no clips (no dataset.json); make them with: s2v prepare --out {clips}")
     try:
         content = json.loads(read_bytes(path))
-        version, settings = content["schema_version"], ClipSettings(**content["settings"])
+        version, settings = content["schema_version"], settings_from_dict(content["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); prepare the clips again into another folder.") from None
     if version != SCHEMA_VERSION:
@@ -55,15 +56,24 @@ def write_record(clips: Location, key: str, record: dict[str, Any]) -> None:
 
 
 def write_dataset(
-    clips: Location, settings: ClipSettings, domain: str, ranked_splits: dict[str, str], *, complete: bool
+    clips: Location,
+    settings: ClipSettings,
+    domain: str,
+    ranked_splits: dict[str, str],
+    *,
+    missing: list[Missing],
+    complete: bool,
 ) -> dict[str, Any]:
     """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter's content.
 
-    `ranked_splits` are the splits that a rank decided, empty where hashes did. `complete` says whether all sources
-    are done.
+    `ranked_splits` are the splits that a rank decided, empty where hashes did. `missing` are files that were named
+    but aren't there. `complete` says whether all sources are done.
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name]["rejects"]]
+    rejects += [
+        {"source": file.name, "start_seconds": None, "reason": "missing", "detail": file.detail} for file in missing
+    ]
     content = {
         "schema_version": SCHEMA_VERSION,
         "complete": complete,

@@ -1,56 +1,31 @@
-"""From videos to clips: plan the work, do it source by source (in any order, anywhere), and sum it up."""
+"""From one video to its clips: cut, measured, judged, written as one file and recorded."""
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from statistics import median_low
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.clips.dataset import read_records, read_same_dataset, write_dataset, write_record
+from s2v_ray.clips.dataset import write_record
+from s2v_ray.clips.fingerprint import sound_fingerprint
+from s2v_ray.clips.plan import Job, source_crop, source_starts
+from s2v_ray.clips.quality import Measures, judge, measure_window
 from s2v_ray.clips.schema import clip_row, clip_schema
 from s2v_ray.clips.settings import ClipSettings
-from s2v_ray.clips.sources import Source, find_sources
-from s2v_ray.clips.splits import FEW_SOURCES, split_by_hash, splits_by_rank
-from s2v_ray.clips.windows import window_starts
-from s2v_ray.config import MediaError, UserError
+from s2v_ray.clips.sources import Source
+from s2v_ray.config import MediaError
+from s2v_ray.media.container import Budget
 from s2v_ray.media.decode import Window, decode_windows
-from s2v_ray.media.probe import MediaInfo, probe
+from s2v_ray.media.probe import probe
+from s2v_ray.media.square import Crop
 from s2v_ray.media.storage import exists, join, remove_file, writing
 
-
-@dataclass(frozen=True)
-class Job:
-    """One source to prepare."""
-
-    source: Source
-    split: str
-    domain: str
-    out: str
-    settings: ClipSettings
-
-
-def plan(videos: list[str], out: str, domain: str, settings: ClipSettings) -> tuple[list[Job], int, dict[str, str]]:
-    """The sources that are still to be prepared, how many are done already, and the splits that a rank decided.
-
-    Raises UserError for missing videos, and for an `out` that was made with other settings.
-    """
-    sources = find_sources(videos)
-    if exists(join(out, "dataset.json")):
-        ranked_splits = read_same_dataset(out, settings, domain)["ranked_splits"]
-    else:
-        ranked_splits = splits_by_rank(_usable(sources, settings)) if len(sources) < FEW_SOURCES else {}
-    records = read_records(out)
-    _check_names(sources, records)
-    write_dataset(out, settings, domain, ranked_splits, complete=False)
-    jobs = [
-        Job(source, ranked_splits.get(source.name) or split_by_hash(source.name), domain, out, settings)
-        for source in sources
-        if records.get(source.name, {}).get("version") != source.version()
-    ]
-    return jobs, len(sources) - len(jobs), ranked_splits
+# A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
+_LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
+_AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
 
 
 def prepare_source(job: Job) -> dict[str, Any]:
@@ -58,101 +33,79 @@ def prepare_source(job: Job) -> dict[str, Any]:
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
+    settings, path = job.settings, job.source.path
     rejects: list[dict[str, Any]] = []
-    version = job.source.version()
+    found: dict[str, Any] = {}
     clips = 0
     target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
+    budget = Budget(settings.limits)
     try:
-        starts = _starts(job.source, probe(job.source.path), job.settings)
-        clips = _write_clips(job, starts, target, rejects)
+        starts = source_starts(job.source, probe(path, budget), settings)
+        crop = source_crop(path, starts, settings)
+        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": sound_fingerprint(path), "lag_fixed": 0}
+        if settings.fix_lag:
+            found["lag_fixed"] = _source_lag(job, starts, crop, budget)
+        shift = found["lag_fixed"] / settings.rate
+        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), target, rejects)
     except MediaError as error:
         rejects.append(_reject(job.source, None, error))
     if not clips and exists(target):
         remove_file(target)  # of an earlier version of the source
-    return _record(job, version, clips, rejects)
+    return _record(job, clips, rejects, **found)
 
 
 def record_crash(job: Job) -> dict[str, Any]:
     """The record of a source whose preparation took its process down with it."""
     error = MediaError("crashed", "The decoder crashed on this file; convert it with another program, or leave it out.")
-    return _record(job, job.source.version(), 0, [_reject(job.source, None, error)])
+    target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
+    if exists(target):
+        remove_file(target)
+    return _record(job, 0, [_reject(job.source, None, error)])
 
 
-def _record(job: Job, version: list[int], clips: int, rejects: list[dict[str, Any]]) -> dict[str, Any]:
-    split = job.split if clips else ""
-    record = {
-        "source": job.source.name,
-        "path": job.source.path,
-        "version": version,
-        "split": split,
-        "clips": clips,
-        "rejects": rejects,
-    }
-    write_record(job.out, job.source.key, record)
-    return record
-
-
-def _check_names(sources: list[Source], records: dict[str, dict[str, Any]]) -> None:
-    """Raises UserError where a name means another file than before, or a file has another name.
-
-    Either happens when folders are added one by one whose names are relative to different roots.
-    """
-    names = {record["path"]: name for name, record in records.items()}
-    for source in sources:
-        known = records.get(source.name)
-        if known and known["path"] != source.path and known["version"] != source.version():
-            raise UserError(
-                f"'{source.name}' is '{source.path}' now, but was '{known['path']}' in this data set; "
-                "give one folder that holds both, or another --out."
-            )
-        if names.get(source.path, source.name) != source.name:
-            raise UserError(
-                f"'{source.path}' is in this data set as '{names[source.path]}' and would be added again as "
-                f"'{source.name}'; give the same --videos as before."
-            )
-
-
-def _usable(sources: list[Source], settings: ClipSettings) -> list[str]:
-    """The names of those that look as if they will give clips."""
-    names = []
-    for source in sources:
-        try:
-            _starts(source, probe(source.path), settings)
-        except MediaError:
-            continue  # prepare_source finds the same, and records it
-        names.append(source.name)
-    return names
-
-
-def _starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fraction]:
-    begin, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
-    starts = window_starts(source.name, begin, end, settings)
-    if not starts:
-        raise MediaError(
-            "too_short",
-            f"Picture and sound together last {max(0.0, float(end - begin)):.2f} s, shorter than a clip of "
-            f"{float(settings.seconds):g} s; prepare with a smaller --clip-seconds to use it.",
-        )
-    return starts
-
-
-def _write_clips(job: Job, starts: list[Fraction], target: str, rejects: list[dict[str, Any]]) -> int:
-    """Write the clips at `starts` to `target`, one a row group; windows that fail go to `rejects`."""
+def _windows(
+    job: Job, starts: list[Fraction], crop: Crop | None, sound_shift: Fraction, budget: Budget
+) -> Iterator[tuple[Fraction, Window | MediaError]]:
     settings = job.settings
-    windows = decode_windows(
+    return decode_windows(
         job.source.path,
         starts,
         frame_count=settings.frames,
         frame_rate=settings.rate,
         sample_rate=settings.sample_rate,
         size=settings.stored_size,
+        crop=crop,
+        sound_shift=sound_shift,
+        budget=budget,
     )
+
+
+def _source_lag(job: Job, starts: list[Fraction], crop: Crop | None, budget: Budget) -> int:
+    """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
+    some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
+    lags = [
+        round(_measure(window, job.settings).lag_frames)
+        for _, window in _windows(job, some, crop, Fraction(0), budget)
+        if isinstance(window, Window)
+    ]
+    if len(lags) < _LEAST_LAG_WINDOWS:
+        return 0
+    middle = median_low(lags)
+    agreeing = sum(abs(lag - middle) <= _AGREEING_FRAMES for lag in lags)
+    return middle if agreeing >= _AGREEING_SHARE * len(lags) else 0
+
+
+def _write_clips(
+    job: Job, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[dict[str, Any]]
+) -> int:
+    """Write the good windows to `target`, one a row group; the others go to `rejects`."""
     rows = _rows(job, windows, rejects)
+    # The file is opened at the first clip, so that a source without any leaves none behind.
     first = next(rows, None)
     if first is None:
         return 0
     clips = 0
-    schema = clip_schema(settings)
+    schema = clip_schema(job.settings)
     with (
         writing(target) as file,
         pq.ParquetWriter(file, schema, compression="none", use_dictionary=False, write_statistics=False) as writer,
@@ -166,11 +119,36 @@ def _write_clips(job: Job, starts: list[Fraction], target: str, rejects: list[di
 def _rows(
     job: Job, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
 ) -> Iterator[pa.RecordBatch]:
+    source, settings = job.source, job.settings
     for start, window in windows:
         if isinstance(window, MediaError):
-            rejects.append(_reject(job.source, float(start), window))
+            rejects.append(_reject(source, float(start), window))
+            continue
+        measures = _measure(window, settings)
+        fault = judge(measures, settings.quality)
+        if fault:
+            rejects.append(_reject(source, float(start), MediaError(*fault)))
         else:
-            yield clip_row(job.source.name, job.domain, start, window.frames_THWC, window.wave, job.settings)
+            yield clip_row(source.name, job.domain, start, window.frames_THWC, window.wave, measures, settings)
+
+
+def _measure(window: Window, settings: ClipSettings) -> Measures:
+    return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
+
+
+def _record(job: Job, clips: int, rejects: list[dict[str, Any]], **found: Any) -> dict[str, Any]:
+    record = {
+        "source": job.source.name,
+        "path": job.source.path,
+        "version": job.source.version(),
+        "split": job.split if clips else "",
+        "split_is_given": bool(job.source.split),
+        "clips": clips,
+        "rejects": rejects,
+        **found,
+    }
+    write_record(job.out, job.source.key, record)
+    return record
 
 
 def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:

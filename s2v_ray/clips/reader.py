@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from s2v_ray.clips.dataset import read_dataset
-from s2v_ray.clips.schema import SCHEMA_VERSION
+from s2v_ray.clips.schema import MEASURES, SCHEMA_VERSION
 from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.clips.splits import SPLITS
 from s2v_ray.config import UserError
@@ -43,9 +43,8 @@ class ClipReader:
         for split in [splits] if isinstance(splits, str) else splits:
             if split not in SPLITS:
                 raise UserError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
-            for name in list_files(join(clips, f"split={split}")):
-                if name.endswith(".parquet") and not name.startswith("."):
-                    self._add(join(clips, f"split={split}", name))
+            for location in _files(clips, split):
+                self._add(location)
 
     def _add(self, location: str) -> None:
         file = _open(location)
@@ -82,6 +81,18 @@ class ClipReader:
             wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
         )
 
+    def measures(self, number: int) -> dict[str, float]:
+        """What was measured of a clip when it was prepared."""
+        location, group, row = self._rows[number]
+        values = _open(location).read_row_group(group, list(MEASURES), use_threads=False).slice(row, 1).to_pylist()
+        return values[0]
+
+
+def _files(clips: str, split: str) -> list[str]:
+    folder = join(clips, f"split={split}")
+    names = list_files(folder)
+    return [join(folder, name) for name in names if name.endswith(".parquet") and not name.startswith(".")]
+
 
 @lru_cache(maxsize=_OPEN_FILES)
 def _open(location: str) -> pq.ParquetFile:
@@ -97,3 +108,20 @@ def _open(location: str) -> pq.ParquetFile:
     if version != str(SCHEMA_VERSION):
         raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
     return file
+
+
+def card_columns(clips: str) -> dict[str, list[float]]:
+    """What was measured of each clip of a data set, by the measure's name."""
+    columns: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for split in SPLITS:
+        for location in _files(clips, split):
+            for measure, values in _open(location).read(list(MEASURES)).to_pydict().items():
+                columns[measure] += values
+    return columns
+
+
+def card_examples(clips: str, count: int = 12) -> list[np.ndarray]:
+    """The middle frames, uint8 [S, S, 3], of up to `count` clips that lie evenly over a data set."""
+    reader = ClipReader(clips, SPLITS)
+    numbers = sorted({len(reader) * place // count for place in range(count)})
+    return [reader[number].frames_THWC[reader.settings.frames // 2] for number in numbers if number < len(reader)]

@@ -1,18 +1,21 @@
 """A clip as one Arrow row, readable by any Parquet reader: plain bytes, with their shape in the schema's metadata."""
 
 import hashlib
+from dataclasses import asdict, fields
 from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
+from s2v_ray.clips.quality import Measures
 from s2v_ray.clips.settings import ClipSettings
 
 SCHEMA_VERSION = 1
+MEASURES = tuple(field.name for field in fields(Measures))
 
 
 def clip_schema(settings: ClipSettings) -> pa.Schema:
-    """The columns of design.md's clip, and the shapes and types of their bytes."""
+    """The columns of a clip, with the shapes and types of their bytes, and what was measured of it."""
     metadata = {
         "schema_version": str(SCHEMA_VERSION),
         "frames_shape": f"{settings.frames},{settings.stored_size},{settings.stored_size},3",
@@ -30,6 +33,7 @@ def clip_schema(settings: ClipSettings) -> pa.Schema:
             pa.field("start_seconds", pa.float64(), nullable=False),
             pa.field("frames", pa.large_binary(), nullable=False),
             pa.field("waveform", pa.large_binary(), nullable=False),
+            *(pa.field(name, pa.float32(), nullable=False) for name in MEASURES),
         ],
         metadata=metadata,
     )
@@ -41,7 +45,13 @@ def clip_id(source: str, start: Fraction, settings: ClipSettings) -> str:
 
 
 def clip_row(
-    source: str, domain: str, start: Fraction, frames_THWC: np.ndarray, wave: np.ndarray, settings: ClipSettings
+    source: str,
+    domain: str,
+    start: Fraction,
+    frames_THWC: np.ndarray,
+    wave: np.ndarray,
+    measures: Measures,
+    settings: ClipSettings,
 ) -> pa.RecordBatch:
     """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono; both of the sizes in `settings`, else ValueError."""
     expected = (settings.frames, settings.stored_size, settings.stored_size, 3)
@@ -58,8 +68,12 @@ def clip_row(
         "start_seconds": float(start),
         "frames": pa.py_buffer(np.ascontiguousarray(frames_THWC)),
         "waveform": pa.py_buffer(np.ascontiguousarray(wave.astype("<i2", copy=False))),
+        **asdict(measures),
     }
-    arrays = [_binary(values[f.name]) if f.type == pa.large_binary() else pa.array([values[f.name]]) for f in schema]
+    arrays = [
+        _binary(values[field.name]) if field.type == pa.large_binary() else pa.array([values[field.name]], field.type)
+        for field in schema
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -3,21 +3,31 @@
 import hashlib
 import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from typing import Any
 
+from s2v_ray.clips.quality import QualityLimits
 from s2v_ray.config import ClipConfig, UserError
 from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
+from s2v_ray.media.container import Limits
+from s2v_ray.media.square import Crop
 
 _LEAST_FRAMES = 4  # what a lag can be measured on
 
 
+CENTRE, MOTION = "centre", "motion"
+
+
 @dataclass(frozen=True)
 class ClipSettings:
-    """Rates and sizes of every clip, and the choice of windows.
+    """What decides what a clip holds: rates and sizes, the choice of windows, and what they must keep to.
 
     `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at
-    random.
+    random. `crop` is "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels. `fix_lag`
+    moves the sound of a source by the lag that its windows agree on.
     """
 
     frame_rate: str
@@ -27,6 +37,10 @@ class ClipSettings:
     clips_per_source: int
     stride_seconds: float
     seed: int
+    crop: str
+    fix_lag: bool
+    quality: QualityLimits
+    limits: Limits
 
     @property
     def rate(self) -> Fraction:
@@ -52,6 +66,16 @@ class ClipSettings:
         """The part that a model depends on."""
         return ClipConfig(self.frame_rate, self.sample_rate, self.frames, self.stored_size)
 
+    def fixed_crop(self) -> Crop | None:
+        """The square that the setting names; None for one that depends on the source."""
+        return None if self.crop in (CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> ClipSettings:
+    """Settings as `asdict` made them. Raises TypeError or KeyError for other values."""
+    quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
+    return ClipSettings(**{**values, "quality": quality, "limits": limits})
+
 
 def clip_settings(
     *,
@@ -62,6 +86,10 @@ def clip_settings(
     clips_per_source: int = 4,
     stride_seconds: float = 0.0,
     seed: int = 0,
+    crop: str = CENTRE,
+    fix_lag: bool = False,
+    quality: QualityLimits = QualityLimits(),
+    limits: Limits = Limits(),
 ) -> ClipSettings:
     """Settings checked: rates that divide, a whole number of frames a clip, sizes and counts above zero."""
     rate = parse_frame_rate(frame_rate)
@@ -83,4 +111,18 @@ def clip_settings(
     ):
         if value < least:
             raise UserError(f"{flag} is {value}, but must be at least {least}.")
-    return ClipSettings(str(rate), sample_rate, int(frames), stored_size, clips_per_source, stride_seconds, seed)
+    if crop not in (CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
+        raise UserError(f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels, such as 40,0,480.")
+    return ClipSettings(
+        frame_rate=str(rate),
+        sample_rate=sample_rate,
+        frames=int(frames),
+        stored_size=stored_size,
+        clips_per_source=clips_per_source,
+        stride_seconds=stride_seconds,
+        seed=seed,
+        crop=crop,
+        fix_lag=fix_lag,
+        quality=quality,
+        limits=limits,
+    )

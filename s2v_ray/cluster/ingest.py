@@ -2,21 +2,18 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
 
-from s2v_ray.clips.prepare import Job, prepare_source
-from s2v_ray.clips.settings import ClipSettings
-from s2v_ray.clips.sources import Source
+from s2v_ray.clips.plan import Job
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
 
 
-def prepare_in_parallel(jobs: list[Job]) -> Iterator[str]:
-    """Prepare every job on the cluster, yielding the name of each source as it is done.
+def run_in_parallel(work: Callable[[Job], Any], jobs: list[Job]) -> Iterator[str]:
+    """Do `work` on every job on the cluster, yielding the name of each source as it is done.
 
     A source whose task dies with its process does not come back, and the others go on. Raises UserError where one
     can't be written or read for reasons that are not its own, such as a full disk.
@@ -28,25 +25,19 @@ def prepare_in_parallel(jobs: list[Job]) -> Iterator[str]:
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
-    rows = [{"job": asdict(job)} for job in jobs]
-    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(_prepare_row, num_cpus=1)
+
+    def work_on_row(row: dict[str, Any]) -> dict[str, str]:
+        # Tasks share the cores: one thread each is enough for the libraries underneath.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        try:
+            work(row["job"])
+        except Exception as error:  # Ray Data would count it among the crashes of decoders
+            return {"source": row["job"].source.name, "error": f"{type(error).__name__}: {error}"}
+        return {"source": row["job"].source.name, "error": ""}
+
+    rows = [{"job": job} for job in jobs]
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work_on_row, num_cpus=1)
     for row in done.iter_rows():
         if row["error"]:
             raise UserError(f"'{row['source']}' could not be prepared: {row['error']}; the same command goes on.")
         yield row["source"]
-
-
-def _prepare_row(row: dict[str, Any]) -> dict[str, str]:
-    # Tasks share the cores: one thread each is enough for the libraries underneath.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    job = _from_row(row["job"])
-    try:
-        prepare_source(job)
-    except Exception as error:  # Ray Data would count it among the crashes of decoders
-        return {"source": job.source.name, "error": f"{type(error).__name__}: {error}"}
-    return {"source": job.source.name, "error": ""}
-
-
-def _from_row(row: dict[str, Any]) -> Job:
-    source, settings = Source(**row["source"]), ClipSettings(**row["settings"])
-    return Job(**{**row, "source": source, "settings": settings})

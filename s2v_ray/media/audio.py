@@ -1,11 +1,12 @@
 """A file's sound as mono samples placed on its clock, and the sound of windows."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby, islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -14,54 +15,44 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.container import decode_audio, undecodable
+from s2v_ray.media.container import Budget, Cue, MissedError, decode_audio, open_container, undecodable
 
 # Timestamps are taken as rounded, not as a hole, while they stay nearer than this to where the samples before them end.
 MAX_JITTER_SECONDS = Fraction(1, 50)
 # A window may lack this much of its sound, which is then silence.
 MAX_MISSING_SECONDS = Fraction(1, 10)
+# A window's sound is put in its place, and its resampler started, this much before it.
+LEAD_SECONDS = Fraction(1)
+# What a decoder may need before that until it is in its stride: earlier blocks, its filters' memories.
+WARM_UP_SECONDS = Fraction(1)
+# Sound behind a window, for the end of the resampler's filter and the lookahead.
+TAIL_SECONDS = Fraction(1, 4)
 _FRAMES_AHEAD = 8  # about 0.2 s, longer than the jitter of real files
 
 _Item = TypeVar("_Item")
+_TimedFrame = tuple[Fraction, AudioFrame]
 
 
 def mono_pieces(
-    container: InputContainer, stream: AudioStream, zero: Fraction, sample_rate: int, threads: int
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    sample_rate: int,
+    threads: int,
+    budget: Budget | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(index of its first sample, int16 mono samples [S]) for all the sound, in order and without overlap.
 
     Sample n is heard n / sample_rate seconds after `zero`; n may be negative. Where the timestamps jump ahead,
     samples are missing between two pieces; where they jump back, what was there already is left out.
 
-    Raises MediaError `undecodable_audio` where nothing decodes.
+    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
     """
-    position: int | None = None
-    for (_, run_start), run in groupby(_runs(container, stream, zero, threads), key=lambda item: item[:2]):
-        index = round(run_start * sample_rate)
-        for samples in _resample((frame for *_, frame in run), sample_rate):
-            known = 0 if position is None else max(0, position - index)
-            if known < len(samples):
-                yield index + known, samples[known:]
-                position = index + len(samples)
-            index += len(samples)
-    if position is None:
+    piece = None
+    for piece in _pieces(_timed_frames(container, stream, zero, threads, budget, None), sample_rate):
+        yield piece
+    if piece is None:
         raise undecodable(container, stream)
-
-
-def sound_span(
-    container: InputContainer, stream: AudioStream, zero: Fraction, threads: int
-) -> tuple[Fraction, Fraction]:
-    """When the sound begins and ends, in seconds after `zero`, found by decoding all of it.
-
-    Raises MediaError `undecodable_audio` where nothing decodes.
-    """
-    spans = [
-        (run_start, run_start + sum(Fraction(frame.samples, frame.sample_rate) for *_, frame in run))
-        for (_, run_start), run in groupby(_runs(container, stream, zero, threads), key=lambda item: item[:2])
-    ]
-    if not spans:
-        raise undecodable(container, stream)
-    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 def sound_windows(
@@ -73,50 +64,90 @@ def sound_windows(
     sample_rate: int,
     sample_count: int,
     threads: int,
+    budget: Budget | None = None,
 ) -> Iterator[np.ndarray | MediaError]:
     """For each of the sorted `starts`, its int16 mono samples [S], or MediaError `no_sound_in_window`.
 
-    `starts` are seconds after `zero`. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound.
-    Raises MediaError `undecodable_audio` where nothing decodes.
+    `starts` are seconds after `zero`. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound. A
+    window's samples are placed and resampled from the frames since LEAD_SECONDS before it, whatever was read before
+    them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
+    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
     """
-    waiting = deque(_SoundWindow(start, round(start * sample_rate), sample_rate, sample_count) for start in starts)
-    active: deque[_SoundWindow] = deque()
-    for first, samples in mono_pieces(container, stream, zero, sample_rate, threads):
-        end = first + len(samples)
-        while waiting and waiting[0].first < end:
-            active.append(waiting.popleft())
-        for window in active:
-            window.add(first, samples)
-        while active and active[0].first + sample_count <= end:
-            yield active.popleft().result(container.name)
-        if not active and not waiting:
+    windows = [_SoundWindow(start, sample_rate, sample_count) for start in starts]
+    done = 0
+    try:
+        for result in _fill(windows, container, stream, zero, threads, budget, Cue()):
+            yield result
+            done += 1
+    except MissedError:
+        with open_container(container.name) as again:
+            yield from _fill(
+                windows[done:], again, cast(AudioStream, again.streams[stream.index]), zero, threads, budget, None
+            )
+
+
+def _fill(
+    windows: Sequence["_SoundWindow"],
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    threads: int,
+    budget: Budget | None,
+    cue: Cue | None,
+) -> Iterator[np.ndarray | MediaError]:
+    waiting = deque(windows)
+    near: deque[_TimedFrame] = deque()  # from the first waiting window's lead on
+    time_base = stream.time_base or Fraction(1)
+
+    def want_next() -> None:
+        if cue and waiting:
+            cue.stamp = math.floor((waiting[0].lead_start - WARM_UP_SECONDS + zero) / time_base)
+
+    want_next()
+    upcoming: list[_TimedFrame] = []
+    for upcoming in _lookahead(_timed_frames(container, stream, zero, threads, budget, cue), _FRAMES_AHEAD):
+        near.append(upcoming[0])
+        soonest = min(time for time, _ in upcoming)
+        while waiting and soonest >= waiting[0].tail_end:
+            yield waiting.popleft().result(near, container.name)
+            want_next()
+        if not waiting:
             return
-    for window in (*active, *waiting):
-        yield window.result(container.name)
+        while near and near[0][0] < waiting[0].lead_start:
+            near.popleft()
+    if not upcoming and not (cue and cue.has_skipped):
+        raise undecodable(container, stream)
+    for window in waiting:
+        yield window.result(near, container.name)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _SoundWindow:
     start: Fraction
-    first: int
     sample_rate: int
     sample_count: int
-    wave: np.ndarray | None = None  # made when first needed
-    heard_count: int = 0
 
-    def add(self, first: int, samples: np.ndarray) -> None:
-        begin, end = max(first, self.first), min(first + len(samples), self.first + self.sample_count)
-        if begin >= end:
-            return
-        if self.wave is None:
-            self.wave = np.zeros(self.sample_count, np.int16)
-        self.wave[begin - self.first : end - self.first] = samples[begin - first : end - first]
-        self.heard_count += end - begin
+    @property
+    def lead_start(self) -> Fraction:
+        return self.start - LEAD_SECONDS
 
-    def result(self, name: str) -> np.ndarray | MediaError:
-        missing_seconds = Fraction(self.sample_count - self.heard_count, self.sample_rate)
-        if self.wave is not None and missing_seconds <= MAX_MISSING_SECONDS:
-            return self.wave
+    @property
+    def tail_end(self) -> Fraction:
+        return self.start + Fraction(self.sample_count, self.sample_rate) + TAIL_SECONDS
+
+    def result(self, frames: Iterable[_TimedFrame], name: str) -> np.ndarray | MediaError:
+        """The samples that `frames` hold of this window; those before its lead and after its tail do not count."""
+        wave, heard_count = np.zeros(self.sample_count, np.int16), 0
+        first = round(self.start * self.sample_rate)
+        near = (timed for timed in frames if self.lead_start <= timed[0] < self.tail_end)
+        for piece_first, samples in _pieces(near, self.sample_rate):
+            begin, end = max(piece_first, first), min(piece_first + len(samples), first + self.sample_count)
+            if begin < end:
+                wave[begin - first : end - first] = samples[begin - piece_first : end - piece_first]
+                heard_count += end - begin
+        missing_seconds = Fraction(self.sample_count - heard_count, self.sample_rate)
+        if heard_count and missing_seconds <= MAX_MISSING_SECONDS:
+            return wave
         return MediaError(
             "no_sound_in_window",
             f"{float(missing_seconds):.3f} s of the {self.sample_count / self.sample_rate:.3f} s "
@@ -124,36 +155,57 @@ class _SoundWindow:
         )
 
 
-def _runs(
-    container: InputContainer, stream: AudioStream, zero: Fraction, threads: int
-) -> Iterator[tuple[int, Fraction, AudioFrame]]:
-    """(number of its run, when that run starts, frame): the frames of a run follow each other without a hole."""
+def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
+    """What mono_pieces says, of the given frames."""
+    position: int | None = None
+    for (_, run_start), run in groupby(_runs(iter(frames)), key=lambda item: item[:2]):
+        index = round(run_start * sample_rate)
+        for samples in _resample((frame for *_, frame in run), sample_rate):
+            known = 0 if position is None else max(0, position - index)
+            if known < len(samples):
+                yield index + known, samples[known:]
+                position = index + len(samples)
+            index += len(samples)
+
+
+def _timed_frames(
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    threads: int,
+    budget: Budget | None,
+    cue: Cue | None,
+) -> Iterator[_TimedFrame]:
+    """(seconds after `zero`, frame) of the stream; one without a time follows the one before it."""
     time_base = stream.time_base or Fraction(0)
-    timed_frames = (
-        (None if frame.pts is None else frame.pts * time_base - zero, frame)
-        for frame in decode_audio(container, stream, threads)
-        if frame.samples
-    )
-    number, run_start, run_kind = -1, Fraction(0), None
     expected = (stream.start_time or 0) * time_base - zero
+    for frame in decode_audio(container, stream, threads, budget, cue):
+        if frame.samples:
+            time = expected if frame.pts is None else frame.pts * time_base - zero
+            yield time, frame
+            expected = time + Fraction(frame.samples, frame.sample_rate)
+
+
+def _runs(timed_frames: Iterator[_TimedFrame]) -> Iterator[tuple[int, Fraction, AudioFrame]]:
+    """(number of its run, when that run starts, frame): the frames of a run follow each other without a hole."""
+    number, run_start, run_kind, expected = -1, Fraction(0), None, Fraction(0)
     for upcoming in _lookahead(timed_frames, _FRAMES_AHEAD):
         time, frame = upcoming[0]
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != run_kind or _jumps(upcoming, expected):
-            expected = expected if time is None else time
+            expected = time
             number, run_start, run_kind = number + 1, expected, kind
         expected += Fraction(frame.samples, frame.sample_rate)
         yield number, run_start, frame
 
 
-def _jumps(upcoming: list[tuple[Fraction | None, AudioFrame]], expected: Fraction) -> bool:
+def _jumps(upcoming: list[_TimedFrame], expected: Fraction) -> bool:
     """Whether the timestamps leave the `expected` time and stay away; those that come back are jitter."""
-    if upcoming[0][0] is None or abs(upcoming[0][0] - expected) <= MAX_JITTER_SECONDS:
+    if abs(upcoming[0][0] - expected) <= MAX_JITTER_SECONDS:
         return False
     deviations = []
     for time, frame in upcoming:
-        if time is not None:
-            deviations.append(time - expected)
+        deviations.append(time - expected)
         expected += Fraction(frame.samples, frame.sample_rate)
     return min(deviations) > MAX_JITTER_SECONDS or max(deviations) < -MAX_JITTER_SECONDS
 

@@ -11,8 +11,9 @@ import numpy as np
 from s2v_ray.config.errors import MediaError
 from s2v_ray.media.audio import sound_windows
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.container import Budget, audio_stream, clock_zero, open_container, video_stream
 from s2v_ray.media.shown import picture_windows
+from s2v_ray.media.square import Crop
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,27 @@ def decode_windows(
     sample_rate: int,
     size: int,
     threads: int = 1,
+    crop: Crop | None = None,
+    sound_shift: Fraction = Fraction(0),
+    budget: Budget | None = None,
 ) -> Iterator[tuple[Fraction, Window | MediaError]]:
     """Yield each of the sorted `starts` (seconds) with its window of `frame_count` frames, which may overlap.
 
     Time zero is the file's start: the earlier of its two streams' first presentation times. Frame t is the picture
-    displayed at start + (t + ½) / frame_rate, upright, its central square scaled to `size`; sample n is heard at
-    start + n / sample_rate. Each stream is decoded once, and only the windows in hand are held in memory.
-    `threads` is the decoder's number for each stream; 0 lets FFmpeg choose.
+    displayed at start + (t + ½) / frame_rate, upright, its `crop` (by default its central square) scaled to `size`;
+    sample n is heard at start + `sound_shift` + n / sample_rate. What no window needs is not decoded, nothing
+    is decoded twice, and only the windows in hand are held in memory. `threads` is the decoder's number for each
+    stream; 0 lets FFmpeg choose. `budget` bounds the time and the pixels; by default it starts now.
 
     A window that the file doesn't fill comes as MediaError `no_picture_in_window` or `no_sound_in_window`.
-    Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video` or `undecodable_audio`;
-    UserError where frame_rate doesn't divide sample_rate; ValueError for unsorted starts.
+    Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio`,
+    `crop_outside`, `too_slow` or `too_large`; UserError where frame_rate doesn't divide sample_rate; ValueError for
+    unsorted starts.
     """
     sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
     if any(later < earlier for earlier, later in pairwise(starts)):
         raise ValueError("starts must be sorted, earliest first.")
+    budget = budget or Budget()
     # Read each stream through its own container: how the file interleaves them then costs no memory.
     with open_container(path) as picture_file, open_container(path) as sound_file:
         zero = clock_zero(picture_file)
@@ -63,15 +70,18 @@ def decode_windows(
             frame_rate=frame_rate,
             size=size,
             threads=threads,
+            crop=crop,
+            budget=budget,
         )
         sounds = sound_windows(
             sound_file,
             audio_stream(sound_file),
             zero,
-            starts,
+            [start + sound_shift for start in starts],
             sample_rate=sample_rate,
             sample_count=sample_count,
             threads=threads,
+            budget=budget,
         )
         for start, frames_THWC, wave in zip(starts, pictures, sounds, strict=True):
             if isinstance(frames_THWC, MediaError):

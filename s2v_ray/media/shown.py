@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
+from typing import cast
 
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.container import decode_video, undecodable
-from s2v_ray.media.square import square_picture
+from s2v_ray.media.container import Budget, Cue, MissedError, decode_video, open_container, undecodable
+from s2v_ray.media.square import Crop, SquareScaler
 
 # The first frame stands in for pictures wanted this much before it, the last one for those after its end.
 MAX_HOLD_SECONDS = Fraction(1, 2)
@@ -33,17 +33,52 @@ def picture_windows(
     frame_rate: Fraction,
     size: int,
     threads: int,
+    crop: Crop | None = None,
+    budget: Budget | None = None,
 ) -> Iterator[np.ndarray | MediaError]:
     """For each of the sorted `starts`, its frames uint8 [T, S, S, 3], or MediaError `no_picture_in_window`.
 
-    `starts` are seconds after `zero`. Frame t is the picture displayed at start + (t + ½) / frame_rate.
-    Raises MediaError `undecodable_video` where no frame decodes.
+    `starts` are seconds after `zero`. Frame t is the picture displayed at start + (t + ½) / frame_rate. Groups of
+    pictures that no window needs are not decoded.
+    Raises MediaError `undecodable_video` where no frame decodes, `crop_outside`, `too_slow` or `too_large`.
     """
-    waiting = deque(_PictureWindow(start, frame_rate, frame_count, size) for start in starts)
-    active: deque[_PictureWindow] = deque()
-    reformatter = VideoReformatter()
+    windows = [_PictureWindow(start, frame_rate, frame_count, size) for start in starts]
+    budget = budget or Budget()
+    scaler = SquareScaler(size, stream.sample_aspect_ratio, crop)
+    done = 0
+    try:
+        for result in _fill(windows, container, stream, zero, threads, scaler, budget, Cue()):
+            yield result
+            done += 1
+    except MissedError:
+        rest = [_PictureWindow(start, frame_rate, frame_count, size) for start in starts[done:]]
+        with open_container(container.name) as again:
+            yield from _fill(
+                rest, again, cast(VideoStream, again.streams[stream.index]), zero, threads, scaler, budget, None
+            )
+
+
+def _fill(
+    windows: Sequence["_PictureWindow"],
+    container: InputContainer,
+    stream: VideoStream,
+    zero: Fraction,
+    threads: int,
+    scaler: SquareScaler,
+    budget: Budget,
+    cue: Cue | None,
+) -> Iterator[np.ndarray | MediaError]:
+    waiting, active = deque(windows), deque[_PictureWindow]()
+    time_base = stream.time_base or Fraction(1)
+
+    def want_next() -> None:
+        if cue:
+            needs_all = active or not waiting
+            cue.stamp = None if needs_all else math.floor((waiting[0].first_middle + zero) / time_base)
+
+    want_next()
     begin = None
-    for begin, end, frame in shown_frames(container, stream, zero, threads):
+    for begin, end, frame in shown_frames(container, stream, zero, threads, budget, cue):
         while waiting and waiting[0].first_index_from(end) > 0:
             active.append(waiting.popleft())
         picture_HWC = None
@@ -51,31 +86,38 @@ def picture_windows(
             wanted = slice(window.first_index_from(begin), window.first_index_from(end))
             if wanted.start < wanted.stop:
                 if picture_HWC is None:
-                    picture_HWC = square_picture(frame, size, stream.sample_aspect_ratio, reformatter)
+                    picture_HWC = scaler(frame)
                 window.show(picture_HWC, wanted)
-        while active and active[0].first_index_from(end) == frame_count:
+        while active and active[0].first_index_from(end) == active[0].frame_count:
             yield active.popleft().result(container.name)
         if not active and not waiting:
             return
-    if begin is None:
+        want_next()
+    if begin is None and not (cue and cue.has_skipped):
         raise undecodable(container, stream)
     for window in (*active, *waiting):
         yield window.result(container.name)
 
 
 def shown_frames(
-    container: InputContainer, stream: VideoStream, zero: Fraction, threads: int
+    container: InputContainer,
+    stream: VideoStream,
+    zero: Fraction,
+    threads: int,
+    budget: Budget | None = None,
+    cue: Cue | None = None,
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """(begin, end, frame) in seconds after `zero`, end to end: a frame lasts until the next one's time.
 
     The last one lasts for its own duration, or the median of those before. The first begins, and the last ends,
-    MAX_HOLD_SECONDS further out. A frame that is not later than the one before is never shown.
+    MAX_HOLD_SECONDS further out. A frame that is not later than the one before is never shown. With a `cue`, frames
+    before what it wants are left out; those around them then last too long.
     """
     shown: VideoFrame | None = None
     shown_at = begin = zero
     recent_durations: deque[Fraction] = deque(maxlen=100)
     time_base = stream.time_base or Fraction(0)
-    for frame in decode_video(container, stream, threads):
+    for frame in decode_video(container, stream, threads, budget, cue):
         stamp = frame.pts if frame.pts is not None else frame.dts
         if stamp is None:
             continue
@@ -102,6 +144,10 @@ class _PictureWindow:
     size: int
     frames_THWC: np.ndarray | None = None  # made when first needed
     shown_count: int = 0
+
+    @property
+    def first_middle(self) -> Fraction:
+        return self.start + _HALF / self.frame_rate
 
     def first_index_from(self, time: Fraction) -> int:
         """The first of this window's frames whose middle is not before `time`; frame_count where none is."""

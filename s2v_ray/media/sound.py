@@ -45,5 +45,5 @@ def _told_end(path: str | Path, sample_rate: int) -> int:
     with open_container(path) as container:
         stream = audio_stream(container)
         zero, time_base = clock_zero(container), stream.time_base or Fraction(0)
-        ends = [p.pts + p.duration for p in read_packets(container, stream) if p.pts is not None and p.duration]
+        ends = [p.pts + p.duration for p in read_packets(container, [stream]) if p.pts is not None and p.duration]
     return round((max(ends) * time_base - zero) * sample_rate) if ends else 0

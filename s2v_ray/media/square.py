@@ -1,18 +1,19 @@
-"""A decoded video frame as a square RGB picture: upright, cropped from the centre, scaled."""
+"""A decoded video frame as a square RGB picture: upright, cut out, scaled."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
 
 import av
 import numpy as np
+from av.filter.graph import Graph
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from s2v_ray.config.errors import MediaError
 
 # swscale's bicubic kernel widens with the reduction, so that it antialiases.
-_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_SCALING = "bicubic+accurate_rnd+full_chroma_int"
 
 
 def displayed_size(frame: VideoFrame, sample_aspect: Fraction | None) -> tuple[int, int]:
@@ -22,35 +23,90 @@ def displayed_size(frame: VideoFrame, sample_aspect: Fraction | None) -> tuple[i
     return (height, width) if matrix is not None and _swaps_axes(matrix) else (width, height)
 
 
-def square_picture(
-    frame: VideoFrame, size: int, sample_aspect: Fraction | None, reformatter: VideoReformatter
-) -> np.ndarray:
-    """`frame` as a player shows it, its central square scaled to uint8 RGB [size, size, 3].
+@dataclass(frozen=True)
+class Crop:
+    """A square of `size` pixels whose upper left corner is (x, y), in square pixels of the upright picture."""
 
-    `sample_aspect` is a pixel's width over its height (None or 0: unknown, taken as 1). The matrix and the range of
-    the colours are those that the frame names. One `reformatter` should serve all the frames of a stream.
+    x: int
+    y: int
+    size: int
+
+
+class SquareScaler:
+    """Makes frames of one stream square RGB pictures, uint8 [size, size, 3], cut out and scaled in one pass.
+
+    `sample_aspect` is a pixel's width over its height (None or 0: unknown, taken as 1). `crop` is by default the
+    largest square in the centre. The matrix and the range of the colours are those that the frame names.
+    """
+
+    def __init__(self, size: int, sample_aspect: Fraction | None, crop: Crop | None = None) -> None:
+        self._size, self._sample_aspect, self._crop = size, sample_aspect or Fraction(1), crop
+        self._graph: Graph | None = None
+        self._kind: tuple[Any, ...] = ()
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """The square of `frame`, upright.
+
+        Raises MediaError `crop_outside` where the crop leaves the picture, and `undecodable_video` for a pixel format
+        that can't be converted.
+        """
+        matrix = _display_matrix(frame)
+        turn = None if matrix is None else tuple(matrix.flat)
+        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
+        try:
+            if self._graph is None or kind != self._kind:
+                self._graph, self._kind = self._make_graph(frame, matrix), kind
+            self._graph.push(frame)
+            square_HWC = cast(VideoFrame, self._graph.pull()).to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise MediaError("undecodable_video", f"{frame.format.name} frames can't be made RGB ({error}).") from None
+        return np.ascontiguousarray(_upright(square_HWC, matrix))
+
+    def _make_graph(self, frame: VideoFrame, matrix: np.ndarray | None) -> Graph:
+        x, y, width, height = self._coded_area(frame, matrix)
+        graph = Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
+        )
+        graph.link_nodes(
+            source,
+            graph.add("crop", f"{width}:{height}:{x}:{y}:exact=1"),
+            graph.add("scale", f"{self._size}:{self._size}:flags={_SCALING}:out_range=full"),
+            graph.add("format", "rgb24"),
+            graph.add("buffersink"),
+        ).configure()
+        return graph
+
+    def _coded_area(self, frame: VideoFrame, matrix: np.ndarray | None) -> tuple[int, int, int, int]:
+        """(x, y, width, height) of the crop in the frame's own pixels."""
+        shown_width, shown_height = displayed_size(frame, self._sample_aspect)
+        side = min(shown_width, shown_height)
+        crop = self._crop or Crop((shown_width - side) // 2, (shown_height - side) // 2, side)
+        if min(crop.x, crop.y) < 0 or crop.x + crop.size > shown_width or crop.y + crop.size > shown_height:
+            raise MediaError(
+                "crop_outside",
+                f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
+                f"{shown_width} x {shown_height}; give one that lies inside with --crop.",
+            )
+        x, y = crop.x, crop.y
+        if matrix is not None:
+            flip_x, flip_y = _flips(matrix)
+            x, y = shown_width - x - crop.size if flip_x else x, shown_height - y - crop.size if flip_y else y
+            x, y = (y, x) if _swaps_axes(matrix) else (x, y)
+        # Rounding the pixels' shape must not push the square over the edge.
+        width = min(max(1, round(crop.size / self._sample_aspect)), frame.width)
+        height = min(crop.size, frame.height)
+        return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
+
+
+def square_picture(
+    frame: VideoFrame, size: int, sample_aspect: Fraction | None, _reformatter: object = None
+) -> np.ndarray:
+    """One `frame` as a player shows it, its central square scaled to uint8 RGB [size, size, 3].
 
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
-    # Scaling the whole frame and cropping after is simpler than cropping each pixel format's planes. What is cut off
-    # is the same number of whole pixels on both sides, so that the square stays in the centre.
-    width, height = frame.width * (sample_aspect or Fraction(1)), Fraction(frame.height)
-    scale = size / min(width, height)
-    left, top = round((width * scale - size) / 2), round((height * scale - size) / 2)
-    try:
-        rgb = reformatter.reformat(
-            frame,
-            width=size + 2 * left,
-            height=size + 2 * top,
-            format="rgb24",
-            dst_color_range=ColorRange.JPEG,
-            interpolation=_SCALING,
-            threads=1,
-        )
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).") from None
-    square_HWC = rgb.to_ndarray()[top : top + size, left : left + size]
-    return np.ascontiguousarray(_upright(square_HWC, _display_matrix(frame)))
+    return SquareScaler(size, sample_aspect)(frame)
 
 
 def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
@@ -63,13 +119,17 @@ def _swaps_axes(matrix: np.ndarray) -> bool:
     return abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
 
 
+def _flips(matrix: np.ndarray) -> tuple[bool, bool]:
+    """Whether x and y of the upright picture run backwards, once its axes are swapped where they are."""
+    (a, b), (c, d) = matrix.tolist()
+    return (c < 0, b < 0) if _swaps_axes(matrix) else (a < 0, d < 0)
+
+
 def _upright(picture_HWC: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """`picture_HWC` turned and reflected by the quarter turns nearest to `matrix`."""
     if matrix is None:
         return picture_HWC
-    (a, b), (c, d) = matrix.tolist()
+    flip_x, flip_y = _flips(matrix)
     if _swaps_axes(matrix):
-        picture_HWC, flip_x, flip_y = picture_HWC.transpose(1, 0, 2), c < 0, b < 0
-    else:
-        flip_x, flip_y = a < 0, d < 0
+        picture_HWC = picture_HWC.transpose(1, 0, 2)
     return picture_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
