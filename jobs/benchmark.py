@@ -18,7 +18,8 @@ from av.container import InputContainer
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-from s2v_ray.clips.prepare import Job, prepare_source
+from s2v_ray.clips.plan import Job
+from s2v_ray.clips.prepare import prepare_source
 from s2v_ray.clips.settings import ClipSettings, clip_settings
 from s2v_ray.clips.sources import Source
 from s2v_ray.clips.windows import window_starts
@@ -117,9 +118,9 @@ def _encoded_loop(path: Path, width: int, height: int) -> Path:
 
 def prepare(job: Job, clips: int) -> None:
     """Our side: look through the source, cut, write."""
-    record = prepare_source(job)
-    if record["clips"] != clips:
-        raise RuntimeError(f"{record['clips']} clips came out, not {clips}: {record['rejects']}")
+    made = prepare_source(job)
+    if made != clips:
+        raise RuntimeError(f"{made} clips came out, not {clips}; see rejects.jsonl in {job.out}")
 
 
 def bare_loop(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:

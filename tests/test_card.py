@@ -60,7 +60,7 @@ def test_columns_are_summed_up_without_what_is_undefined(tmp_path: Path) -> None
     lags = [*range(101), float("nan"), float("nan")]
     write_card(tmp_path, description(), records=RECORDS, columns={"lag_frames": lags, "motion": [float("nan")]})
     card = rows(tmp_path)
-    assert "| lag of the picture, frames | 5 | 50 | 95 | 2 |" in card
+    assert "| lag of the sound, frames | 5 | 50 | 95 | 2 |" in card
     assert "| motion | – | – | – | 1 |" in card
 
 

@@ -1,5 +1,6 @@
 """`s2v prepare`."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,7 +88,7 @@ def prepare(
     if not domain and len(videos) != 1:
         raise UserError("--domain is needed where --videos is not one place; give it a name such as fireworks.")
     domain = domain or Path(videos[0]).resolve().stem
-    out = absolute(out)
+    shown_out, out = out, absolute(out)
     todo = plan(
         [absolute(video) for video in videos],
         out,
@@ -100,15 +101,14 @@ def prepare(
     if preview:
         from s2v_ray.clips.preview import preview_source
 
-        for _ in _work(preview_source, todo.jobs, "drawing previews", local):
-            pass
-        print(f"Drew {len(todo.jobs)} contact sheets in {out}/preview")
+        drawn = sum(gave for _, gave in _work(preview_source, todo.jobs, "drawing previews", "not drawn", local))
+        print(f"Drew {drawn} contact sheets in {shown_out}/preview")
         return
     write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
     if todo.done_before:
         print(f"{todo.done_before} videos are done already.")
     left = {job.source.name: job for job in todo.jobs}
-    for name in _work(prepare_source, todo.jobs, "preparing clips", local):
+    for name, _ in _work(prepare_source, todo.jobs, "preparing clips", "without clips", local):
         del left[name]
     for job in left.values():
         record_crash(job)
@@ -117,30 +117,34 @@ def prepare(
     records = read_records(out)
     if content["counts"]["clips"]:
         write_card(out, content, records=records.values(), columns=card_columns(out), examples=card_examples(out))
-    for copy, first in copies.items():
-        print(f"'{copy}' sounds like '{first}' and is in the same split.")
-    _print_counts(content["counts"], out)
+    if copies:
+        copy, first = next(iter(copies.items()))
+        print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; none is in another split.")
+    _print_counts(content["counts"], shown_out)
 
 
-def _work(work: "Callable[[Job], Any]", jobs: "list[Job]", label: str, local: bool) -> Iterator[str]:
-    """Do the work on each job, in this process or by Ray, showing how far it is; yields the names of what is done."""
-    from s2v_ray.training.progress import ProgressBar
+def _work(
+    work: "Callable[[Job], int]", jobs: "list[Job]", label: str, gave_nothing: str, local: bool
+) -> Iterator[tuple[str, int]]:
+    """Do the work on each job, in this process or by Ray, showing how far it is; yields names and what it gave."""
+    from s2v_ray.training.progress import ProgressBar, clock
 
-    def here() -> Iterator[str]:
-        for job in jobs:
-            work(job)
-            yield job.source.name
+    done: Iterator[tuple[str, int]]
+    if local:
+        done = ((job.source.name, work(job)) for job in jobs)
+    else:
+        from s2v_ray.cluster.ingest import run_in_parallel
 
+        done = run_in_parallel(work, jobs)
+    started, nothing = time.monotonic(), 0
     with ProgressBar(label) as show:
-        if local:
-            done = here()
-        else:
-            from s2v_ray.cluster.ingest import run_in_parallel
-
-            done = run_in_parallel(work, jobs)
-        for number, name in enumerate(done, start=1):
-            yield name
-            show(number / len(jobs), f"{number} of {len(jobs)} videos")
+        for number, (name, gave) in enumerate(done, start=1):
+            yield name, gave
+            nothing += not gave
+            rate = number / (time.monotonic() - started)
+            left = clock((len(jobs) - number) / rate)
+            text = f"{number} of {len(jobs)} videos, {nothing} {gave_nothing}, {rate:.2g} a second, {left} left"
+            show(number / len(jobs), text)
 
 
 def _print_counts(counts: dict[str, Any], out: str) -> None:

@@ -22,7 +22,7 @@ _UNITS = {
     "motion": "motion",
     "camera_motion": "camera motion",
     "sync_correlation": "correlation of motion and sound",
-    "lag_frames": "lag of the picture, frames",
+    "lag_frames": "lag of the sound, frames",
 }
 
 

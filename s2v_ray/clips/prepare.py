@@ -28,8 +28,8 @@ _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
 
 
-def prepare_source(job: Job) -> dict[str, Any]:
-    """Cut one source into clips, write them as one Parquet file, record what became of it, and return that record.
+def prepare_source(job: Job) -> int:
+    """Cut one source into clips, write them as one Parquet file, and record what became of it; returns their number.
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
@@ -51,16 +51,17 @@ def prepare_source(job: Job) -> dict[str, Any]:
         rejects.append(_reject(job.source, None, error))
     if not clips and exists(target):
         remove_file(target)  # of an earlier version of the source
-    return _record(job, clips, rejects, **found)
+    _record(job, clips, rejects, **found)
+    return clips
 
 
-def record_crash(job: Job) -> dict[str, Any]:
-    """The record of a source whose preparation took its process down with it."""
+def record_crash(job: Job) -> None:
+    """Record a source whose preparation took its process down with it."""
     error = MediaError("crashed", "The decoder crashed on this file; convert it with another program, or leave it out.")
     target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
     if exists(target):
         remove_file(target)
-    return _record(job, 0, [_reject(job.source, None, error)])
+    _record(job, 0, [_reject(job.source, None, error)])
 
 
 def _windows(
@@ -136,7 +137,7 @@ def _measure(window: Window, settings: ClipSettings) -> Measures:
     return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
 
 
-def _record(job: Job, clips: int, rejects: list[dict[str, Any]], **found: Any) -> dict[str, Any]:
+def _record(job: Job, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
     record = {
         "source": job.source.name,
         "path": job.source.path,
@@ -148,7 +149,6 @@ def _record(job: Job, clips: int, rejects: list[dict[str, Any]], **found: Any) -
         **found,
     }
     write_record(job.out, job.source.key, record)
-    return record
 
 
 def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:

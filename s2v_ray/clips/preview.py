@@ -1,6 +1,5 @@
 """A contact sheet of a source, from a quick look: what it shows and sounds like, and what would be cut from it."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -70,8 +69,8 @@ class Glimpse:
     warnings: list[str] = field(default_factory=list)
 
 
-def preview_source(job: Job) -> None:
-    """Draw the contact sheet of one source into the data set's folder `preview`.
+def preview_source(job: Job) -> int:
+    """Draw the contact sheet of one source into the data set's folder `preview`; returns how many it drew.
 
     What keeps the source from being used stands on the sheet; a source that has no picture gets none.
     """
@@ -82,7 +81,7 @@ def preview_source(job: Job) -> None:
         crop = source_crop(job.source.path, starts, job.settings)
     except MediaError as error:
         warnings = [str(error)]
-    with contextlib.suppress(MediaError):  # prepare tells
+    try:
         draw_preview(
             job.source.path,
             join(job.out, "preview", f"{job.source.key}.png"),
@@ -92,6 +91,9 @@ def preview_source(job: Job) -> None:
             crop=crop,
             warnings=warnings,
         )
+    except MediaError:
+        return 0  # prepare tells why
+    return 1
 
 
 def draw_preview(

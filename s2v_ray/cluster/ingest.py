@@ -12,8 +12,8 @@ from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
 
 
-def run_in_parallel(work: Callable[[Job], Any], jobs: list[Job]) -> Iterator[str]:
-    """Do `work` on every job on the cluster, yielding the name of each source as it is done.
+def run_in_parallel(work: Callable[[Job], int], jobs: list[Job]) -> Iterator[tuple[str, int]]:
+    """Do `work` on every job on the cluster, yielding the name of each source and what `work` gave as it is done.
 
     A source whose task dies with its process does not come back, and the others go on. Raises UserError where one
     can't be written or read for reasons that are not its own, such as a full disk.
@@ -26,18 +26,17 @@ def run_in_parallel(work: Callable[[Job], Any], jobs: list[Job]) -> Iterator[str
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
 
-    def work_on_row(row: dict[str, Any]) -> dict[str, str]:
+    def work_on_row(row: dict[str, Any]) -> dict[str, Any]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         try:
-            work(row["job"])
+            return {"source": row["job"].source.name, "gave": work(row["job"]), "error": ""}
         except Exception as error:  # Ray Data would count it among the crashes of decoders
-            return {"source": row["job"].source.name, "error": f"{type(error).__name__}: {error}"}
-        return {"source": row["job"].source.name, "error": ""}
+            return {"source": row["job"].source.name, "gave": 0, "error": f"{type(error).__name__}: {error}"}
 
     rows = [{"job": job} for job in jobs]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work_on_row, num_cpus=1)
     for row in done.iter_rows():
         if row["error"]:
             raise UserError(f"'{row['source']}' could not be prepared: {row['error']}; the same command goes on.")
-        yield row["source"]
+        yield row["source"], row["gave"]

@@ -38,7 +38,7 @@ class Standing:
         """Everything in one line."""
         values = "  ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in self.values.items())
         speed = self.fresh_seconds / max(1, self.fresh_steps)
-        return f"step {self.step}  {speed:.2f} s/step  {_clock(self.seconds_left)} left  {values}"
+        return f"step {self.step}  {speed:.2f} s/step  {clock(self.seconds_left)} left  {values}"
 
 
 class ProgressBar:
@@ -69,7 +69,8 @@ class ProgressBar:
             self.console.print(f"{self.label} {100 * done:3.0f} %  {text}", soft_wrap=True, markup=False)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as people read them: 1:05, or 2:00:05."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
