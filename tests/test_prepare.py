@@ -1,7 +1,9 @@
 """Preparation as a whole: what is rejected, copies, crops, lags, lists, previews and the card."""
 
+import contextlib
 import json
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,20 @@ def test_the_card_says_what_the_data_set_holds(small_clips):
     assert str(counts["clips"]) in card
     assert f"{counts['frames']:,}" in card or str(counts["frames"]) in card
     assert (small_clips / "card.png").stat().st_size > 10_000
+
+
+def test_a_preparation_that_was_killed_goes_on_and_ends_the_same(tmp_path, small_videos, small_clips):
+    out = tmp_path / "clips"
+    command = [sys.executable, "-m", "s2v_ray", "prepare", "--videos", str(small_videos), "--out", str(out), "--local"]
+    with subprocess.Popen([*command, *SMALL_CLIPS]) as process:
+        while process.poll() is None and len(list(out.glob("_sources/*.json"))) < 2:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.01)
+        process.kill()
+    assert not json.loads((out / "dataset.json").read_text())["complete"]
+    prepare(small_videos, out)
+    expected = {path.relative_to(small_clips): path.read_bytes() for path in small_clips.rglob("*.parquet")}
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("split=*/[!.]*.parquet")} == expected
 
 
 def test_limits_cut_a_source_off(tmp_path, small_videos):
