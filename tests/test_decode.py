@@ -1,5 +1,6 @@
 """What windows show and sound like, against hand-made sources, the FFmpeg program and real files."""
 
+import itertools
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 
 from s2v_ray.config.errors import MediaError, UserError
-from s2v_ray.media.container import Budget, Limits, clock_zero, decode_video, open_container, video_stream
+from s2v_ray.media.audio import sound_windows
+from s2v_ray.media.container import audio_stream, clock_zero, open_container, video_stream
 from s2v_ray.media.decode import Window, decode_windows
 from s2v_ray.media.encode import write_video
+from s2v_ray.media.limits import Budget, Limits
+from s2v_ray.media.packets import decode_video
 from s2v_ray.media.probe import probe
 from s2v_ray.media.shown import picture_windows
 from s2v_ray.media.square import Crop
@@ -20,6 +24,7 @@ FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 NTSC = Fraction(30000, 1001)
 FRAME_RATE, SAMPLE_RATE = Fraction(30), 44100
 HALF_A_FRAME_SECONDS = 1 / 60
+USUAL_RATES = [(Fraction(25), 22050), (NTSC, 48000), (Fraction(30), 44100), (Fraction(60), 22050)]
 FILE_REASONS = {"unreadable", "no_video", "no_audio", "undecodable_video", "undecodable_audio"}
 WINDOW_REASONS = {"no_picture_in_window", "no_sound_in_window"}
 
@@ -49,6 +54,32 @@ def window_of(path: Path, start: Fraction, frame_count: int, size: int = 32) -> 
     return window
 
 
+def assert_same_amid_others(path: Path, starts: list[Fraction], begin: Fraction, end: Fraction, size: int) -> None:
+    """Windows of 9 frames are what they are among so many others, from `begin` to `end`, that everything is decoded."""
+
+    def amid(step: Fraction) -> list[Fraction]:
+        return sorted({*starts, *(begin + k * step for k in range(int((end - begin) / step)))})
+
+    # Windows of 0.3 s that overlap need all pictures; a window's sound needs that of two seconds before it.
+    picture_starts, sound_starts = amid(Fraction(1, 4)), amid(Fraction(1))
+    with open_container(path) as picture_file, open_container(path) as sound_file:
+        video, audio, zero = video_stream(picture_file), audio_stream(sound_file), clock_zero(picture_file)
+        frames = picture_windows(
+            picture_file, video, zero, picture_starts, frame_count=9, frame_rate=FRAME_RATE, size=size
+        )
+        waves = sound_windows(
+            sound_file, audio, zero, sound_starts, sample_rate=SAMPLE_RATE, sample_count=9 * SAMPLE_RATE // 30
+        )
+        frames_at = dict(zip(picture_starts, frames, strict=True))
+        wave_at = dict(zip(sound_starts, waves, strict=True))
+    for start, window in zip(starts, windows_of(path, starts, frame_count=9, size=size), strict=True):
+        assert isinstance(window, Window)
+        assert not isinstance(wave_at[start], MediaError)
+        np.testing.assert_array_equal(window.frames_THWC, frames_at[start])
+        # MPEG's sound decoder rounds by what came before.
+        np.testing.assert_allclose(window.wave.astype(int), wave_at[start].astype(int), atol=2)
+
+
 def reason_of(window: Window | MediaError) -> str:
     return window.reason if isinstance(window, MediaError) else "fine"
 
@@ -69,8 +100,13 @@ def assert_flash_meets_beep(window: Window, event_seconds: list[float]) -> None:
     np.testing.assert_allclose(beeps, expected, atol=0.004)  # AAC smears an attack over some milliseconds
 
 
-@pytest.mark.parametrize("sample_rate", [22050, 44100, 48000])
-@pytest.mark.parametrize("frame_rate", [Fraction(25), NTSC, Fraction(30), Fraction(60)])
+@pytest.mark.parametrize(
+    ("frame_rate", "sample_rate"),
+    [
+        pytest.param(*rates, marks=() if rates in USUAL_RATES else pytest.mark.slow)
+        for rates in itertools.product((Fraction(25), NTSC, Fraction(30), Fraction(60)), (22050, 44100, 48000))
+    ],
+)
 def test_flash_and_beep_coincide_in_our_own_files(tmp_path: Path, frame_rate: Fraction, sample_rate: int) -> None:
     event_frames = [round(second * frame_rate) for second in (1, 2, 3)]
     event_seconds = [float(frame / frame_rate) for frame in event_frames]
@@ -169,7 +205,6 @@ def test_pictures_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_pat
             frame_count=frame_count,
             frame_rate=FRAME_RATE,
             size=size,
-            threads=1,
         )
     assert isinstance(ours, np.ndarray)
 
@@ -191,7 +226,7 @@ def test_empty_theora_packets_leave_the_frame_before(formats: Path) -> None:
     """As many frames as the FFmpeg program finds, at the same times."""
     path = formats / "iscc_demo.ogv"
     with open_container(path) as container:
-        stamps = [frame.pts for frame in decode_video(container, video_stream(container), threads=1)]
+        stamps = [frame.pts for frame in decode_video(container, video_stream(container))]
     lines = ffmpeg(
         "-max_error_rate", "1", "-i", str(path), "-map", "0:v", *["-fps_mode", "passthrough", "-f", "framemd5", "-"]
     )
@@ -203,14 +238,14 @@ def test_empty_theora_packets_leave_the_frame_before(formats: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "iscc_demo.mp4",
+        pytest.param("iscc_demo.mp4", marks=pytest.mark.slow),
         "iscc_demo.mkv",
-        "iscc_demo.webm",
+        pytest.param("iscc_demo.webm", marks=pytest.mark.slow),
         "iscc_demo.avi",
         "iscc_demo.flv",
         "iscc_demo.mpg",
-        "iscc_demo.3gp",
-        "iscc_demo.rm",
+        pytest.param("iscc_demo.3gp", marks=pytest.mark.slow),
+        pytest.param("iscc_demo.rm", marks=pytest.mark.slow),
         "apache_testASF.asf",
         "brion_llama-drama-av1.webm",
         "androidx_edit_list_positive_shift.mp4",
@@ -225,35 +260,27 @@ def test_a_window_is_the_same_whether_or_not_what_is_before_it_was_decoded(forma
     begin = max(info.picture_start, info.sound_start)
     seconds = min(info.picture_end, info.sound_end) - Fraction(1, 2) - begin
     wanted = [begin + seconds * share for share in (Fraction(1, 2), Fraction(7, 10), Fraction(49, 50))]
-    # Windows that overlap need everything decoded.
-    dense = [begin + Fraction(k, 4) for k in range(int(seconds * 4))]
-    starts = sorted({*wanted, *dense})
-    whole = dict(zip(starts, windows_of(path, starts, frame_count=9, size=16), strict=True))
-    for start, window in zip(wanted, windows_of(path, wanted, frame_count=9, size=16), strict=True):
-        expected = whole[start]
-        assert isinstance(window, Window)
-        assert isinstance(expected, Window)
-        np.testing.assert_array_equal(window.frames_THWC, expected.frames_THWC)
-        # MPEG's sound decoder rounds by what came before.
-        np.testing.assert_allclose(window.wave.astype(int), expected.wave.astype(int), atol=2)
+    assert_same_amid_others(path, wanted, begin, begin + seconds, size=16)
 
 
-@pytest.mark.parametrize("codec", [("libx264", "open-gop=1:keyint=50"), ("libx264", "intra-refresh=1:keyint=50")])
-@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
-def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, codec: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("container", "x264_settings"),
+    [
+        ("mp4", "open-gop=1:keyint=50"),
+        ("mkv", "open-gop=1:keyint=50"),
+        ("mkv", "intra-refresh=1:keyint=50"),
+        ("ts", "intra-refresh=1:keyint=50"),
+        pytest.param("mp4", "intra-refresh=1:keyint=50", marks=pytest.mark.slow),
+        pytest.param("ts", "open-gop=1:keyint=50", marks=pytest.mark.slow),
+    ],
+)
+def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, x264_settings: str) -> None:
     """Also where a group of pictures refers to the one before, and where no picture stands for itself."""
     path = tmp_path / f"long.{container}"
     sources = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=40", "-f", "lavfi", "-i", "aevalsrc=0.3*sin(t*t*500):d=40")
-    ffmpeg(*sources, "-c:v", codec[0], "-x264-params", codec[1], "-bf", "3", "-c:a", "mp2", str(path))
+    ffmpeg(*sources, "-c:v", "libx264", "-x264-params", x264_settings, "-bf", "3", "-c:a", "mp2", str(path))
     wanted = [Fraction(3), Fraction(2101, 100), Fraction(38)]
-    starts = sorted({*wanted, *(Fraction(k, 4) for k in range(156))})
-    whole = dict(zip(starts, windows_of(path, starts, frame_count=9), strict=True))
-    for start, window in zip(wanted, windows_of(path, wanted, frame_count=9), strict=True):
-        expected = whole[start]
-        assert isinstance(window, Window)
-        assert isinstance(expected, Window)
-        np.testing.assert_array_equal(window.frames_THWC, expected.frames_THWC)
-        np.testing.assert_allclose(window.wave.astype(int), expected.wave.astype(int), atol=2)
+    assert_same_amid_others(path, wanted, Fraction(0), Fraction(39), size=32)
 
 
 def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:
@@ -432,12 +459,13 @@ def test_rates_that_do_not_divide_are_refused(formats: Path) -> None:
         next(decode_windows(path, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, sample_rate=44000, size=8))
 
 
-def test_every_format_decodes_or_says_why(formats: Path) -> None:
+@pytest.mark.parametrize("frame_count", [9, pytest.param(30, marks=pytest.mark.slow)])
+def test_every_format_decodes_or_says_why(formats: Path, frame_count: int) -> None:
     reasons: dict[str, list[str]] = {}
     for path in sorted(formats.iterdir()):
         try:
             info = probe(path)
-            windows = windows_of(path, [Fraction(0), Fraction(1)], frame_count=30, size=16)
+            windows = windows_of(path, [Fraction(0), Fraction(1)], frame_count=frame_count, size=16)
         except MediaError as error:
             reasons[path.name] = [error.reason]
             continue

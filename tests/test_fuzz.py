@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.container import Budget, Limits
 from s2v_ray.media.decode import decode_windows
+from s2v_ray.media.limits import Budget, Limits
 from s2v_ray.media.probe import probe
 
 NAMES = [

@@ -9,7 +9,7 @@ import tyro
 
 from s2v_ray.clips.quality import QualityLimits
 from s2v_ray.config import UserError
-from s2v_ray.media.container import Limits
+from s2v_ray.media.limits import Limits
 
 if TYPE_CHECKING:
     from s2v_ray.clips.plan import Job

@@ -49,12 +49,20 @@ def sound_fingerprint(path: str | Path) -> str:
     return words.astype(">u2").tobytes().hex() if np.count_nonzero(words) >= _LEAST_WORDS else ""
 
 
-def bit_error_rate(fingerprint: str, other: str) -> float:
-    """The share of bits in which two fingerprints differ, laid over each other as well as half a second allows.
+def bit_error_rate(words: np.ndarray, others: np.ndarray) -> float:
+    """The share of bits in which the words, uint16 [N], of two fingerprints differ.
 
-    About 0.5 for unrelated sounds. 1.0 where they share less than a second, or less than half of the shorter one.
+    They are laid over each other as well as half a second allows. About 0.5 for unrelated sounds. 1.0 where they share
+    less than a second, or less than half of the shorter one.
     """
-    return _bit_error_rate(_parse(fingerprint), _parse(other))
+    padded = np.zeros(max(len(words), len(others)) + 2 * _MAX_OFFSET, np.uint16)
+    padded[_MAX_OFFSET : _MAX_OFFSET + len(others)] = others
+    shifted_ON = np.lib.stride_tricks.sliding_window_view(padded, len(words))[: 2 * _MAX_OFFSET + 1]
+    told_ON = (shifted_ON != 0) & (words != 0)
+    told_O = told_ON.sum(axis=1)
+    differing_O = np.where(told_ON, _ONES[shifted_ON ^ words], 0).sum(axis=1)
+    enough_O = told_O >= max(_LEAST_WORDS, min(np.count_nonzero(words), np.count_nonzero(others)) / 2)
+    return float((differing_O[enough_O] / (_BITS * told_O[enough_O])).min(initial=1.0))
 
 
 def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +79,7 @@ def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
         words = _parse(fingerprint)
         votes = Counter(chain.from_iterable(numbers[key] for key in _searched_keys(words) if key in numbers))
         likely = [firsts[number] for number, _ in votes.most_common(_VERIFIED_SOURCES)]
-        first = next((n for n, others in likely if _bit_error_rate(words, others) <= MAX_BIT_ERROR_RATE), None)
+        first = next((n for n, others in likely if bit_error_rate(words, others) <= MAX_BIT_ERROR_RATE), None)
         if first is not None:
             copies[name] = first
             continue
@@ -83,17 +91,6 @@ def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
 
 def _parse(fingerprint: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(fingerprint), ">u2").astype(np.uint16)
-
-
-def _bit_error_rate(words: np.ndarray, others: np.ndarray) -> float:
-    padded = np.zeros(max(len(words), len(others)) + 2 * _MAX_OFFSET, np.uint16)
-    padded[_MAX_OFFSET : _MAX_OFFSET + len(others)] = others
-    shifted_ON = np.lib.stride_tricks.sliding_window_view(padded, len(words))[: 2 * _MAX_OFFSET + 1]
-    told_ON = (shifted_ON != 0) & (words != 0)
-    told_O = told_ON.sum(axis=1)
-    differing_O = np.where(told_ON, _ONES[shifted_ON ^ words], 0).sum(axis=1)
-    enough_O = told_O >= max(_LEAST_WORDS, min(np.count_nonzero(words), np.count_nonzero(others)) / 2)
-    return float((differing_O[enough_O] / (_BITS * told_O[enough_O])).min(initial=1.0))
 
 
 # A key is a word and about when it is heard, counted in twice the greatest offset.
@@ -126,7 +123,7 @@ def _beginning(path: str | Path) -> np.ndarray:
     missing = SECONDS * SAMPLE_RATE
     with open_container(path) as container:
         stream = audio_stream(container)
-        for _, samples in mono_pieces(container, stream, clock_zero(container), SAMPLE_RATE, threads=1):
+        for _, samples in mono_pieces(container, stream, clock_zero(container), SAMPLE_RATE):
             pieces.append(samples[:missing])
             missing -= len(pieces[-1])
             if not missing:

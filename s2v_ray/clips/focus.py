@@ -1,25 +1,20 @@
 """Where to look: the square of a picture that moves with the sound."""
 
-import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
+from av.video.reformatter import VideoReformatter
 
 from s2v_ray.config.errors import MediaError
 from s2v_ray.media.audio import sound_windows
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.container import audio_stream, clock_zero, open_container, video_stream
 from s2v_ray.media.shown import shown_frames
-from s2v_ray.media.square import Crop, _display_matrix, _swaps_axes, _upright, displayed_size
+from s2v_ray.media.skipping import seek
+from s2v_ray.media.square import Crop, displayed_size, whole_picture
 
 Square = tuple[int, int, int]
 
@@ -36,9 +31,7 @@ _LEAST_SHARE = 0.02
 # Squares that hold this much of what the best one holds are as good.
 _NEARLY = 0.97
 _LEAST_FRAMES = 8
-_LOOK_HEIGHT, _LOOK_WINDOWS = 96, 4
-# It antialiases as it reduces.
-_SCALING = Interpolation.BICUBIC
+_LOOK_HEIGHT, _LOOK_WINDOWS = 96, 4  # pixels, and so many windows of a source
 
 
 def motion_square(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fraction, sample_rate: int) -> Square | None:
@@ -90,7 +83,7 @@ def read_whole_frames(
     with open_container(path) as container:
         stream, zero, reformatter = video_stream(container), clock_zero(container), VideoReformatter()
         seek(container, stream, zero + start)
-        for begin, end, frame in shown_frames(container, stream, zero, threads=1):
+        for begin, end, frame in shown_frames(container, stream, zero):
             picture_HWC = None
             while len(pictures) < frame_count and begin <= middles[len(pictures)] < end:
                 if picture_HWC is None:
@@ -103,50 +96,6 @@ def read_whole_frames(
         f"{frame_count - len(pictures)} of {frame_count} frames from {float(start):.3f} s of '{path}' lie outside "
         "its picture.",
     )
-
-
-def seek(container: InputContainer, stream: VideoStream | AudioStream, seconds: Fraction) -> None:
-    """Go to the packet to decode from for what is shown at `seconds` by the stream's own clock.
-
-    Where the format can't say which that is, go to the file's start.
-    """
-    target = int(seconds / (stream.time_base or Fraction(1)))
-    try:
-        container.seek(target, stream=stream)
-        packet = next(container.demux(stream))
-        if packet.is_keyframe and packet.pts is not None and packet.pts <= target:
-            container.seek(target, stream=stream)  # the packet that was looked at is to be read again
-            return
-    except (av.error.FFmpegError, StopIteration):
-        pass
-    with contextlib.suppress(av.error.FFmpegError):
-        container.seek(container.start_time or 0)
-
-
-def whole_picture(
-    frame: VideoFrame, height: int, sample_aspect: Fraction | None, reformatter: VideoReformatter
-) -> np.ndarray:
-    """`frame` as a player shows it, uncropped, scaled to uint8 RGB [height, W, 3].
-
-    Raises MediaError `undecodable_video` for a pixel format that can't be converted.
-    """
-    shown_width, shown_height = displayed_size(frame, sample_aspect)
-    width = max(1, round(shown_width * height / shown_height))
-    matrix = _display_matrix(frame)
-    turned = matrix is not None and _swaps_axes(matrix)
-    try:
-        rgb = reformatter.reformat(
-            frame,
-            width=height if turned else width,
-            height=width if turned else height,
-            format="rgb24",
-            dst_color_range=ColorRange.JPEG,
-            interpolation=_SCALING,
-            threads=1,
-        )
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).") from None
-    return np.ascontiguousarray(_upright(rgb.to_ndarray(), matrix))
 
 
 def _sound_motion(
@@ -250,9 +199,7 @@ def _blur(values_HW: np.ndarray, radius: int) -> np.ndarray:
 def _read_sound(path: str | Path, start: Fraction, sample_count: int, sample_rate: int) -> np.ndarray:
     with open_container(path) as container:
         stream, zero = audio_stream(container), clock_zero(container)
-        windows = sound_windows(
-            container, stream, zero, [start], sample_rate=sample_rate, sample_count=sample_count, threads=1
-        )
+        windows = sound_windows(container, stream, zero, [start], sample_rate=sample_rate, sample_count=sample_count)
         wave = next(windows)
     if isinstance(wave, MediaError):
         raise wave
@@ -263,7 +210,7 @@ def _enlarged(square: Square, path: str | Path) -> Crop:
     """A square of frames _LOOK_HEIGHT pixels high in pixels of the picture as displayed, inside it."""
     with open_container(path) as container:
         stream = video_stream(container)
-        _, _, frame = next(shown_frames(container, stream, clock_zero(container), threads=1))
+        _, _, frame = next(shown_frames(container, stream, clock_zero(container)))
         width, height = displayed_size(frame, stream.sample_aspect_ratio)
     x, y, size = (round(value * height / _LOOK_HEIGHT) for value in square)
     size = min(size, width, height)

@@ -11,7 +11,7 @@ from s2v_ray.clips.sources import Missing, Source, find_sources
 from s2v_ray.clips.splits import FEW_SOURCES, split_by_hash, splits_by_rank
 from s2v_ray.clips.windows import window_starts
 from s2v_ray.config import MediaError, UserError
-from s2v_ray.media.container import Budget
+from s2v_ray.media.limits import Budget
 from s2v_ray.media.probe import MediaInfo, probe
 from s2v_ray.media.square import Crop
 

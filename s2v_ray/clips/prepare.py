@@ -17,8 +17,8 @@ from s2v_ray.clips.schema import clip_row, clip_schema
 from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.clips.sources import Source
 from s2v_ray.config import MediaError
-from s2v_ray.media.container import Budget
 from s2v_ray.media.decode import Window, decode_windows
+from s2v_ray.media.limits import Budget
 from s2v_ray.media.probe import probe
 from s2v_ray.media.square import Crop
 from s2v_ray.media.storage import exists, join, remove_file, writing

@@ -81,12 +81,6 @@ class ClipReader:
             wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
         )
 
-    def measures(self, number: int) -> dict[str, float]:
-        """What was measured of a clip when it was prepared."""
-        location, group, row = self._rows[number]
-        values = _open(location).read_row_group(group, list(MEASURES), use_threads=False).slice(row, 1).to_pylist()
-        return values[0]
-
 
 def _files(clips: str, split: str) -> list[str]:
     folder = join(clips, f"split={split}")

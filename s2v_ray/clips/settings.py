@@ -12,7 +12,7 @@ from typing import Any
 from s2v_ray.clips.quality import QualityLimits
 from s2v_ray.config import ClipConfig, UserError
 from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
-from s2v_ray.media.container import Limits
+from s2v_ray.media.limits import Limits
 from s2v_ray.media.square import Crop
 
 _LEAST_FRAMES = 4  # what a lag can be measured on

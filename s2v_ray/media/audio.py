@@ -15,7 +15,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.container import Budget, Cue, MissedError, decode_audio, open_container, undecodable
+from s2v_ray.media.container import open_container, undecodable
+from s2v_ray.media.limits import Budget
+from s2v_ray.media.packets import decode_audio
+from s2v_ray.media.skipping import Cue, MissedError
 
 # Timestamps are taken as rounded, not as a hole, while they stay nearer than this to where the samples before them end.
 MAX_JITTER_SECONDS = Fraction(1, 50)
@@ -38,7 +41,6 @@ def mono_pieces(
     stream: AudioStream,
     zero: Fraction,
     sample_rate: int,
-    threads: int,
     budget: Budget | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(index of its first sample, int16 mono samples [S]) for all the sound, in order and without overlap.
@@ -49,7 +51,7 @@ def mono_pieces(
     Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
     """
     piece = None
-    for piece in _pieces(_timed_frames(container, stream, zero, threads, budget, None), sample_rate):
+    for piece in _pieces(_timed_frames(container, stream, zero, budget, None), sample_rate):
         yield piece
     if piece is None:
         raise undecodable(container, stream)
@@ -63,7 +65,6 @@ def sound_windows(
     *,
     sample_rate: int,
     sample_count: int,
-    threads: int,
     budget: Budget | None = None,
 ) -> Iterator[np.ndarray | MediaError]:
     """For each of the sorted `starts`, its int16 mono samples [S], or MediaError `no_sound_in_window`.
@@ -76,14 +77,12 @@ def sound_windows(
     windows = [_SoundWindow(start, sample_rate, sample_count) for start in starts]
     done = 0
     try:
-        for result in _fill(windows, container, stream, zero, threads, budget, Cue()):
+        for result in _fill(windows, container, stream, zero, budget, Cue()):
             yield result
             done += 1
     except MissedError:
         with open_container(container.name) as again:
-            yield from _fill(
-                windows[done:], again, cast(AudioStream, again.streams[stream.index]), zero, threads, budget, None
-            )
+            yield from _fill(windows[done:], again, cast(AudioStream, again.streams[stream.index]), zero, budget, None)
 
 
 def _fill(
@@ -91,7 +90,6 @@ def _fill(
     container: InputContainer,
     stream: AudioStream,
     zero: Fraction,
-    threads: int,
     budget: Budget | None,
     cue: Cue | None,
 ) -> Iterator[np.ndarray | MediaError]:
@@ -105,7 +103,7 @@ def _fill(
 
     want_next()
     upcoming: list[_TimedFrame] = []
-    for upcoming in _lookahead(_timed_frames(container, stream, zero, threads, budget, cue), _FRAMES_AHEAD):
+    for upcoming in _lookahead(_timed_frames(container, stream, zero, budget, cue), _FRAMES_AHEAD):
         near.append(upcoming[0])
         soonest = min(time for time, _ in upcoming)
         while waiting and soonest >= waiting[0].tail_end:
@@ -172,14 +170,13 @@ def _timed_frames(
     container: InputContainer,
     stream: AudioStream,
     zero: Fraction,
-    threads: int,
     budget: Budget | None,
     cue: Cue | None,
 ) -> Iterator[_TimedFrame]:
     """(seconds after `zero`, frame) of the stream; one without a time follows the one before it."""
     time_base = stream.time_base or Fraction(0)
     expected = (stream.start_time or 0) * time_base - zero
-    for frame in decode_audio(container, stream, threads, budget, cue):
+    for frame in decode_audio(container, stream, budget, cue):
         if frame.samples:
             time = expected if frame.pts is None else frame.pts * time_base - zero
             yield time, frame

@@ -11,7 +11,8 @@ import numpy as np
 from s2v_ray.config.errors import MediaError
 from s2v_ray.media.audio import sound_windows
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.container import Budget, audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.limits import Budget
 from s2v_ray.media.shown import picture_windows
 from s2v_ray.media.square import Crop
 
@@ -36,7 +37,6 @@ def decode_windows(
     frame_rate: Fraction,
     sample_rate: int,
     size: int,
-    threads: int = 1,
     crop: Crop | None = None,
     sound_shift: Fraction = Fraction(0),
     budget: Budget | None = None,
@@ -46,8 +46,8 @@ def decode_windows(
     Time zero is the file's start: the earlier of its two streams' first presentation times. Frame t is the picture
     displayed at start + (t + ½) / frame_rate, upright, its `crop` (by default its central square) scaled to `size`;
     sample n is heard at start + `sound_shift` + n / sample_rate. What no window needs is not decoded, nothing
-    is decoded twice, and only the windows in hand are held in memory. `threads` is the decoder's number for each
-    stream; 0 lets FFmpeg choose. `budget` bounds the time and the pixels; by default it starts now.
+    is decoded twice, and only the windows in hand are held in memory. `budget` bounds the time and the pixels; by
+    default it starts now.
 
     A window that the file doesn't fill comes as MediaError `no_picture_in_window` or `no_sound_in_window`.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio`,
@@ -69,7 +69,6 @@ def decode_windows(
             frame_count=frame_count,
             frame_rate=frame_rate,
             size=size,
-            threads=threads,
             crop=crop,
             budget=budget,
         )
@@ -80,7 +79,6 @@ def decode_windows(
             [start + sound_shift for start in starts],
             sample_rate=sample_rate,
             sample_count=sample_count,
-            threads=threads,
             budget=budget,
         )
         for start, frames_THWC, wave in zip(starts, pictures, sounds, strict=True):

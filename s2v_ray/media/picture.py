@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from s2v_ray.config.errors import MediaError, UserError
-from s2v_ray.media.container import decode_video, open_container, undecodable, video_stream
-from s2v_ray.media.square import square_picture
+from s2v_ray.media.container import open_container, undecodable, video_stream
+from s2v_ray.media.packets import decode_video
+from s2v_ray.media.square import SquareScaler
 
 
 def read_picture(path: str | Path, size: int) -> np.ndarray:
@@ -58,9 +58,9 @@ def _first_video_frame(path: str | Path, size: int) -> np.ndarray:
     try:
         with open_container(path) as container:
             stream = video_stream(container)
-            frame = next(decode_video(container, stream, threads=1), None)
+            frame = next(decode_video(container, stream), None)
             if frame is None:
                 raise undecodable(container, stream)
-            return square_picture(frame, size, stream.sample_aspect_ratio, VideoReformatter())
+            return SquareScaler(size, stream.sample_aspect_ratio)(frame)
     except MediaError as error:
         raise UserError(f"{error} Give a picture or a video.") from None

@@ -12,16 +12,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from s2v_ray.media.container import (
-    Budget,
-    audio_stream,
-    clock_zero,
-    decode_packet,
-    open_container,
-    read_packets,
-    undecodable,
-    video_stream,
-)
+from s2v_ray.media.container import audio_stream, clock_zero, open_container, undecodable, video_stream
+from s2v_ray.media.limits import Budget
+from s2v_ray.media.packets import decode_packet, read_packets
 from s2v_ray.media.square import displayed_size
 
 

@@ -14,7 +14,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.container import Budget, Cue, MissedError, decode_video, open_container, undecodable
+from s2v_ray.media.container import open_container, undecodable
+from s2v_ray.media.limits import Budget
+from s2v_ray.media.packets import decode_video
+from s2v_ray.media.skipping import Cue, MissedError
 from s2v_ray.media.square import Crop, SquareScaler
 
 # The first frame stands in for pictures wanted this much before it, the last one for those after its end.
@@ -32,7 +35,6 @@ def picture_windows(
     frame_count: int,
     frame_rate: Fraction,
     size: int,
-    threads: int,
     crop: Crop | None = None,
     budget: Budget | None = None,
 ) -> Iterator[np.ndarray | MediaError]:
@@ -47,15 +49,13 @@ def picture_windows(
     scaler = SquareScaler(size, stream.sample_aspect_ratio, crop)
     done = 0
     try:
-        for result in _fill(windows, container, stream, zero, threads, scaler, budget, Cue()):
+        for result in _fill(windows, container, stream, zero, scaler, budget, Cue()):
             yield result
             done += 1
     except MissedError:
         rest = [_PictureWindow(start, frame_rate, frame_count, size) for start in starts[done:]]
         with open_container(container.name) as again:
-            yield from _fill(
-                rest, again, cast(VideoStream, again.streams[stream.index]), zero, threads, scaler, budget, None
-            )
+            yield from _fill(rest, again, cast(VideoStream, again.streams[stream.index]), zero, scaler, budget, None)
 
 
 def _fill(
@@ -63,7 +63,6 @@ def _fill(
     container: InputContainer,
     stream: VideoStream,
     zero: Fraction,
-    threads: int,
     scaler: SquareScaler,
     budget: Budget,
     cue: Cue | None,
@@ -78,7 +77,7 @@ def _fill(
 
     want_next()
     begin = None
-    for begin, end, frame in shown_frames(container, stream, zero, threads, budget, cue):
+    for begin, end, frame in shown_frames(container, stream, zero, budget, cue):
         while waiting and waiting[0].first_index_from(end) > 0:
             active.append(waiting.popleft())
         picture_HWC = None
@@ -103,7 +102,6 @@ def shown_frames(
     container: InputContainer,
     stream: VideoStream,
     zero: Fraction,
-    threads: int,
     budget: Budget | None = None,
     cue: Cue | None = None,
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
@@ -117,7 +115,7 @@ def shown_frames(
     shown_at = begin = zero
     recent_durations: deque[Fraction] = deque(maxlen=100)
     time_base = stream.time_base or Fraction(0)
-    for frame in decode_video(container, stream, threads, budget, cue):
+    for frame in decode_video(container, stream, budget, cue):
         stamp = frame.pts if frame.pts is not None else frame.dts
         if stamp is None:
             continue

@@ -7,7 +7,8 @@ import numpy as np
 
 from s2v_ray.config.errors import MediaError
 from s2v_ray.media.audio import mono_pieces
-from s2v_ray.media.container import audio_stream, clock_zero, open_container, read_packets
+from s2v_ray.media.container import audio_stream, clock_zero, open_container
+from s2v_ray.media.packets import read_packets
 
 # Timestamps that leave more silence than this between sounds are taken as broken.
 MAX_HOLES_SECONDS = 3600
@@ -25,7 +26,7 @@ def read_sound(path: str | Path, sample_rate: int) -> np.ndarray:
     """
     with open_container(path) as container:
         stream = audio_stream(container)
-        pieces = list(mono_pieces(container, stream, clock_zero(container), sample_rate, threads=1))
+        pieces = list(mono_pieces(container, stream, clock_zero(container), sample_rate))
     end = max(first + len(samples) for first, samples in pieces)
     told_end = _told_end(path, sample_rate)
     if 0 < end - told_end < MAX_PADDING_SECONDS * sample_rate:

@@ -1,4 +1,4 @@
-"""A decoded video frame as a square RGB picture: upright, cut out, scaled."""
+"""A decoded video frame as an RGB picture, upright and scaled: a square cut out of it, or the whole."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +9,7 @@ import numpy as np
 from av.filter.graph import Graph
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from s2v_ray.config.errors import MediaError
 
@@ -99,14 +100,30 @@ class SquareScaler:
         return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
 
 
-def square_picture(
-    frame: VideoFrame, size: int, sample_aspect: Fraction | None, _reformatter: object = None
+def whole_picture(
+    frame: VideoFrame, height: int, sample_aspect: Fraction | None, reformatter: VideoReformatter
 ) -> np.ndarray:
-    """One `frame` as a player shows it, its central square scaled to uint8 RGB [size, size, 3].
+    """`frame` as a player shows it, uncropped, scaled to uint8 RGB [height, W, 3].
 
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
-    return SquareScaler(size, sample_aspect)(frame)
+    shown_width, shown_height = displayed_size(frame, sample_aspect)
+    width = max(1, round(shown_width * height / shown_height))
+    matrix = _display_matrix(frame)
+    turned = matrix is not None and _swaps_axes(matrix)
+    try:
+        rgb = reformatter.reformat(
+            frame,
+            width=height if turned else width,
+            height=width if turned else height,
+            format="rgb24",
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.BICUBIC,  # it antialiases as it reduces
+            threads=1,
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).") from None
+    return np.ascontiguousarray(_upright(rgb.to_ndarray(), matrix))
 
 
 def _display_matrix(frame: VideoFrame) -> np.ndarray | None:

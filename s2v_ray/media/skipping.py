@@ -1,0 +1,121 @@
+"""Leaving out the packets that lead up to no wanted frame, by reading past them or by a seek."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, repeat
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+# A gap longer than this is crossed by a seek, a shorter one by reading on.
+SEEK_FROM_SECONDS = 10
+# A seek goes by decoding times in some formats, which are this much earlier at most.
+SEEK_MARGIN_SECONDS = 1
+# A group of pictures longer than this is decoded as it comes rather than held: 20 s at 60 fps.
+MAX_HELD_PACKETS = 1200
+# An index of exact times, known before (or once) a seek asks for it.
+_WHOLLY_INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
+_INDEXED_FORMATS = {*_WHOLLY_INDEXED_FORMATS, "matroska,webm"}
+# Those whose packets say truly which of them are keyframes, and when they are.
+_SKIPPABLE_FORMATS = {*_INDEXED_FORMATS, "avi", "flv", "mpeg", "mpegts"}
+
+
+@dataclass
+class Cue:
+    """From which time on, in a stream's own ticks, frames are wanted next; None while all are.
+
+    Who consumes the frames sets `stamp`; the reader may then leave out the packets before the last keyframe that is
+    not after it, and notes that in `has_skipped`.
+    """
+
+    stamp: int | None = None
+    has_skipped: bool = False
+
+
+class MissedError(Exception):
+    """What was left out can't be joined to what follows: decode from the beginning instead."""
+
+
+def needed_packets(
+    packets: Iterator[Any], cue: Cue, container: InputContainer, stream: VideoStream | AudioStream
+) -> Iterator[tuple[av.Packet, bool]]:
+    """(packet, whether packets before it were left out), without those that do not lead up to what `cue` wants.
+
+    Packets are held until it is known that no later keyframe will do, so that nothing is decoded but what the wanted
+    frames need. Long gaps are crossed by a seek. Formats that don't tell keyframes truly are read through.
+    Raises MissedError where a seek doesn't land on a keyframe.
+    """
+    if container.format.name not in _SKIPPABLE_FORMATS:
+        yield from zip(packets, repeat(False), strict=False)
+        return
+    held: list[av.Packet] = []
+    is_jump = False
+    may_seek = container.format.name in _INDEXED_FORMATS
+    left_at: int | None = None  # the decoding time at which a seek left, until it lands on a keyframe
+    for packet in packets:
+        goal: Any = cue.stamp
+        dts = packet.dts
+        is_start = goal is not None and packet.is_keyframe and packet.pts is not None and packet.pts <= goal
+        leads = goal is not None and dts is not None and dts <= goal
+        if left_at is not None:
+            if dts is not None and not leads:
+                raise MissedError
+            if not is_start:
+                continue  # Matroska gives no decoding times right after a seek
+            is_jump = True
+            may_seek = packet.pts > left_at  # where it went back, keyframes are rare: seeks gain nothing
+            left_at = None
+        elif is_start and held:
+            is_jump, held = True, []
+        cue.has_skipped |= is_jump
+        held.append(packet)
+        if not leads or len(held) > MAX_HELD_PACKETS:
+            yield from zip(held, chain([is_jump], repeat(False)), strict=False)
+            is_jump, held = False, []
+        elif may_seek and _is_worth_a_seek(container, stream, dts, goal):
+            try:
+                container.seek(goal - _ticks(SEEK_MARGIN_SECONDS, stream), stream=stream)
+            except av.error.FFmpegError:
+                raise MissedError from None
+            left_at, held = dts, []
+    if left_at is not None:
+        raise MissedError
+    yield from zip(held, chain([is_jump], repeat(False)), strict=False)
+
+
+def seek(container: InputContainer, stream: VideoStream | AudioStream, seconds: Fraction) -> None:
+    """Go to the packet to decode from for what is shown at `seconds` by the stream's own clock.
+
+    Where the format can't say which that is, go to the file's start.
+    """
+    target = int(seconds / (stream.time_base or Fraction(1)))
+    try:
+        container.seek(target, stream=stream)
+        packet = next(container.demux(stream))
+        if packet.is_keyframe and packet.pts is not None and packet.pts <= target:
+            container.seek(target, stream=stream)  # the packet that was looked at is to be read again
+            return
+    except (av.error.FFmpegError, StopIteration):
+        pass
+    with contextlib.suppress(av.error.FFmpegError):
+        container.seek(container.start_time or 0)
+
+
+def _is_worth_a_seek(container: InputContainer, stream: VideoStream | AudioStream, dts: int, goal: int) -> bool:
+    """Whether there is a long gap from `dts` to `goal`, with a keyframe on the way as far as the index tells."""
+    if goal - dts < _ticks(SEEK_FROM_SECONDS, stream):
+        return False
+    if container.format.name not in _WHOLLY_INDEXED_FORMATS:
+        return True
+    place = stream.index_entries.search_timestamp(goal - _ticks(SEEK_MARGIN_SECONDS, stream))
+    return place >= 0 and stream.index_entries[place].timestamp > dts
+
+
+def _ticks(seconds: float, stream: VideoStream | AudioStream) -> int:
+    return math.ceil(seconds / (stream.time_base or Fraction(1)))
