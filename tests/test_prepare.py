@@ -151,6 +151,23 @@ def test_the_card_says_what_the_data_set_holds(small_clips):
     assert (small_clips / "card.png").stat().st_size > 10_000
 
 
+def test_a_video_that_changed_is_prepared_anew_and_one_that_became_useless_leaves_nothing(tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "clips"
+    videos.mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        write_blinking(videos / name)
+    (videos / "a.mp4").unlink()
+    synthesize("sea", videos, sources=1, seed=3, seconds=2.0, size=48)[0].rename(videos / "a.mp4")
+    prepare(videos, out)
+    before = {path.name: path.read_bytes() for path in out.glob("split=*/*.parquet")}
+    write_blinking(videos / "a.mp4", loud=False)
+    counts = prepare(videos, out)["counts"]
+    after = {path.name: path.read_bytes() for path in out.glob("split=*/*.parquet")}
+    assert counts["sources"] == len(after) == 2
+    assert after.items() <= before.items()
+    assert {reason for source, reason in rejects(out) if source == "a.mp4"} == {"silent"}
+
+
 def test_a_preparation_that_was_killed_goes_on_and_ends_the_same(tmp_path, small_videos, small_clips):
     out = tmp_path / "clips"
     command = [sys.executable, "-m", "s2v_ray", "prepare", "--videos", str(small_videos), "--out", str(out), "--local"]

@@ -16,6 +16,7 @@ from s2v_ray.clips.quality import Measures, judge, measure_window
 from s2v_ray.clips.schema import clip_row, clip_schema
 from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.clips.sources import Source
+from s2v_ray.clips.splits import SPLITS
 from s2v_ray.config import MediaError
 from s2v_ray.media.decode import Window, decode_windows
 from s2v_ray.media.limits import Budget
@@ -37,7 +38,6 @@ def prepare_source(job: Job) -> int:
     rejects: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     clips = 0
-    target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
     budget = Budget(settings.limits)
     try:
         starts = source_starts(job.source, probe(path, budget), settings)
@@ -46,11 +46,10 @@ def prepare_source(job: Job) -> int:
         if settings.fix_lag:
             found["lag_fixed"] = _source_lag(job, starts, crop, budget)
         shift = found["lag_fixed"] / settings.rate
-        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), target, rejects)
+        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), _target(job, job.split), rejects)
     except MediaError as error:
         rejects.append(_reject(job.source, None, error))
-    if not clips and exists(target):
-        remove_file(target)  # of an earlier version of the source
+    _remove_earlier(job, keep=job.split if clips else "")
     _record(job, clips, rejects, **found)
     return clips
 
@@ -58,10 +57,19 @@ def prepare_source(job: Job) -> int:
 def record_crash(job: Job) -> None:
     """Record a source whose preparation took its process down with it."""
     error = MediaError("crashed", "The decoder crashed on this file; convert it with another program, or leave it out.")
-    target = join(job.out, f"split={job.split}", f"{job.source.key}.parquet")
-    if exists(target):
-        remove_file(target)
+    _remove_earlier(job, keep="")
     _record(job, 0, [_reject(job.source, None, error)])
+
+
+def _target(job: Job, split: str) -> str:
+    return join(job.out, f"split={split}", f"{job.source.key}.parquet")
+
+
+def _remove_earlier(job: Job, keep: str) -> None:
+    """Remove the clips of an earlier version of the source, which may stand in another split."""
+    for split in SPLITS:
+        if split != keep and exists(_target(job, split)):
+            remove_file(_target(job, split))
 
 
 def _windows(
@@ -138,10 +146,14 @@ def _measure(window: Window, settings: ClipSettings) -> Measures:
 
 
 def _record(job: Job, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
+    try:
+        version = job.source.version()
+    except MediaError:  # gone meanwhile; should it come back, it is prepared then
+        version = []
     record = {
         "source": job.source.name,
         "path": job.source.path,
-        "version": job.source.version(),
+        "version": version,
         "split": job.split if clips else "",
         "split_is_given": bool(job.source.split),
         "clips": clips,
