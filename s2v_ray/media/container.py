@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 from av.audio.stream import AudioStream
@@ -10,21 +11,29 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from s2v_ray.config.errors import MediaError
+from s2v_ray.media.storage import is_uri, locate
 
 av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
 
 
 def open_container(path: str | Path) -> InputContainer:
-    """Open the local media file `path` for reading; close it, or use it in a `with`.
+    """Open the media file at a path or URI for reading; close it, or use it in a `with`.
 
     Raises MediaError `not_found` or `unreadable`.
     """
     try:
-        return av.open(str(path), "r", metadata_errors="replace")
+        return av.open(_remote_file(str(path)) if is_uri(path) else str(path), "r", metadata_errors="replace")
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({_why(error)}).") from None
+
+
+def _remote_file(uri: str) -> SimpleNamespace:
+    """A file of an object store as PyAV reads it; it keeps its URI as the container's name."""
+    filesystem, path = locate(uri)
+    file = filesystem.open_input_file(path)
+    return SimpleNamespace(name=uri, read=file.read, seek=file.seek, tell=file.tell)
 
 
 def video_stream(container: InputContainer) -> VideoStream:
