@@ -46,6 +46,8 @@ def generate(
     """
     if out.suffix.lower() != ".mp4":
         raise UserError(f"--out '{out}' must end in .mp4, the format of the video.")
+    if out.is_dir():
+        raise UserError(f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
     model, config, _ = load_model(find_checkpoint(checkpoint))
     picture_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
     wave = read_sound(sound, config.clips.sample_rate)

@@ -36,12 +36,27 @@ def test_dotted_flags_are_settings():
     assert gather_settings(["generate", "--out", "video.mp4"]) == ["generate", "--out", "video.mp4"]
 
 
+def test_dotted_flags_join_those_given_as_settings_and_swallow_no_flag(capsys):
+    assert gather_settings(["train", "--settings", "optim.beta1=0.3", "--optim.beta2", "0.9", "--steps", "3"]) == [
+        "train", "--settings", "optim.beta2=0.9", "optim.beta1=0.3", "--steps", "3",
+    ]  # fmt: skip
+    told = told_by(capsys, "train", "--clips", "a", "--out", "b", "--optim.beta2", "--steps", "3")
+    assert "--optim.beta2 needs a value" in told
+
+
 def test_an_unknown_flag_or_verb_is_refused(capsys):
-    for arguments in (["train", "--clips", "a", "--out", "b", "--stepz", "3"], ["tarin"]):
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        assert caught.value.code != 0
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--clips", "a", "--out", "b", "--stepz", "3"])
+    assert caught.value.code != 0
     assert "--stepz" in capsys.readouterr().err
+    assert "did you mean 'train'" in told_by(capsys, "trian")
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("s2v 0.")
+
+
+def test_a_place_without_a_name_is_refused(capsys, small_clips, small_model):
+    assert "A path is empty" in told_by(capsys, "prepare", "--videos", small_clips, "--out", "", "--local")
+    assert "A path is empty" in told_by(capsys, "train", "--clips", small_clips, "--out", "", "--config", small_model)
 
 
 def test_missing_videos(capsys, tmp_path):
@@ -86,6 +101,8 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert "must be a multiple of 8" in told_by(capsys, *base, "--data.resolution", "30")
     assert "at most 20" in told_by(capsys, *base, "--data.train-frames", "100")
     assert "training.steps is 0" in told_by(capsys, *base, "--steps", "0")
+    assert "--minutes is 0" in told_by(capsys, *base, "--minutes", "0")
+    assert "neither a run with checkpoints" in told_by(capsys, *base, "--init-from", tmp_path)
     assert "NAME=VALUE" in told_by(capsys, *base, "--settings", "optim.generator-lr")
     assert "--workers is -1" in told_by(capsys, *base, "--workers", "-1")
     assert "0 (without Ray) to 4" in told_by(capsys, *base, "--workers", "5")
@@ -157,7 +174,8 @@ def test_a_checkpoint_of_another_version(capsys, small_run, small_videos, pictur
 
 def test_devices_that_are_not_there(capsys, small_run, small_clips, tmp_path):
     base = ["evaluate", "--checkpoint", small_run, "--clips", small_clips, "--out", tmp_path]
-    assert "must be auto, cpu or cuda" in told_by(capsys, *base, "--device", "abacus")
+    for device in ("abacus", "meta"):
+        assert "must be auto, cpu or cuda" in told_by(capsys, *base, "--device", device)
     assert "0 GPUs here" in told_by(capsys, *base, "--device", "cuda") or __import__("torch").cuda.is_available()
 
 

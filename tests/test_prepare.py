@@ -168,6 +168,26 @@ def test_a_video_that_changed_is_prepared_anew_and_one_that_became_useless_leave
     assert {reason for source, reason in rejects(out) if source == "a.mp4"} == {"silent"}
 
 
+def test_what_was_lost_or_damaged_is_prepared_again(tmp_path, small_videos, small_clips):
+    out = tmp_path / "clips"
+    prepare(small_videos, out)
+    expected = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.parquet")}
+    next(out.glob("split=test/*.parquet")).unlink()
+    next(out.glob("_sources/*.json")).write_text("")  # as a power cut leaves it
+    prepare(small_videos, out)
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*.parquet")} == expected
+    assert json.loads((out / "dataset.json").read_text())["counts"]["sources"] == 6
+
+
+def test_our_own_files_are_no_sources(tmp_path, small_videos):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    path = next(small_videos.iterdir())
+    (videos / path.name).write_bytes(path.read_bytes())
+    for _ in range(2):
+        assert prepare(videos, videos / "clips")["counts"]["rejected"] == {}
+
+
 def test_a_preparation_that_was_killed_goes_on_and_ends_the_same(tmp_path, small_videos, small_clips):
     out = tmp_path / "clips"
     command = [sys.executable, "-m", "s2v_ray", "prepare", "--videos", str(small_videos), "--out", str(out), "--local"]

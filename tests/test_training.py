@@ -224,7 +224,7 @@ def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
         (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
         (lambda folder: cut(folder / "manifest.json"), "is damaged: manifest.json"),
         (lambda folder: (folder / "manifest.json").unlink(), "neither a run with checkpoints nor a whole checkpoint"),
-        (lambda folder: (folder / "average.safetensors").unlink(), "There is no file"),
+        (lambda folder: (folder / "average.safetensors").unlink(), "average.safetensors is missing"),
     ],
 )
 def test_a_damaged_checkpoint_is_named(small_run, tmp_path, damage, told):

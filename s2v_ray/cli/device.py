@@ -13,6 +13,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UserError(f"--device is '{name}', but must be auto, cpu or cuda.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device is '{name}', but must be auto, cpu or cuda.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs here; use --device cpu.")
     return device

@@ -1,8 +1,12 @@
 """The command line: each verb is a function, its flags are that function's arguments."""
 
+import difflib
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tyro
@@ -24,29 +28,40 @@ VERBS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "generate": generate,
 }
+RESUMABLE = ("demo", "prepare", "train")
 _DOTTED = re.compile(r"--([a-z_-]+\.[a-z0-9_-]+)(?:=(.*))?", re.DOTALL)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the status for the shell. A user's mistake is one sentence on stderr and status 1."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    verb = arguments[0]
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            VERBS, prog="s2v", description=s2v_ray.__doc__, args=gather_settings(arguments)
-        )
+        if verb == "--version":
+            print(f"s2v {s2v_ray.__version__}")
+            return 0
+        if not verb.startswith("-") and verb not in VERBS:
+            nearest = difflib.get_close_matches(verb, VERBS, n=1)
+            hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(VERBS)}."
+            raise UserError(f"There is no verb '{verb}'; {hint}")
+        with _ending_on_sigterm():
+            tyro.extras.subcommand_cli_from_dict(
+                VERBS, prog="s2v", description=s2v_ray.__doc__, args=gather_settings(arguments)
+            )
     except UserError as error:
-        return _fail(arguments, str(error))
+        return _fail(verb, str(error))
     except OSError as error:
-        place = f" '{error.filename}'" if error.filename else ""
-        return _fail(arguments, f"{error.strerror or error}{place}; what was finished before is kept.")
+        place = f"'{error.filename}'" if error.filename else "A file"
+        return _fail(verb, f"{place} can't be read or written: {error.strerror or error}; choose another place.")
     except KeyboardInterrupt:
-        _fail(arguments, "stopped; what was finished is kept, and the same command goes on.")
+        goes_on = "; the same command goes on" if verb in RESUMABLE else ", and nothing unfinished is left"
+        _fail(verb, f"stopped{goes_on}.")
         return 130
     return 0
 
 
 def gather_settings(arguments: list[str]) -> list[str]:
-    """Dotted flags, such as `--optim.generator-lr 1e-4`, as one `--settings optim.generator-lr=1e-4 ...` at the end."""
+    """Dotted flags, such as `--optim.generator-lr 1e-4`, as one `--settings optim.generator-lr=1e-4 ...`."""
     kept, settings, rest = [], [], iter(arguments)
     for argument in rest:
         dotted = _DOTTED.fullmatch(argument)
@@ -54,13 +69,28 @@ def gather_settings(arguments: list[str]) -> list[str]:
             kept.append(argument)
             continue
         value = dotted[2] if dotted[2] is not None else next(rest, None)
-        if value is None:
+        if value is None or value.startswith("--"):
             raise UserError(f"{argument} needs a value, such as {argument} 1.")
         settings.append(f"{dotted[1]}={value}")
+    if "--settings" in kept:
+        after = kept.index("--settings") + 1
+        return [*kept[:after], *settings, *kept[after:]]
     return [*kept, "--settings", *settings] if settings else kept
 
 
-def _fail(arguments: list[str], sentence: str) -> int:
-    verb = arguments[0] if arguments and arguments[0] in VERBS else ""
-    print(f"s2v {verb}".strip() + f": {sentence}", file=sys.stderr)
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the program, so that what is unfinished is removed. Training has its own way to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fail(verb: str, sentence: str) -> int:
+    print(f"s2v {verb if verb in VERBS else ''}".strip() + f": {sentence}", file=sys.stderr)
     return 1

@@ -33,8 +33,8 @@ def train(
         clips: what s2v prepare wrote.
         out: the run directory.
         config: a preset (tiny, paper) or a TOML file.
-        steps: how many steps in all, over resumes; the first limit to be reached ends the training.
-        minutes: how many minutes in all, over resumes.
+        steps: how many steps in all, over resumes; by default the preset's (tiny has 100,000).
+        minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
         workers: processes that train together under Ray Train; 0 trains in this one, without Ray.
         max_failures: how often Ray starts the workers again when one dies.
         device: auto, cpu or cuda, without Ray.
@@ -45,8 +45,11 @@ def train(
     """
     from s2v_ray.clips.dataset import read_dataset
     from s2v_ray.media.storage import absolute, is_uri
+    from s2v_ray.training.checkpoint import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
 
+    if minutes is not None and minutes <= 0:
+        raise UserError(f"--minutes is {minutes:g}, but must be above 0; leave it out to train --steps.")
     if is_uri(out):
         raise UserError(f"--out '{out}' is a URI, but a run is written to local or mounted folders only.")
     overrides = dict(_name_and_value(setting) for setting in settings)
@@ -66,6 +69,8 @@ def train(
         from s2v_ray.cli.device import choose_device
 
         run_device = choose_device(device)
+    if init_from:
+        find_checkpoint(init_from)
     open_run(run, resolved)
     loop = partial(train_here, resolved, absolute(clips), run, absolute(init_from) if init_from else None)
     if run_device is None:

@@ -1,5 +1,6 @@
 """A folder of prepared clips: its `dataset.json`, the record of each source, and its rejects."""
 
+import contextlib
 import json
 from collections import Counter
 from dataclasses import asdict
@@ -44,10 +45,15 @@ def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> d
 
 
 def read_records(clips: Location) -> dict[str, dict[str, Any]]:
-    """What became of each source that is done, by its name."""
+    """What became of each source that is done, by its name. One whose record is damaged is not done."""
     folder = join(clips, "_sources")
-    records = (json.loads(read_bytes(join(folder, name))) for name in list_files(folder) if name.endswith(".json"))
-    return {record["source"]: record for record in records}
+    records = {}
+    for name in list_files(folder):
+        if name.endswith(".json") and not name.startswith("."):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                record = json.loads(read_bytes(join(folder, name)))
+                records[record["source"]] = record
+    return records
 
 
 def write_record(clips: Location, key: str, record: dict[str, Any]) -> None:

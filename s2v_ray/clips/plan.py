@@ -14,9 +14,12 @@ from s2v_ray.config import MediaError, UserError
 from s2v_ray.media.limits import Budget
 from s2v_ray.media.probe import MediaInfo, probe
 from s2v_ray.media.square import Crop
+from s2v_ray.media.storage import exists, join
 
 # Up to so many sources are looked at to see whether enough of them are usable.
 _MOST_SOURCES_TO_COUNT = 60
+# What may have been the machine's fault: rights, memory, load.
+_PASSING_REASONS = {"not_found", "unreadable", "crashed", "too_slow"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def plan(
     Raises UserError for missing videos, for an `out` that was made with other settings, and for names that clash.
     """
     sources, missing = find_sources(videos, manifest=manifest, manifest_format=manifest_format, select=select)
+    sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # our own files are no sources
     records = read_records(out)
     _check_names(sources, records)
     if records:
@@ -68,9 +72,18 @@ def plan(
     jobs = [
         Job(source, split(source), domain, out, settings)
         for source in sources
-        if records.get(source.name, {}).get("version") != source.version()
+        if not _is_done(source, records.get(source.name), out)
     ]
     return Plan(jobs, len(sources) - len(jobs), missing, ranked_splits)
+
+
+def _is_done(source: Source, record: dict[str, Any] | None, out: str) -> bool:
+    """Whether a source is as it was when it was prepared, its clips are there, and another try would end the same."""
+    if record is None or record["version"] != source.version():
+        return False
+    if record["clips"]:
+        return exists(join(out, f"split={record['split']}", f"{source.key}.parquet"))
+    return not any(reject["reason"] in _PASSING_REASONS for reject in record["rejects"])
 
 
 def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fraction]:

@@ -55,11 +55,17 @@ class QualityLimits:
     """
 
     min_loudness_db: float = -60.0
+    """quieter windows are `silent`; dB of full scale"""
     min_motion: float = 0.0005
+    """windows that change less are `still_picture`; mean change from frame to frame, of 1"""
     max_camera_motion: float = 0.06
+    """windows that move more as a whole are `camera_moves`; sides of the picture a second"""
     max_scene_cut: float = 0.03
+    """windows that change more at once and for good are `scene_cut`; of 1"""
     max_lag_frames: int | None = None
+    """windows whose sound is surely further from their motion are `lag`; None leaves it alone"""
     min_lag_confidence: float = 0.4
+    """how sure of the lag one must be for that, of 1"""
 
 
 def measure_window(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fraction, sample_rate: int) -> Measures:

@@ -96,8 +96,10 @@ def _open(location: str) -> pq.ParquetFile:
             file = pq.ParquetFile(path, memory_map=True)
         else:
             file = pq.ParquetFile(filesystem.open_input_file(path))
-    except (pa.ArrowInvalid, OSError) as error:
+    except pa.ArrowInvalid as error:
         raise UserError(f"{location} is no whole Parquet file ({error}); remove it and prepare it again.") from None
+    except OSError as error:
+        raise UserError(f"{location} can't be read ({error.strerror or error}).") from None
     version = (file.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if version != str(SCHEMA_VERSION):
         raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")

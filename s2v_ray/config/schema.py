@@ -88,7 +88,7 @@ class TrainingConfig:
     batch_size: int = _between(2, 1)  # clips a step, over all workers together
     steps: int = _between(200_000, 1)  # in all, over resumes
     minutes: float = _between(0.0, 0)  # in all, over resumes; 0: no limit but `steps`
-    seed: int = _between(0, 0)
+    seed: int = _between(0, 0, 2**63 - 1)
     save_every_steps: int = _between(500, 1)
     keep_checkpoints: int = _between(3, 1)  # the last so many, besides the best
     validate_every_steps: int = _between(2000, 1)

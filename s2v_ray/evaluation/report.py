@@ -16,7 +16,7 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.evaluation.controls import CONTROLS, MODEL, WRONG_SOUNDS, ClipVideos, clip_videos, wrong_sounds
 from s2v_ray.evaluation.figures import figure_2, motion_curves
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
-from s2v_ray.media.storage import join, write_bytes
+from s2v_ray.media.storage import join, make_folder, write_bytes
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 # The paper's figure shows every 20th frame; of long clips fewer, so that they fit.
@@ -48,6 +48,9 @@ def evaluate(
 
     Raises UserError for clips of other rates than the checkpoint's, and where the split is empty.
     """
+    if seed < 0:
+        raise UserError(f"--seed is {seed}, but must be at least 0.")
+    make_folder(out)
     location = find_checkpoint(checkpoint)
     model, config, described = load_model(location)
     reader = ClipReader(clips, split)
@@ -98,7 +101,8 @@ def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None
 def table(report: dict[str, Any]) -> Table:
     """The report's scores for a terminal."""
     counts = report["counts"]
-    title = f"{counts['clips']} clips of {counts['sources']} held-out sources, means with 95 % intervals over sources"
+    kind = "sources it was trained on" if report["split"] == "train" else f"held-out sources ({report['split']})"
+    title = f"{counts['clips']} clips of {counts['sources']} {kind}, means with 95 % intervals over sources"
     drawn = Table(title=title, title_justify="left")
     drawn.add_column("")
     for control in CONTROLS:

@@ -12,15 +12,14 @@ from s2v_ray.config.errors import MediaError
 
 @dataclass(frozen=True)
 class Limits:
-    """What one source may cost at most, so that no file holds up or fills up a machine.
-
-    `max_source_seconds` is the time spent on it, `max_pixels` its coded width times height, `max_duration_seconds`
-    how long it plays.
-    """
+    """What one source may cost at most, so that no file holds up or fills up a machine."""
 
     max_source_seconds: float = 3600.0
+    """the most time to spend on a video"""
     max_pixels: int = 8192 * 8192
+    """the largest picture, width times height"""
     max_duration_seconds: float = 24 * 3600.0
+    """the longest video"""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def read_packets(
         budget.check_time(container)
         try:
             yield next(packets)
-        except (StopIteration, av.error.FFmpegError):
+        except (StopIteration, av.error.FFmpegError, IndexError):  # the last where a stream turns up that was not there
             return
 
 

@@ -27,7 +27,7 @@ def read_picture(path: str | Path, size: int) -> np.ndarray:
         raise UserError(f"There is no file '{path}'; check its name.") from None
     except UnidentifiedImageError:
         return _first_video_frame(path, size)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         raise UserError(f"The picture '{path}' can't be read ({error}); give another.") from None
 
 

@@ -32,7 +32,9 @@ def locate(location: Location) -> tuple[fs.FileSystem, str]:
 
 
 def absolute(location: Location) -> str:
-    """The same place, told so that it is found from any working directory."""
+    """The same place, told so that it is found from any working directory. Raises UserError for an empty name."""
+    if not str(location):
+        raise UserError("A path is empty, as from a shell variable that is not set; name a place.")
     return str(location) if is_uri(location) else str(Path(location).expanduser().absolute())
 
 
@@ -105,6 +107,12 @@ def write_bytes(location: Location, content: bytes) -> None:
     """Write a whole file, or nothing."""
     with writing(location) as file:
         file.write(content)
+
+
+def make_folder(location: Location) -> None:
+    """Make a folder, and those above it, where there is none."""
+    filesystem, path = locate(location)
+    filesystem.create_dir(path)
 
 
 def remove_file(location: Location) -> None:

@@ -148,6 +148,8 @@ def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
     for name, (size, digest) in listed.items():
         if "/" in name or "\\" in name:
             raise UserError(f"'{checkpoint}' is damaged: its manifest names a file elsewhere ('{name}').")
+        if not exists(join(checkpoint, name)):
+            raise UserError(f"'{checkpoint}' is damaged: {name} is missing; choose another.")
         content = read_bytes(join(checkpoint, name))
         if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
             raise UserError(
@@ -158,6 +160,8 @@ def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
     try:
         described = json.loads(files[_STATE])
         version = described["format_version"]
+        if version == FORMAT_VERSION:
+            config_from_dict(described["config"], where=join(checkpoint, _STATE))
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another.") from None
     if version != FORMAT_VERSION:

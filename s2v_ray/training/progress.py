@@ -6,6 +6,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -38,7 +39,7 @@ class Standing:
         """Everything in one line."""
         values = "  ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in self.values.items())
         speed = self.fresh_seconds / max(1, self.fresh_steps)
-        return f"step {self.step}  {speed:.2f} s/step  {clock(self.seconds_left)} left  {values}"
+        return f"{clock(self.seconds_left)} left  step {self.step}  {speed:.2f} s/step  {values}"
 
 
 class ProgressBar:
@@ -48,8 +49,15 @@ class ProgressBar:
         self.label = label
         self.console = Console(highlight=False)
         self.last_line = time.monotonic()
-        columns = TextColumn("{task.fields[label]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
-        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.bar = Progress(
+            TextColumn("{task.fields[label]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(min_width=10, max_width=30, ratio=1)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.description}", table_column=Column(ratio=4, no_wrap=True, overflow="ellipsis")),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            expand=True,
+        )
         self.task = self.bar.add_task("", total=1.0, label=label)
 
     def __enter__(self) -> "ProgressBar":
