@@ -50,13 +50,13 @@ def evaluate(
     """
     if seed < 0:
         raise UserError(f"--seed is {seed}, but must be at least 0.")
-    make_folder(out)
     location = find_checkpoint(checkpoint)
     model, config, described = load_model(location)
     reader = ClipReader(clips, split)
     check_clips_fit(reader, config, checkpoint)
     if not len(reader):
         raise UserError(f"'{clips}' has no clips in its split '{split}' to evaluate on; prepare more videos.")
+    make_folder(out)
     # With few held-out sources the wrong sounds come from the others, too. Hearing those in training gives no help.
     more = ClipReader(clips, [name for name in ("val", "train") if name != split])
     model.to(device)
