@@ -16,7 +16,7 @@ from s2v_ray.media.audio import mono_pieces
 from s2v_ray.media.container import audio_stream, clock_zero, open_container
 
 SAMPLE_RATE = 8000
-SECONDS = 60
+SECONDS = 30
 # The share of bits that may differ. Copies differ by 0.2 at most at usual bit rates, other sources by 0.36 or more.
 MAX_BIT_ERROR_RATE = 0.28
 
@@ -38,7 +38,7 @@ _ONES = np.unpackbits(np.arange(2**_BITS, dtype=np.uint16).view(np.uint8).reshap
 
 
 def sound_fingerprint(path: str | Path) -> str:
-    """The fingerprint of the first minute of a file's sound, as hexadecimal digits; "" where it has nothing to tell.
+    """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it has nothing to tell.
 
     Sixteen words a second, of 4 digits each; 0000 stands where the sound is silent or does not change. With less
     than a second of other words it is "", which is like no other.
@@ -118,7 +118,7 @@ def _keys(words: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _beginning(path: str | Path) -> np.ndarray:
-    """The first minute of sound, int16 mono [S] at 8,000 Hz, holes left out."""
+    """The first half minute of sound, int16 mono [S] at 8,000 Hz, holes left out."""
     pieces: list[np.ndarray] = []
     missing = SECONDS * SAMPLE_RATE
     with open_container(path) as container:
