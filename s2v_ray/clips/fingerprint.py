@@ -38,7 +38,7 @@ _ONES = np.unpackbits(np.arange(2**_BITS, dtype=np.uint16).view(np.uint8).reshap
 
 
 def sound_fingerprint(path: str | Path) -> str:
-    """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it has nothing to tell.
+    """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it tells nothing.
 
     Sixteen words a second, of 4 digits each; 0000 stands where the sound is silent or does not change. With less
     than a second of other words it is "", which is like no other.
