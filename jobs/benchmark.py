@@ -1,197 +1,28 @@
-"""Speed beside a bare loop, in one run: python jobs/benchmark.py prepare --json FILE."""
+"""Speed beside honest baselines, in one run: python jobs/benchmark.py WHAT --json FILE."""
 
 import argparse
 import json
-import statistics
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.filter import Graph
-from av.video.stream import VideoStream
+from benchmarks import prepare
 
-from s2v_ray.clips.plan import Job
-from s2v_ray.clips.prepare import prepare_source
-from s2v_ray.clips.settings import ClipSettings, clip_settings
-from s2v_ray.clips.sources import Source
-from s2v_ray.clips.windows import window_starts
-from s2v_ray.media.probe import probe
-
-SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
-FRAME_RATE, SAMPLE_RATE = 30, 48000
-KEYFRAME_SECONDS = 4
-# One loop of the moving pattern; a longer source repeats it.
-LOOP_SECONDS = 12
-
-
-def benchmark_prepare(
-    folder: Path, source_seconds: float, repeats: int, threads: int
-) -> Iterator[dict[str, str | float]]:
-    """Source-seconds a second of prepare_source against a bare loop, and against its decoding alone, by size."""
-    settings = clip_settings()
-    for name, (width, height) in SIZES.items():
-        path = folder / f"{name}.mp4"
-        make_source(path, width, height, source_seconds)
-        source = Source(str(path), path.name)
-        info = probe(path)
-        end = min(info.picture_end, info.sound_end)
-        starts = window_starts(source.name, max(info.picture_start, info.sound_start), end, settings)
-        job = Job(source, "train", "test", str(folder / "clips"), settings)
-        windows = (path, starts, settings, threads)
-        sides = [partial(prepare, job, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
-        ours, bare, decoding = alternate(sides, repeats)
-        rates = [float(end) / seconds for seconds in (ours, bare, decoding)]
-        for against, rate in (("a bare loop", rates[1]), ("decoding alone", rates[2])):
-            yield {
-                "name": f"prepare {name} against {against}, source-seconds a second",
-                "ours": rates[0],
-                "baseline": rate,
-                "ratio": rates[0] / rate,
-            }
-
-
-def alternate(sides: Sequence[Callable[[], None]], repeats: int) -> list[float]:
-    """The median seconds of each side, run in turn `repeats` times after a first turn that does not count."""
-    seconds: list[list[float]] = [[] for _ in sides]
-    for turn in range(repeats + 1):
-        for side, spent in zip(sides, seconds, strict=True):
-            begin = time.perf_counter()
-            side()
-            if turn:
-                spent.append(time.perf_counter() - begin)
-    return [statistics.median(spent) for spent in seconds]
-
-
-def make_source(path: Path, width: int, height: int, seconds: float) -> None:
-    """An H.264 video with AAC sound: a noisy pattern that moves, and a tone that sweeps."""
-    loop = _encoded_loop(path.with_name(f"loop-{path.name}"), width, height)
-    with av.open(str(path), "w") as output:
-        streams: dict[str, Any] = {}
-        loop_ticks: dict[str, int] = {}
-        with av.open(str(loop)) as first:
-            for stream in first.streams:
-                streams[stream.type] = output.add_stream_from_template(stream)
-                loop_ticks[stream.type] = round(LOOP_SECONDS / (stream.time_base or Fraction(1)))
-        for turn in range(round(seconds / LOOP_SECONDS)):
-            with av.open(str(loop)) as again:
-                for packet in again.demux():
-                    kind = packet.stream.type
-                    if packet.dts is None or packet.pts is None:
-                        continue  # the mark of the end
-                    if (kind == "audio" and not (turn == 0 or packet.pts >= 0)) or packet.pts >= loop_ticks[kind]:
-                        continue  # the coder's padding
-                    packet.pts += turn * loop_ticks[kind]
-                    packet.dts += turn * loop_ticks[kind]
-                    packet.stream = streams[kind]
-                    output.mux(packet)
-
-
-def _encoded_loop(path: Path, width: int, height: int) -> Path:
-    random = np.random.default_rng(0)
-    texture_HWC = random.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
-    grain_HWC = random.integers(0, 24, (height, width, 3), dtype=np.uint8)
-    times = np.arange(LOOP_SECONDS * SAMPLE_RATE) / SAMPLE_RATE
-    tone = (8000 * np.sin(2 * np.pi * (200 + 50 * np.floor(times)) * times)).astype(np.int16)
-    with av.open(str(path), "w") as output:
-        options = {"preset": "veryfast", "crf": "23", "g": str(KEYFRAME_SECONDS * FRAME_RATE)}
-        video = output.add_stream("libx264", rate=FRAME_RATE, width=width, height=height, options=options)
-        video.pix_fmt = "yuv420p"
-        audio = output.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
-        for t in range(LOOP_SECONDS * FRAME_RATE):
-            moved_HWC = np.roll(texture_HWC, (2 * t, 3 * t), (0, 1)) // 2 + np.roll(grain_HWC, 37 * t, 1)
-            output.mux(video.encode(av.VideoFrame.from_ndarray(moved_HWC)))
-        sound = av.AudioFrame.from_ndarray(tone.repeat(2)[None], layout="stereo")
-        sound.sample_rate = SAMPLE_RATE
-        output.mux(audio.encode(sound))
-        output.mux(audio.encode(None))
-        output.mux(video.encode(None))
-    return path
-
-
-def prepare(job: Job, clips: int) -> None:
-    """Our side: look through the source, cut, write."""
-    made = prepare_source(job)
-    if made != clips:
-        raise RuntimeError(f"{made} clips came out, not {clips}; see rejects.jsonl in {job.out}")
-
-
-def bare_loop(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
-    """What the windows cost by PyAV alone: seek, decode, crop, scale, resample, into arrays."""
-    frames_THWC = np.empty((settings.frames, settings.stored_size, settings.stored_size, 3), np.uint8)
-    with av.open(str(path)) as container:
-        video = container.streams.video[0]
-        video.thread_type, video.codec_context.thread_count = "AUTO", threads
-        side = min(video.width, video.height)
-        graph = Graph()
-        graph.link_nodes(
-            graph.add_buffer(template=video),
-            graph.add("crop", f"{side}:{side}"),
-            graph.add("scale", f"{settings.stored_size}:{settings.stored_size}:flags=bicubic+accurate_rnd"),
-            graph.add("format", "rgb24"),
-            graph.add("buffersink"),
-        ).configure()
-        for start in starts:
-            for t, frame in enumerate(_window(container, video, start, settings)):
-                if t < settings.frames:
-                    graph.push(frame)
-                    frames_THWC[t] = graph.pull().to_ndarray()
-    with av.open(str(path)) as container:
-        audio = container.streams.audio[0]
-        for start in starts:
-            resampler = av.AudioResampler("s16", "mono", settings.sample_rate)
-            pieces = [
-                piece.to_ndarray()
-                for frame in _window(container, audio, start, settings)
-                for piece in resampler.resample(frame)
-            ]
-            np.concatenate(pieces, axis=1)
-
-
-def decode_only(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
-    """The windows' pictures and sound decoded and thrown away."""
-    with av.open(str(path)) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        container.streams.video[0].codec_context.thread_count = threads
-        for stream in (container.streams.video[0], container.streams.audio[0]):
-            for start in starts:
-                for _ in _window(container, stream, start, settings):
-                    pass
-
-
-def _window(
-    container: InputContainer, stream: VideoStream | AudioStream, start: Fraction, settings: ClipSettings
-) -> Iterator[Any]:
-    time_base = stream.time_base or Fraction(1)
-    first, last = start / time_base, (start + settings.seconds) / time_base
-    container.seek(int(first), stream=stream)
-    for frame in container.decode(stream):
-        if frame.pts is not None and frame.pts >= last:
-            return
-        if frame.pts is not None and frame.pts >= first:
-            yield frame
+BENCHMARKS = {"prepare": prepare}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["prepare"])
-    parser.add_argument("--json", type=Path, required=True, help="where the ratios go")
-    parser.add_argument("--source-seconds", type=float, default=180)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of each decoder")
+    verbs = parser.add_subparsers(dest="what", required=True)
+    for name, benchmark in BENCHMARKS.items():
+        verb = verbs.add_parser(name, description=benchmark.__doc__)
+        verb.add_argument("--json", type=Path, required=True, help="where the ratios go")
+        verb.add_argument("--repeats", type=int, default=3)
+        benchmark.add_flags(verb)
     flags = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        results = []
-        for result in benchmark_prepare(Path(folder), flags.source_seconds, flags.repeats, flags.threads):
-            results.append(result)
-            print(f"{result['name']}: {result['ours']:.1f} / {result['baseline']:.1f} = {result['ratio']:.3f}")
+    results = []
+    for result in BENCHMARKS[flags.what].measure(flags):
+        results.append({**asdict(result), "ratio": result.ratio})
+        print(f"{result.name}: {result.ours:.4g} / {result.baseline:.4g} = {result.ratio:.3f}", flush=True)
     flags.json.write_text(json.dumps(results, indent=2) + "\n")
 
 

@@ -1,0 +1,32 @@
+"""Fair timing: the sides of a comparison take turns in one run, so that a noisy machine slows all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Two figures of the same run and unit, and what they are."""
+
+    name: str
+    ours: float
+    baseline: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the baseline."""
+        return self.ours / self.baseline
+
+
+def alternate(sides: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """The median seconds of each side, run in turn `repeats` times after a first turn that does not count."""
+    seconds: list[list[float]] = [[] for _ in sides]
+    for turn in range(repeats + 1):
+        for side, spent in zip(sides, seconds, strict=True):
+            begin = time.perf_counter()
+            side()
+            if turn:
+                spent.append(time.perf_counter() - begin)
+    return [statistics.median(spent) for spent in seconds]

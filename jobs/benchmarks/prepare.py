@@ -1,0 +1,168 @@
+"""Preparation beside a bare loop that decodes, crops, scales and resamples the same windows with PyAV alone."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+from benchmarks.measuring import Ratio, alternate
+from s2v_ray.clips.plan import Job
+from s2v_ray.clips.prepare import prepare_source
+from s2v_ray.clips.settings import ClipSettings, clip_settings
+from s2v_ray.clips.sources import Source
+from s2v_ray.clips.windows import window_starts
+from s2v_ray.media.probe import probe
+
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
+FRAME_RATE, SAMPLE_RATE = 30, 48000
+KEYFRAME_SECONDS = 4
+# One loop of the moving pattern; a longer source repeats it.
+LOOP_SECONDS = 12
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `benchmark.py prepare`."""
+    parser.add_argument("--source-seconds", type=float, default=180)
+    parser.add_argument("--threads", type=int, default=1, help="of each decoder")
+
+
+def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
+    """Source-seconds a second of prepare_source against a bare loop, and against its decoding alone, by size."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (width, height) in SIZES.items():
+            yield from _measure_size(Path(folder), name, width, height, flags)
+
+
+def _measure_size(folder: Path, name: str, width: int, height: int, flags: argparse.Namespace) -> Iterator[Ratio]:
+    settings = clip_settings()
+    path = folder / f"{name}.mp4"
+    make_source(path, width, height, flags.source_seconds)
+    source = Source(str(path), path.name)
+    info = probe(path)
+    end = min(info.picture_end, info.sound_end)
+    starts = window_starts(source.name, max(info.picture_start, info.sound_start), end, settings)
+    job = Job(source, "train", "test", str(folder / "clips"), settings)
+    windows = (path, starts, settings, flags.threads)
+    sides = [partial(prepare, job, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
+    ours, *theirs = (float(end) / seconds for seconds in alternate(sides, flags.repeats))
+    for against, rate in zip(("a bare loop", "decoding alone"), theirs, strict=True):
+        yield Ratio(f"prepare {name} against {against}, source-seconds a second", ours, rate)
+
+
+def make_source(path: Path, width: int, height: int, seconds: float) -> None:
+    """An H.264 video with AAC sound: a noisy pattern that moves, and a tone that sweeps."""
+    loop = _encoded_loop(path.with_name(f"loop-{path.name}"), width, height)
+    with av.open(str(path), "w") as output:
+        streams: dict[str, Any] = {}
+        loop_ticks: dict[str, int] = {}
+        with av.open(str(loop)) as first:
+            for stream in first.streams:
+                streams[stream.type] = output.add_stream_from_template(stream)
+                loop_ticks[stream.type] = round(LOOP_SECONDS / (stream.time_base or Fraction(1)))
+        for turn in range(round(seconds / LOOP_SECONDS)):
+            with av.open(str(loop)) as again:
+                for packet in again.demux():
+                    kind = packet.stream.type
+                    if packet.dts is None or packet.pts is None:
+                        continue  # the mark of the end
+                    if (kind == "audio" and not (turn == 0 or packet.pts >= 0)) or packet.pts >= loop_ticks[kind]:
+                        continue  # the coder's padding
+                    packet.pts += turn * loop_ticks[kind]
+                    packet.dts += turn * loop_ticks[kind]
+                    packet.stream = streams[kind]
+                    output.mux(packet)
+
+
+def _encoded_loop(path: Path, width: int, height: int) -> Path:
+    random = np.random.default_rng(0)
+    texture_HWC = random.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    grain_HWC = random.integers(0, 24, (height, width, 3), dtype=np.uint8)
+    times = np.arange(LOOP_SECONDS * SAMPLE_RATE) / SAMPLE_RATE
+    tone = (8000 * np.sin(2 * np.pi * (200 + 50 * np.floor(times)) * times)).astype(np.int16)
+    with av.open(str(path), "w") as output:
+        options = {"preset": "veryfast", "crf": "23", "g": str(KEYFRAME_SECONDS * FRAME_RATE)}
+        video = output.add_stream("libx264", rate=FRAME_RATE, width=width, height=height, options=options)
+        video.pix_fmt = "yuv420p"
+        audio = output.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
+        for t in range(LOOP_SECONDS * FRAME_RATE):
+            moved_HWC = np.roll(texture_HWC, (2 * t, 3 * t), (0, 1)) // 2 + np.roll(grain_HWC, 37 * t, 1)
+            output.mux(video.encode(av.VideoFrame.from_ndarray(moved_HWC)))
+        sound = av.AudioFrame.from_ndarray(tone.repeat(2)[None], layout="stereo")
+        sound.sample_rate = SAMPLE_RATE
+        output.mux(audio.encode(sound))
+        output.mux(audio.encode(None))
+        output.mux(video.encode(None))
+    return path
+
+
+def prepare(job: Job, clips: int) -> None:
+    """Our side: look through the source, cut, write."""
+    made = prepare_source(job)
+    if made != clips:
+        raise RuntimeError(f"{made} clips came out, not {clips}; see rejects.jsonl in {job.out}")
+
+
+def bare_loop(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
+    """What the windows cost by PyAV alone: seek, decode, crop, scale, resample, into arrays."""
+    frames_THWC = np.empty((settings.frames, settings.stored_size, settings.stored_size, 3), np.uint8)
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        video.thread_type, video.codec_context.thread_count = "AUTO", threads
+        side = min(video.width, video.height)
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_buffer(template=video),
+            graph.add("crop", f"{side}:{side}"),
+            graph.add("scale", f"{settings.stored_size}:{settings.stored_size}:flags=bicubic+accurate_rnd"),
+            graph.add("format", "rgb24"),
+            graph.add("buffersink"),
+        ).configure()
+        for start in starts:
+            for t, frame in enumerate(_window(container, video, start, settings)):
+                if t < settings.frames:
+                    graph.push(frame)
+                    frames_THWC[t] = graph.pull().to_ndarray()
+    with av.open(str(path)) as container:
+        audio = container.streams.audio[0]
+        for start in starts:
+            resampler = av.AudioResampler("s16", "mono", settings.sample_rate)
+            pieces = [
+                piece.to_ndarray()
+                for frame in _window(container, audio, start, settings)
+                for piece in resampler.resample(frame)
+            ]
+            np.concatenate(pieces, axis=1)
+
+
+def decode_only(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
+    """The windows' pictures and sound decoded and thrown away."""
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        container.streams.video[0].codec_context.thread_count = threads
+        for stream in (container.streams.video[0], container.streams.audio[0]):
+            for start in starts:
+                for _ in _window(container, stream, start, settings):
+                    pass
+
+
+def _window(
+    container: InputContainer, stream: VideoStream | AudioStream, start: Fraction, settings: ClipSettings
+) -> Iterator[Any]:
+    time_base = stream.time_base or Fraction(1)
+    first, last = start / time_base, (start + settings.seconds) / time_base
+    container.seek(int(first), stream=stream)
+    for frame in container.decode(stream):
+        if frame.pts is not None and frame.pts >= last:
+            return
+        if frame.pts is not None and frame.pts >= first:
+            yield frame
