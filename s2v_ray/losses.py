@@ -1,5 +1,7 @@
 """The paper's losses, as functions of logits and frames. Each is a mean, in natural-log units or squared pixels."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,18 +32,13 @@ def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
 
 
 def generator_loss(
-    image_logits: Tensor,
-    video_logits: Tensor,
+    adversarial: Mapping[str, Tensor],
+    weights: Mapping[str, float],
     reconstruction: Tensor,
-    *,
-    adversarial_image_weight: float,
-    adversarial_video_weight: float,
     reconstruction_weight: float,
-    adversarial: str,
 ) -> Tensor:
-    """Equations 1 and 2: λ_adv-I · L_adv-I + λ_adv-V · L_adv-V + weight · L_rec."""
-    return (
-        adversarial_image_weight * adversarial_loss(image_logits, adversarial)
-        + adversarial_video_weight * adversarial_loss(video_logits, adversarial)
-        + reconstruction_weight * reconstruction
-    )
+    """Equations 1 and 2: Σ λ · L_adv over the discriminators + weight · L_rec."""
+    loss = reconstruction_weight * reconstruction
+    for name, weight in weights.items():
+        loss = loss + weight * adversarial[name]
+    return loss

@@ -58,7 +58,9 @@ frames_per_step = 6
 mel_bands = 16
 hidden = 8
 [generator]
-channels = [8, 8, 16]
+base_channels = 8
+max_channels = 16
+bottleneck = 4
 film_levels = 2
 [image_discriminator]
 channels = [8, 8]

@@ -113,8 +113,8 @@ def test_the_papers_augmentation_takes_100_consecutive_frames_of_120_and_all_win
     assert {int(one.frames[0]) for one in drawn} == set(range(21))
     # 72 stored, 64 cropped: nine places each way.
     assert {one.top for one in drawn} == {one.left for one in drawn} == set(range(9))
-    assert {one.video_start for one in drawn} <= set(range(85))
-    assert max(one.video_start for one in drawn) > 70
+    assert {int(one.video_frames[0]) for one in drawn} <= set(range(85))
+    assert max(one.video_frames[0] for one in drawn) > 70
 
 
 def test_some_frames_of_a_clip_begin_with_consecutive_ones_for_the_video_discriminator():
@@ -124,7 +124,7 @@ def test_some_frames_of_a_clip_begin_with_consecutive_ones_for_the_video_discrim
     for one in drawn:
         assert (np.diff(one.frames[:consecutive]) == 1).all()
         assert len(set(one.frames)) == config.data.frames_per_step
-        assert one.video_start == 0
+        assert one.video_frames[0] == 0
     assert {frame for one in drawn for frame in one.frames} == set(range(120))
 
 

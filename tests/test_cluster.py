@@ -67,4 +67,4 @@ def test_two_workers_train_as_one_process_does_and_go_on(
 
 def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):
     with pytest.raises(UserError, match="30 workers need 3 CPUs, but the cluster has 2"):
-        train_on_workers(lambda *_: None, workers=30, run=tmp_path, max_failures=0)
+        train_on_workers(lambda *_: None, workers=(30, 30), device="auto", run=tmp_path, max_failures=0)

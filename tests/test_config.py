@@ -33,9 +33,9 @@ def test_both_adversarial_weights_are_above_zero(preset):
 
 
 def test_a_written_configuration_loads_as_the_same(tmp_path):
-    config = load_config("tiny", {"optim.generator-lr": "3e-5", "generator.channels": "[8, 16]"})
+    config = load_config("tiny", {"optim.generator-lr": "3e-5", "image-discriminator.channels": "[8, 16]"})
     assert config.optim.generator_lr == 3e-5
-    assert config.generator.channels == (8, 16)
+    assert config.image_discriminator.channels == (8, 16)
     (tmp_path / "config.toml").write_text(config_to_toml(config))
     assert load_config(str(tmp_path / "config.toml")) == config
 
@@ -60,8 +60,8 @@ def test_a_file_holds_only_what_it_changes(tmp_path):
         ("training.batch-size", "true", "a whole number"),
         ("training.compile", "1", "true or false"),
         ("generator.output", "sigmoid", "'tanh', 'residual'"),
-        ("generator.channels", "[8, 0]", "at least 1"),
-        ("generator.channels", "8", "a list of whole numbers"),
+        ("video_discriminator.channels", "[8, 0]", "at least 1"),
+        ("video_discriminator.channels", "8", "a list of whole numbers"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(name, value, told):

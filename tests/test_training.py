@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import small_config
@@ -18,12 +19,13 @@ from s2v_ray.clips.batch import Batch, training_batches
 from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import UserError, load_config
 from s2v_ray.losses import discriminator_loss
+from s2v_ray.media.probe import probe
 from s2v_ray.media.storage import read_bytes
-from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model, save_checkpoint
+from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
 from s2v_ray.training.loop import Standing, Validation, resume, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.state import TrainingState, new_state
-from s2v_ray.training.step import frames_for_image, train_step
+from s2v_ray.training.step import judged_frames, train_step
 from s2v_ray.training.workers import Workers
 
 CPU = torch.device("cpu")
@@ -33,8 +35,9 @@ def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **set
     """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
     state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
     reader = ClipReader(str(clips), "train")
-    resume(state, run, reader)
-    train(state, reader, run, stop=lambda: state.step == stop_at)
+    resume(state, run, reader.fingerprint)
+    batches = training_batches(reader, state.config, CPU, first_step=state.step)
+    train(state, batches, run, stop=lambda: state.step == stop_at)
     return state
 
 
@@ -79,8 +82,8 @@ def test_logs_beyond_the_checkpoint_are_dropped_on_resume(small_clips, tmp_path)
     assert steps == [2, 3]
 
 
-def one_batch(clips: Path) -> tuple[TrainingState, Batch]:
-    config = small_config(clips)
+def one_batch(clips: Path, **settings: object) -> tuple[TrainingState, Batch]:
+    config = small_config(clips, **settings)
     return new_state(config, CPU), next(training_batches(ClipReader(str(clips), "train"), config, CPU))
 
 
@@ -88,7 +91,7 @@ def test_a_step_moves_every_network_and_the_average(small_clips):
     state, batch = one_batch(small_clips)
     before = {name: value.clone() for name, value in weights(state).items()}
     losses = train_step(state, batch)
-    assert set(losses) == {"generator", "reconstruction", "d_image", "d_video"}
+    assert {"loss/generator", "loss/reconstruction", "loss/image_discriminator"} < set(losses)
     assert all(torch.isfinite(value) for value in losses.values())
     moved = {name.split(".")[0] for name, value in weights(state).items() if not torch.equal(value, before[name])}
     assert moved == {"sound_to_video", "image_discriminator", "video_discriminator", "average"}
@@ -101,7 +104,8 @@ def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clip
     with torch.no_grad():
         fake = state.networks.sound_to_video(batch.picture_BCHW, batch.wave_BS, batch.frame_BF)
     train_step(state, batch)
-    logits = twin(torch.cat([frames_for_image(batch.video_BFCHW, batch), frames_for_image(fake, batch)]))
+    videos = batch.video_BFCHW, fake
+    logits = twin(torch.cat([judged_frames("image_discriminator", video, batch) for video in videos]))
     discriminator_loss(*logits.chunk(2)).backward()  # its own loss alone
     for ours, theirs in zip(judge.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
@@ -129,7 +133,7 @@ def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
             optimizer.param_groups[0]["lr"] = 0.0
         place = {"rank": workers.rank, "world_size": workers.world_size}
         batch = next(training_batches(reader, config, CPU, **place))
-        train_step(state, batch, share=workers.share(7))
+        train_step(state, batch)
         return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
 
     parts = [gradients(Workers(rank, 3)) for rank in range(3)]
@@ -137,9 +141,42 @@ def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
         assert torch.allclose(whole, sum(slices) / 3, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"training__micro_batches": 3}, {"training__frames_per_chunk": 2}], ids=["micro_batches", "chunks"]
+)
+def test_what_saves_memory_leaves_the_gradients(small_clips, settings):
+    def gradients(**settings: object) -> list[torch.Tensor]:
+        state, batch = one_batch(small_clips, **settings)
+        train_step(state, batch)
+        return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
+
+    for whole, saving in zip(gradients(), gradients(**settings), strict=True):
+        assert torch.allclose(whole, saving, atol=1e-5, rtol=1e-4)
+
+
+def test_a_discriminator_of_weight_zero_is_left_alone(small_clips):
+    state, batch = one_batch(small_clips, loss__adversarial_video_weight=0)
+    before = copy.deepcopy(state.networks.video_discriminator.state_dict())
+    told = train_step(state, batch)
+    assert_same(state.networks.video_discriminator.state_dict(), before)
+    assert "loss/video_discriminator" not in told
+
+
+def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_clips, tmp_path):
+    config = small_config(small_clips, training__collapse_steps=20, training__steps=100)
+    state = new_state(config, CPU)
+    state.optimizers["image_discriminator"].param_groups[0]["lr"] = 0.0
+    with torch.no_grad():
+        state.networks.image_discriminator.layers[-1].weight.zero_()
+        state.networks.image_discriminator.layers[-1].bias.fill_(3.0)
+    batches = training_batches(ClipReader(str(small_clips), "train"), config, CPU)
+    with pytest.raises(UserError, match=r"image_discriminator has collapsed: from step 1 to 30 .* checkpoint is none"):
+        train(state, batches, tmp_path)
+
+
 def test_a_step_fits_a_batch_when_it_is_repeated(small_clips):
     state, batch = one_batch(small_clips)
-    losses = [train_step(state, batch)["reconstruction"].item() for _ in range(120)]
+    losses = [train_step(state, batch)["loss/reconstruction"].item() for _ in range(120)]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -147,7 +184,8 @@ def test_a_paper_step_runs(small_clips):
     # The paper's networks, on clips of 20 frames and fewer channels.
     settings = {
         "data__frames_per_step": 0,
-        "generator__channels": "[8, 8, 8, 8, 8]",
+        "generator__max_channels": 8,
+        "generator__bottleneck": 1,
         "generator__film_levels": 0,
         "generator__output": "tanh",
         "sound__spectrogram": "linear",
@@ -176,17 +214,20 @@ def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path)
     config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
     state = new_state(config, CPU)
     shown: list[Standing] = []
-    validate_once = lambda model: Validation(next(scores), {}, torch.zeros(4, 4, 3, dtype=torch.uint8).numpy())  # noqa: E731
+    frames, wave = np.zeros((20, 32, 64, 3), np.uint8), np.zeros(20 * 320, np.int16)
     train(
         state,
-        ClipReader(str(small_clips), "train"),
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
         tmp_path,
-        validate=validate_once,
+        validate=lambda model: Validation(next(scores), {}, frames, wave),
         show=shown.append,
     )
     assert find_checkpoint(tmp_path).endswith("step_00000004")
     assert str(last_checkpoint(tmp_path)).endswith("step_00000006")
     assert (tmp_path / "samples" / "step_00000004.png").exists()
+    info = probe(tmp_path / "samples" / "step_00000004.mp4")
+    assert float(info.picture_end) == pytest.approx(0.8)
+    assert float(info.sound_end) == pytest.approx(0.8, abs=0.2)  # of whole AAC frames
     assert shown[-1].step == 6
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
@@ -254,16 +295,29 @@ def test_nothing_in_a_checkpoint_is_pickled(small_run):
         assert b"\x80\x04" not in read_bytes(path)[:2]
 
 
-def test_a_full_disk_during_a_save_keeps_the_checkpoint_before(small_clips, tmp_path):
-    state = run_to(2, small_clips, tmp_path)
-    before = last_checkpoint(tmp_path)
-    state.step = 3
-    # A folder in the way of the weights, as good as a disk that refuses the write.
+def test_a_disk_that_refuses_a_checkpoint_stops_the_run_and_keeps_the_one_before(small_clips, tmp_path):
+    run_to(2, small_clips, tmp_path)
+    # A folder in the way of the weights, as good as a full disk.
     (tmp_path / "checkpoints" / "step_00000003" / "weights.safetensors").mkdir(parents=True)
-    with pytest.raises(OSError, match="weights"):
-        save_checkpoint(tmp_path, state, best=False)
-    assert last_checkpoint(tmp_path) == before
-    assert resume(new_state(state.config, CPU), tmp_path, ClipReader(str(small_clips), "train"))
+    with pytest.raises(UserError, match=r"could not be written .* goes on from .*step_00000002"):
+        run_to(3, small_clips, tmp_path)
+    assert str(last_checkpoint(tmp_path)).endswith("step_00000002")
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000003")
+    assert_same(weights(run_to(3, small_clips, tmp_path)), weights(run_to(3, small_clips, tmp_path / "whole")))
+
+
+def test_a_damaged_checkpoint_is_skipped_only_when_asked(small_clips, tmp_path, capsys):
+    whole = weights(run_to(4, small_clips, tmp_path, training__save_every_steps=1))
+    cut(tmp_path / "checkpoints" / "step_00000004" / "weights.safetensors")
+    reader = ClipReader(str(small_clips), "train")
+    state = new_state(small_config(small_clips, training__steps=4), CPU)
+    with pytest.raises(UserError, match=r"step_00000004' is damaged.*--skip-damaged"):
+        resume(state, tmp_path, reader.fingerprint)
+    assert resume(state, tmp_path, reader.fingerprint, skip_damaged=True)
+    assert "Skipped: " in capsys.readouterr().out
+    assert state.step == 3
+    train(state, training_batches(reader, state.config, CPU, first_step=3), tmp_path)
+    assert_same(weights(state), whole)
 
 
 @pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])

@@ -15,6 +15,7 @@ import s2v_ray
 from s2v_ray.cli.demo import demo
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.generate import generate
+from s2v_ray.cli.info import info
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
@@ -27,6 +28,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "generate": generate,
+    "info": info,
 }
 RESUMABLE = ("demo", "prepare", "train")
 _DOTTED = re.compile(r"--([a-z_-]+\.[a-z0-9_-]+)(?:=(.*))?", re.DOTALL)

@@ -12,6 +12,8 @@ from s2v_ray.config import UserError
 from s2v_ray.media.limits import Limits
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from s2v_ray.clips.plan import Job
 
 
@@ -147,14 +149,20 @@ def _work(
             show(number / len(jobs), text)
 
 
-def _print_counts(counts: dict[str, Any], out: str) -> None:
-    from rich.console import Console
+def counts_table(counts: dict[str, Any]) -> "Table":
+    """The counts of a data set by split."""
     from rich.table import Table
 
     table = Table("", "sources", "clips", "seconds", "frames")
     for name, row in {**counts["splits"], "all": counts}.items():
         table.add_row(name, str(row["sources"]), str(row["clips"]), f"{row['seconds']:g}", str(row["frames"]))
-    Console().print(table)
+    return table
+
+
+def _print_counts(counts: dict[str, Any], out: str) -> None:
+    from rich.console import Console
+
+    Console().print(counts_table(counts))
     if counts["rejected"]:
         told = ", ".join(f"{count} {reason}" for reason, count in counts["rejected"].items())
         print(f"Rejected: {told}. Each with its reason: {out}/rejects.jsonl")

@@ -19,7 +19,7 @@ class Augmentation:
     top: int
     left: int
     frames: np.ndarray
-    video_start: int
+    video_frames: np.ndarray
     image_frames: np.ndarray
 
 
@@ -43,7 +43,7 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     else:
         frames = np.arange(length)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
-    return Augmentation(int(top), int(left), offset + frames, start, image_frames)
+    return Augmentation(int(top), int(left), offset + frames, start + np.arange(judged), image_frames)
 
 
 def window_frames(config: Config) -> int:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,24 @@ class Batch:
     video_BFCHW: Tensor  # the real frames, in [-1, 1]
     wave_BS: Tensor  # the sound of the whole clip, in [-1, 1]
     frame_BF: Tensor  # which frames of the clip they are, int64
-    video_start_B: Tensor  # where in F the consecutive frames for D_V start, int64
+    video_frame_BT: Tensor  # which of F, consecutive ones, are for D_V, int64
     image_frame_BK: Tensor  # which of F are for D_I, int64
     clip_ids: list[str]
+    share: float  # of this worker: its clips over the mean number of clips a worker
+    epoch: int  # how often all clips were seen before
+
+    def parts(self, count: int) -> list["Batch"]:
+        """The batch in up to `count` parts, whose shares sum to its own."""
+        clips = len(self.clip_ids)
+        bounds = [clips * part // count for part in range(count + 1)]
+        return [self._rows(first, last) for first, last in pairwise(bounds) if last > first]
+
+    def _rows(self, first: int, last: int) -> "Batch":
+        rows: dict[str, Any] = {
+            name: value[first:last] for name, value in vars(self).items() if isinstance(value, Tensor | list)
+        }
+        share = self.share * (last - first) / len(self.clip_ids)
+        return Batch(**rows, share=share, epoch=self.epoch)
 
 
 class TrainingClips(Dataset[dict[str, Any]]):
@@ -47,7 +63,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
             "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
             "wave": torch.from_numpy(clip.wave.copy()),
             "frame": torch.from_numpy(chosen.frames),
-            "video_start": chosen.video_start,
+            "video_frames": torch.from_numpy(chosen.video_frames),
             "image_frames": torch.from_numpy(chosen.image_frames),
             "clip_id": clip.clip_id,
         }
@@ -57,10 +73,11 @@ def training_batches(
     reader: ClipReader, config: Config, device: torch.device, *, first_step: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
     """This worker's batches of step `first_step` and of all after it."""
+    settings = config.training
     sampler = EndlessBatches(
         clip_count=len(reader),
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
         first_step=first_step,
         rank=rank,
         world_size=world_size,
@@ -68,14 +85,20 @@ def training_batches(
     loader = DataLoader(
         TrainingClips(reader, config),
         batch_sampler=sampler,
-        num_workers=config.training.loader_workers,
+        num_workers=settings.loader_workers,
         # CUDA and Arrow's threads don't survive a fork.
-        multiprocessing_context="spawn" if config.training.loader_workers else None,
+        multiprocessing_context="spawn" if settings.loader_workers else None,
         worker_init_fn=_ignore_interrupt,
         pin_memory=device.type == "cuda",
     )
-    for items in loader:
-        yield to_device(items, config.data.resolution, device)
+    for step, items in enumerate(loader, start=first_step):
+        yield to_device(
+            items,
+            config.data.resolution,
+            device,
+            share=len(items["clip_id"]) * world_size / settings.batch_size,
+            epoch=step * settings.batch_size // len(reader),
+        )
 
 
 def _ignore_interrupt(worker: int) -> None:
@@ -83,9 +106,24 @@ def _ignore_interrupt(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def to_device(items: dict[str, Any], resolution: int, device: torch.device) -> Batch:
-    """Collated items of `TrainingClips` as a `Batch`: bytes travel, and become floats on the device."""
+def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, share: float, epoch: int) -> Batch:
+    """Collated items of `TrainingClips` as a `Batch`: bytes travel, and become floats on the device.
 
+    On a GPU this runs beside the step before, on a stream of its own.
+    """
+    if device.type != "cuda":
+        return _to_batch(items, resolution, device, share, epoch)
+    stream, main = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    with torch.cuda.stream(stream):
+        batch = _to_batch(items, resolution, device, share, epoch)
+    main.wait_stream(stream)
+    for value in vars(batch).values():
+        if isinstance(value, Tensor):
+            value.record_stream(main)
+    return batch
+
+
+def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, share: float, epoch: int) -> Batch:
     def move(name: str) -> Tensor:
         return items[name].to(device, non_blocking=True)
 
@@ -95,7 +133,9 @@ def to_device(items: dict[str, Any], resolution: int, device: torch.device) -> B
         video_BFCHW=frames_BFCHW[:, 1:],
         wave_BS=wave_to_float(move("wave")),
         frame_BF=move("frame"),
-        video_start_B=move("video_start"),
+        video_frame_BT=move("video_frames"),
         image_frame_BK=move("image_frames"),
         clip_ids=items["clip_id"],
+        share=share,
+        epoch=epoch,
     )

@@ -1,21 +1,22 @@
 """Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import ray
 import ray.train
+import torch.distributed
 from ray.train import (
     Checkpoint,
     CheckpointUploadMode,
     FailureConfig,
     RunConfig,
-    ScalingConfig,
     TrainingFailedError,
 )
 from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2.api.config import ScalingConfig
 
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
@@ -27,32 +28,30 @@ from s2v_ray.training.workers import Workers
 WorkerLoop = Callable[[Workers, Saved, Stop], Any]
 
 _CPUS_A_WORKER = 1.0
+_SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
 _LEAST_CPUS_A_WORKER = 0.1
 _STOP_FILE = "stop"
 # Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
 _RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
 
-def train_on_workers(loop: WorkerLoop, *, workers: int, run: Path, max_failures: int) -> bool:
-    """Run `loop` on `workers` processes with a process group between them; False where a signal stopped it.
+def train_on_workers(loop: WorkerLoop, *, workers: tuple[int, int], device: str, run: Path, max_failures: int) -> bool:
+    """Run `loop` on processes with a process group between them; False where a signal stopped it.
 
-    GPUs and NCCL where the cluster has a GPU for each worker, else CPUs and gloo. A worker that dies makes Ray
-    start all of them again, up to `max_failures` times; the loop then goes on from the run's last checkpoint.
+    `workers` are the least and the most: where the cluster shrinks or grows, Ray starts them again in another number.
+    `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs where there are enough. A worker
+    that dies makes Ray start all of them again, up to `max_failures` times. Each start goes on from the run's last
+    checkpoint.
 
     Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
     raises as such.
     """
     connect()
     run = run.absolute()
-    resources = ray.cluster_resources()
     trainer = TorchTrainer(
         _on_worker,
         train_loop_config={"loop": loop, "run": str(run)},
-        scaling_config=ScalingConfig(
-            num_workers=workers,
-            use_gpu=resources.get("GPU", 0) >= workers,
-            resources_per_worker={"CPU": _cpus_a_worker(workers, resources.get("CPU", 0))},
-        ),
+        scaling_config=scaling(workers, device, ray.cluster_resources()),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(
             name=run.name, storage_path=str(run.parent), failure_config=FailureConfig(max_failures=max_failures)
@@ -93,16 +92,34 @@ def _on_worker(config: dict[str, Any]) -> None:
             checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
         )
 
-    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device())
+    # Flags and log lines go by the CPUs, so that they never make a step wait for its GPU.
+    group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
+    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
     config["loop"](workers, saved, stop_file.exists)
 
 
-def _cpus_a_worker(workers: int, cpus: float) -> float:
-    """One CPU each, or an equal part where the cluster has fewer CPUs than workers."""
-    least = _LEAST_CPUS_A_WORKER * workers
-    if cpus < least:
-        raise UserError(f"{workers} workers need {least:g} CPUs, but the cluster has {cpus:g}; use fewer.")
-    return min(_CPUS_A_WORKER, cpus / workers)
+def scaling(workers: tuple[int, int], device: str, resources: Mapping[str, float]) -> ScalingConfig:
+    """What to ask of a cluster of these `resources`: a CPU each, or an equal part where it has fewer CPUs than workers.
+
+    Raises UserError where it can't hold the least number of workers.
+    """
+    least, most = workers
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    if device == "cuda" and gpus < least:
+        raise UserError(
+            f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
+            f"{int(gpus)}, more nodes, or --device cpu."
+        )
+    if cpus < _LEAST_CPUS_A_WORKER * least:
+        raise UserError(
+            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs, but the cluster has {cpus:g}; use fewer."
+        )
+    return ScalingConfig(
+        num_workers=least if least == most else workers,
+        use_gpu=device != "cpu" and gpus >= least,
+        resources_per_worker={"CPU": min(_CPUS_A_WORKER, cpus / least)},
+        elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
+    )
 
 
 def _clean(run: Path) -> None:

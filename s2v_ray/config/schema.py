@@ -43,9 +43,11 @@ class SoundConfig:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The U-Net. Each entry of `channels` is one halving of the picture's size."""
+    """The U-Net. It halves the picture down to the bottleneck, so that its depth follows the resolution."""
 
-    channels: tuple[int, ...] = _chosen(64, 128, 256, 512, 512, 512)
+    base_channels: int = _between(64, 1)  # after the first halving; each further one doubles them
+    max_channels: int = _between(512, 1)  # up to this
+    bottleneck: int = _between(1, 1)  # pixels, height and width, of the innermost map
     film_levels: int = _between(0, 0)  # innermost decoder levels that the sound scales and shifts; 0: bottleneck alone
     output: Literal["tanh", "residual"] = "tanh"  # residual: what is made is added to the input picture
 
@@ -93,8 +95,11 @@ class TrainingConfig:
     keep_checkpoints: int = _between(3, 1)  # the last so many, besides the best
     validate_every_steps: int = _between(2000, 1)
     validate_clips: int = _between(8, 1)  # clips of the split `val`, one a source
+    micro_batches: int = _between(1, 1)  # parts of a batch that are done one after the other; same gradients
+    frames_per_chunk: int = _between(0, 0)  # frames a clip made at once, the rest recomputed for the gradients; 0: all
     loader_workers: int = _between(2, 0)  # processes that read clips; 0: read in the training process
     compile: bool = False  # torch.compile the networks
+    collapse_steps: int = _between(2000, 0)  # stop where a discriminator is of no use for so many steps; 0: never
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ import torch
 
 from s2v_ray.clips.pixels import to_bytes
 from s2v_ray.clips.reader import ClipReader
-from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, wrong_sounds
+from s2v_ray.evaluation.controls import MODEL, clip_videos, wrong_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.loop import Validate, Validation
 
 _WRONG_SOUNDS = 4
 _SEED = 0  # the same wrong sounds at every validation
-_SAMPLE_EVERY = 20
 
 
 def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
@@ -35,12 +34,8 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
             name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))
             for name in ("motion_correlation", "right_minus_wrong", "motion_explained")
         }
-        return Validation(metrics["motion_explained"] + metrics["right_minus_wrong"], metrics, _strip(made[0]))
+        score = metrics["motion_explained"] + metrics["right_minus_wrong"]
+        side_by_side = to_bytes(torch.cat([made[0].model, made[0].real], dim=3)).numpy()
+        return Validation(score, metrics, side_by_side, made[0].clip.wave)
 
     return validate
-
-
-def _strip(videos: ClipVideos) -> np.ndarray:
-    """Every 20th frame: ours above, the real ones below, uint8 [2·H, frames·W, 3]."""
-    rows = [torch.cat(list(video[::_SAMPLE_EVERY]), dim=2) for video in (videos.model, videos.real)]
-    return to_bytes(torch.cat(rows, dim=1)).numpy()

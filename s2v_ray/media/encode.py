@@ -17,6 +17,8 @@ from s2v_ray.media.storage import writing_path
 # The rates that AAC has (ISO/IEC 14496-3, table 1.18).
 AAC_SAMPLE_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
+_COMMON_SAMPLE_RATE = 48000
+
 _BT709 = 1  # the number of BT.709 among matrices, primaries and transfer curves alike (ITU-T H.273)
 _SOUND_BITS_PER_SECOND = 160_000
 # One thread and no code that differs between processors: the same frames give the same bytes.
@@ -49,6 +51,17 @@ def write_video(
             _encode(container, frames, wave, frame_rate, sample_rate)
     except OSError as error:
         raise UserError(f"'{path}' can't be written ({error}); free space or choose another place.") from error
+
+
+def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Samples, int16 mono [S], and their rate as `write_video` takes them: at 48 kHz where AAC lacks the rate."""
+    if sample_rate in AAC_SAMPLE_RATES:
+        return wave, sample_rate
+    frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+    frame.sample_rate = sample_rate
+    resampler = av.AudioResampler("s16", "mono", _COMMON_SAMPLE_RATE)
+    pieces = [piece.to_ndarray()[0] for given in (frame, None) for piece in resampler.resample(given)]
+    return np.concatenate(pieces), _COMMON_SAMPLE_RATE
 
 
 def _encode(

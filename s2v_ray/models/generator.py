@@ -8,6 +8,7 @@ the same function as encoding and concatenating for every frame, at a fraction o
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 _GROUP_CHANNELS = 16
 _SLOPE = 0.2
@@ -90,9 +91,18 @@ class Generator(nn.Module):
             nn.init.normal_(outermost.over_skip.weight, std=1e-3)
             nn.init.constant_(outermost.over_x.bias, 0.0)  # type: ignore[arg-type]
 
-    def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`."""
-        return self.decode(self.encode(picture_BCHW), sound_BTD)
+    def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor, *, frames_per_chunk: int = 0) -> Tensor:
+        """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`.
+
+        With `frames_per_chunk`, only so many frames a clip have their inner maps in memory at a time; the others' are
+        made again when the gradient needs them (Chen et al. 2016, arXiv:1604.06174). The gradients are the same.
+        """
+        maps = self.encode(picture_BCHW)
+        if not frames_per_chunk or sound_BTD.shape[1] <= frames_per_chunk:
+            return self.decode(maps, sound_BTD)
+        chunks = sound_BTD.split(frames_per_chunk, dim=1)
+        made = [checkpoint(self.decode, maps, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
+        return torch.cat(made, dim=1)
 
     def encode(self, picture_BCHW: Tensor) -> list[Tensor]:
         """The picture and its maps after each halving: all that the decoder needs of it, for any number of frames."""

@@ -13,9 +13,14 @@ class SoundToVideo(nn.Module):
         super().__init__()
         self.sound_encoder, self.generator = sound_encoder, generator
 
-    def forward(self, picture_BCHW: Tensor, wave_BS: Tensor, frame_BF: Tensor | None = None) -> Tensor:
-        """Pictures [B, 3, H, W] and sounds [B, S], both in [-1, 1], to frames [B, F, 3, H, W]: F of them, or all."""
+    def forward(
+        self, picture_BCHW: Tensor, wave_BS: Tensor, frame_BF: Tensor | None = None, *, frames_per_chunk: int = 0
+    ) -> Tensor:
+        """Pictures [B, 3, H, W] and sounds [B, S], both in [-1, 1], to frames [B, F, 3, H, W]: F of them, or all.
+
+        `frames_per_chunk` bounds the memory, as of `Generator`.
+        """
         sound_BTD = self.sound_encoder(wave_BS)
         if frame_BF is not None:
             sound_BTD = sound_BTD.take_along_dim(frame_BF.unsqueeze(-1), dim=1)
-        return self.generator(picture_BCHW, sound_BTD)
+        return self.generator(picture_BCHW, sound_BTD, frames_per_chunk=frames_per_chunk)

@@ -7,16 +7,17 @@ Only what the manifest lists, byte for byte, is loaded; nothing is unpickled.
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from s2v_ray.config import Config, UserError, config_from_dict
-from s2v_ray.media.storage import Location, exists, join, list_folders, read_bytes, remove_folder, write_bytes
+from s2v_ray.media.storage import Location, exists, join, list_folders, read_bytes, write_bytes
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.state import TrainingState
@@ -26,17 +27,37 @@ _MANIFEST, _STATE = "manifest.json", "state.json"
 _NAME = re.compile(r"step_\d{8}")
 
 
-def save_checkpoint(run: Location, state: TrainingState, *, best: bool) -> str:
-    """Write the whole state and point `last` (and `best`) to it; returns its location."""
-    name = f"step_{state.step:08d}"
-    folder = join(run, "checkpoints", name)
-    files = {
-        "weights.safetensors": safetensors.torch.save(_weights(dict(state.networks.items()))),
-        "optimizers.safetensors": safetensors.torch.save(_moments(state)),
-        _STATE: json.dumps(_description(state), indent=2).encode(),
-    }
+class DamagedCheckpointError(UserError):
+    """What was written as a checkpoint can't be read as one."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The whole state at a step, apart from what goes on to change."""
+
+    step: int
+    tensors: dict[str, dict[str, Tensor]]
+    description: dict[str, Any]
+
+
+def take_snapshot(state: TrainingState) -> Snapshot:
+    """A copy of the state in the CPU's memory."""
+    tensors = {"weights": _weights(dict(state.networks.items())), "optimizers": _moments(state)}
     if state.average is not None:
-        files["average.safetensors"] = safetensors.torch.save(_weights({"sound_to_video": state.average}))
+        tensors["average"] = _weights({"sound_to_video": state.average})
+    copies = {
+        file: {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
+        for file, named in tensors.items()
+    }
+    return Snapshot(state.step, copies, _description(state))
+
+
+def write_checkpoint(run: Location, taken: Snapshot, *, best: bool) -> str:
+    """Write a snapshot and point `last` (and `best`) to it; returns its location."""
+    name = f"step_{taken.step:08d}"
+    folder = join(run, "checkpoints", name)
+    files = {f"{file}.safetensors": safetensors.torch.save(named) for file, named in taken.tensors.items()}
+    files[_STATE] = json.dumps(taken.description, indent=2).encode()
     for file, content in files.items():
         write_bytes(join(folder, file), content)
     manifest = {
@@ -48,34 +69,34 @@ def save_checkpoint(run: Location, state: TrainingState, *, best: bool) -> str:
     return folder
 
 
-def remove_old_checkpoints(run: Location, keep: int) -> None:
-    """Remove what was never finished, and all whole ones but the last `keep`, the best and the last."""
-    folder = join(run, "checkpoints")
-    names = [name for name in list_folders(folder) if _NAME.fullmatch(name)]
-    whole = [name for name in names if exists(join(folder, name, _MANIFEST))]
-    pointed = {_pointed(run, pointer) for pointer in ("best", "last")}
-    for name in names:
-        if name not in whole[-keep:] and name not in pointed:
-            remove_folder(join(folder, name))
-
-
 def find_checkpoint(location: Location) -> str:
     """The checkpoint at `location`: itself, or the best (else the last) one of a run. Raises UserError."""
     if exists(join(location, _MANIFEST)):
         return str(location)
-    name = _pointed(location, "best") or _pointed(location, "last")
-    if name is None:
+    found = best_checkpoint(location) or last_checkpoint(location)
+    if found is None:
         raise UserError(
             f"'{location}' is neither a run with checkpoints nor a whole checkpoint; give --checkpoint what "
             "s2v train wrote with --out."
         )
-    return join(location, "checkpoints", name)
+    return found
 
 
 def last_checkpoint(run: Location) -> str | None:
     """Where a run goes on from, or None where nothing was saved yet."""
-    name = _pointed(run, "last")
-    return join(run, "checkpoints", name) if name else None
+    return _pointed(run, "last")
+
+
+def best_checkpoint(run: Location) -> str | None:
+    """The one with the best validation score, or None where there was no validation yet."""
+    return _pointed(run, "best")
+
+
+def checkpoints(run: Location) -> dict[str, bool]:
+    """The folders of a run's checkpoints, in the order of their steps, and whether each was written to its end."""
+    folder = join(run, "checkpoints")
+    names = [name for name in sorted(list_folders(folder)) if _NAME.fullmatch(name)]
+    return {join(folder, name): exists(join(folder, name, _MANIFEST)) for name in names}
 
 
 def load_state(state: TrainingState, checkpoint: Location) -> None:
@@ -93,7 +114,7 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     if state.average is not None:
         _put({"sound_to_video": state.average}, _tensors(files, "average.safetensors", checkpoint), checkpoint)
     _put_moments(state, _tensors(files, "optimizers.safetensors", checkpoint))
-    state.step, state.seconds = described["step"], described["training_seconds"]
+    state.step, state.epoch, state.seconds = described["step"], described["epoch"], described["training_seconds"]
     state.best_score, state.metrics = described["best_score"], described["metrics"]
 
 
@@ -121,6 +142,7 @@ def _description(state: TrainingState) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "step": state.step,
+        "epoch": state.epoch,
         "clips": state.clips,
         "clips_seen": state.step * state.config.training.batch_size,
         "training_seconds": state.seconds,
@@ -135,26 +157,28 @@ def _description(state: TrainingState) -> dict[str, Any]:
 def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a checkpoint, each as its manifest says, and what `state.json` says.
 
-    Raises UserError for a damaged or unfinished checkpoint, and for one of another version.
+    Raises DamagedCheckpointError for a damaged or unfinished checkpoint, UserError for one of another version.
     """
     if not exists(join(checkpoint, _MANIFEST)):
-        raise UserError(f"'{checkpoint}' is no whole checkpoint (it has no {_MANIFEST}); choose another.")
+        raise DamagedCheckpointError(f"'{checkpoint}' is no whole checkpoint (it has no {_MANIFEST}); choose another.")
     try:
         manifest = json.loads(read_bytes(join(checkpoint, _MANIFEST)))
         listed = {str(name): (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"'{checkpoint}' is damaged: {_MANIFEST} can't be read ({error!r}); choose another.") from None
+        raise DamagedCheckpointError(
+            f"'{checkpoint}' is damaged: {_MANIFEST} can't be read ({error!r}); choose another."
+        ) from None
     files = {}
     for name, (size, digest) in listed.items():
         if "/" in name or "\\" in name:
-            raise UserError(f"'{checkpoint}' is damaged: its manifest names a file elsewhere ('{name}').")
+            raise DamagedCheckpointError(f"'{checkpoint}' is damaged: its manifest names a file elsewhere ('{name}').")
         if not exists(join(checkpoint, name)):
-            raise UserError(f"'{checkpoint}' is damaged: {name} is missing; choose another.")
+            raise DamagedCheckpointError(f"'{checkpoint}' is damaged: {name} is missing; choose another.")
         content = read_bytes(join(checkpoint, name))
         if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
-            raise UserError(
+            raise DamagedCheckpointError(
                 f"'{checkpoint}' is damaged: {name} has {len(content)} bytes that differ from the {size} that were "
-                "written; choose another, or write another's name into the run's checkpoints/last to go on from there."
+                "written; choose another, or let s2v train go on from the one before it by --skip-damaged."
             )
         files[name] = content
     try:
@@ -163,7 +187,9 @@ def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
         if version == FORMAT_VERSION:
             config_from_dict(described["config"], where=join(checkpoint, _STATE))
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another.") from None
+        raise DamagedCheckpointError(
+            f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another."
+        ) from None
     if version != FORMAT_VERSION:
         raise UserError(
             f"'{checkpoint}' has format version {version}, but this s2v reads {FORMAT_VERSION}; "
@@ -179,12 +205,12 @@ def _pointed(run: Location, pointer: str) -> str | None:
     name = read_bytes(location).decode(errors="replace").strip()
     if not _NAME.fullmatch(name):
         raise UserError(f"{location} is damaged: it says '{name[:40]}', but must name a folder such as step_00001000.")
-    return name
+    return join(run, "checkpoints", name)
 
 
 def _weights(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
     return {
-        f"{network}.{name}": tensor.detach().cpu().contiguous()
+        f"{network}.{name}": tensor
         for network, module in networks.items()
         for name, tensor in module.state_dict().items()
     }
@@ -207,14 +233,16 @@ def _tensors(files: dict[str, bytes], name: str, checkpoint: Location) -> dict[s
     try:
         return safetensors.torch.load(files[name])
     except (KeyError, SafetensorError) as error:
-        raise UserError(f"'{checkpoint}' is damaged: {name} can't be read ({error!r}); choose another.") from None
+        raise DamagedCheckpointError(
+            f"'{checkpoint}' is damaged: {name} can't be read ({error!r}); choose another."
+        ) from None
 
 
 def _moments(state: TrainingState) -> dict[str, Tensor]:
     tensors = {}
     for network, parameter_name, parameter, optimizer in _parameters(state):
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{network}.{parameter_name}.{key}"] = value.detach().cpu().contiguous()
+            tensors[f"{network}.{parameter_name}.{key}"] = value
     return tensors
 
 
@@ -223,7 +251,10 @@ def _put_moments(state: TrainingState, tensors: dict[str, Tensor]) -> None:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             value = tensors.get(f"{network}.{parameter_name}.{key}")
             if value is not None:
-                optimizer.state[parameter][key] = value if key == "step" else value.to(parameter.device)
+                # As Adam itself keeps them: the moments laid out as the parameter, the count where it computes.
+                fused = optimizer.param_groups[0]["fused"]
+                moment = torch.empty_like(parameter).copy_(value) if key != "step" else value
+                optimizer.state[parameter][key] = moment.to(parameter.device) if fused else moment
 
 
 def _parameters(state: TrainingState) -> list[tuple[str, str, nn.Parameter, Optimizer]]:

@@ -1,6 +1,7 @@
 """What a run writes for people to look at: `metrics.jsonl`, TensorBoard events, sample pictures."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
@@ -8,14 +9,18 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from s2v_ray.config.schema import ClipConfig
+from s2v_ray.media.encode import for_aac, write_video
 from s2v_ray.media.storage import write_bytes, writing_path
+
+_STRIP_EVERY = 20  # frames
 
 
 class RunLogs:
     """The logs of a run in `directory`, which go on after `step`: what a stopped run wrote beyond it is dropped."""
 
-    def __init__(self, directory: Path, step: int) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, clips: ClipConfig, step: int) -> None:
+        self.directory, self.clips = directory, clips
         directory.mkdir(parents=True, exist_ok=True)
         metrics = directory / "metrics.jsonl"
         if metrics.exists():
@@ -38,11 +43,16 @@ class RunLogs:
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
 
-    def sample(self, step: int, picture_HWC: np.ndarray) -> None:
-        """Log a picture, uint8 [H, W, 3], and write it to `samples/`."""
-        self.board.add_image("samples", picture_HWC, step, dataformats="HWC")
-        with writing_path(self.directory / "samples" / f"step_{step:08d}.png") as beside:
-            Image.fromarray(picture_HWC).save(beside)
+    def sample(self, step: int, frames_THWC: np.ndarray, wave: np.ndarray) -> None:
+        """Write frames, uint8 [T, H, W, 3], and their sound, int16 [S], to `samples/`; log every 20th in a row."""
+        strip_HWC = np.concatenate(list(frames_THWC[::_STRIP_EVERY]), axis=1)
+        self.board.add_image("samples", strip_HWC, step, dataformats="HWC")
+        name = self.directory / "samples" / f"step_{step:08d}"
+        with writing_path(name.with_suffix(".png")) as beside:
+            Image.fromarray(strip_HWC).save(beside)
+        heard, sample_rate = for_aac(wave, self.clips.sample_rate)
+        rate = Fraction(self.clips.frame_rate)
+        write_video(name.with_suffix(".mp4"), frames_THWC, heard, frame_rate=rate, sample_rate=sample_rate)
 
 
 def _lines_up_to(metrics: Path, step: int) -> list[str]:

@@ -1,23 +1,22 @@
 """The training loop: from a batch to a step, and now and then a validation, a checkpoint and a line in the logs."""
 
-import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
-from s2v_ray.clips.batch import Batch, training_batches
-from s2v_ray.clips.reader import ClipReader
+from s2v_ray.clips.batch import Batch
 from s2v_ray.config import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.training.checkpoint import last_checkpoint, load_state, remove_old_checkpoints, save_checkpoint
+from s2v_ray.training.checkpoint import DamagedCheckpointError, checkpoints, last_checkpoint, load_state
+from s2v_ray.training.health import Health, naming_memory_settings
 from s2v_ray.training.logs import RunLogs
 from s2v_ray.training.progress import Standing
+from s2v_ray.training.saving import CheckpointWriter
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import ALONE, Workers
@@ -27,23 +26,22 @@ _LOG_EVERY_STEPS = 10
 
 @dataclass(frozen=True)
 class Validation:
-    """How good a model is: `score` chooses the best checkpoint, `sample` is a picture, uint8 [H, W, 3]."""
+    """How good a model is: `score` chooses the best checkpoint; and an example to look at and to listen to."""
 
     score: float
     metrics: dict[str, float]
-    sample: np.ndarray
+    frames_THWC: np.ndarray  # uint8, the model's left of the real ones
+    wave: np.ndarray  # int16 [S], the sound of both
 
 
 Validate = Callable[[SoundToVideo], Validation]
-
-
 Stop = Callable[[], bool]
 Saved = Callable[[str, dict[str, float]], None]
 
 
 def train(
     state: TrainingState,
-    reader: ClipReader,
+    batches: Iterator[Batch],
     run: Path,
     *,
     validate: Validate | None = None,
@@ -54,73 +52,114 @@ def train(
 ) -> bool:
     """Train from where `state` is until its steps or minutes are over; returns False where `stop` ended it before.
 
-    The run's first worker writes logs and checkpoints. `saved` is called on every worker after each checkpoint.
+    `batches` begin with the one of the next step. The run's first worker writes logs and checkpoints. `saved` is
+    called on every worker, equally often, with a checkpoint that was written (on the first worker) or "".
+
+    Raises UserError where a loss is not finite, a discriminator has collapsed, memory is out, or a checkpoint can't
+    be written.
     """
-    settings = state.config.training
-    place = {"first_step": state.step, "rank": workers.rank, "world_size": workers.world_size}
-    batches = training_batches(reader, state.config, workers.device, **place)
-    share = workers.share(settings.batch_size)
-    first_step, seconds_before, started = state.step, state.seconds, time.monotonic()
+    settings, clock = state.config.training, Clock(state)
     finished = _finished(state)
-
-    def clock() -> float:
-        return seconds_before + time.monotonic() - started
-
-    with _logs(run, state.step, workers) as logs:
+    leads = workers.rank == 0
+    with (
+        RunLogs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
+        CheckpointWriter(str(run), settings.keep_checkpoints) if leads else nullcontext() as writer,
+    ):
+        health = Health(state, run, workers)
         while not finished:
-            losses = train_step(state, batch := next(batches), share=share)
-            state.seconds = clock()
+            batch = clock.waiting_for(batches)
+            with naming_memory_settings():
+                health.add(train_step(state, batch), batch)
+            state.epoch, state.seconds = batch.epoch, clock.seconds
             finished, stopped = workers.any(_finished(state), stop())
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
             if saving or state.step % _LOG_EVERY_STEPS == 0:
-                values = workers.mean({f"loss/{name}": float(value) for name, value in losses.items()}, share)
-                check_finite(values, state, batch, run)
+                values = health.check()
                 if logs:
-                    logs.scalars(state.step, values)
-                    show(_standing(state, first_step, clock() - seconds_before, values))
+                    standing = clock.standing(values)
+                    logs.scalars(state.step, {**values, **_gradients_and_rates(state), **standing.speeds()})
+                    show(standing)
             if saving:
                 best = _validated(state, validate, logs) if logs and validating and validate else False
-                state.seconds = clock()
-                location = ""
-                if workers.rank == 0:
-                    location = save_checkpoint(str(run), state, best=best)
-                    remove_old_checkpoints(str(run), settings.keep_checkpoints)
-                saved(location, state.metrics)
-            if stopped and not finished:
-                return False
+                state.seconds = clock.seconds
+                saved(writer.finish() if writer else "", state.metrics)
+                if writer:
+                    writer.save(state, best=best)
+            if ending:
+                saved(writer.finish() if writer else "", state.metrics)
+                return finished
     return True
 
 
-def resume(state: TrainingState, run: Path, reader: ClipReader) -> bool:
-    """Go on from the run's last checkpoint; returns whether there was one.
+def resume(state: TrainingState, run: Path, clips: str, *, skip_damaged: bool = False) -> bool:
+    """Go on from the run's last checkpoint, of training on `clips`; returns whether there was one.
 
-    Raises UserError for a damaged one, and where the clips are not those of the run so far.
+    Raises UserError for a damaged one (`skip_damaged` takes the latest one before it that is whole), and where the
+    clips are not those of the run so far.
     """
-    state.clips = reader.fingerprint
-    checkpoint = last_checkpoint(run)
-    if checkpoint is None:
+    state.clips = clips
+    last = last_checkpoint(run)
+    if last is None:
         return False
-    load_state(state, checkpoint)
-    return True
+    earlier = [location for location, whole in checkpoints(run).items() if whole and location < last]
+    for location in [last, *reversed(earlier)]:
+        try:
+            load_state(state, location)
+        except DamagedCheckpointError as error:
+            if not skip_damaged:
+                raise
+            print(f"Skipped: {error}")
+        else:
+            return True
+    raise UserError(f"'{run}' has no checkpoint that is whole; give another --out.")
 
 
-def check_finite(values: dict[str, float], state: TrainingState, batch: Batch, run: Path) -> None:
-    """Raises UserError where a loss, or a weight after the update, is not finite."""
-    broken = [name for name, value in values.items() if not math.isfinite(value)]
-    broken += [name for name, network in state.networks.items() if not all_finite(network)]
-    if broken:
-        raise UserError(
-            f"{', '.join(broken)} is not finite at step {state.step} (clips {', '.join(batch.clip_ids)}); the last "
-            f"good checkpoint is {last_checkpoint(run) or 'none'}; train with lower learning rates into another "
-            "--out, from that checkpoint by --init-from."
+class Clock:
+    """What a training's time went into, since this start and in all."""
+
+    def __init__(self, state: TrainingState) -> None:
+        self.state, self.first_step = state, state.step
+        self.seconds_before, self.started, self.waited = state.seconds, time.monotonic(), 0.0
+
+    @property
+    def fresh_seconds(self) -> float:
+        """Since this start."""
+        return time.monotonic() - self.started
+
+    @property
+    def seconds(self) -> float:
+        """Over all starts."""
+        return self.seconds_before + self.fresh_seconds
+
+    def waiting_for(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch, the wait for it counted."""
+        before = time.monotonic()
+        batch = next(batches)
+        self.waited += time.monotonic() - before
+        return batch
+
+    def standing(self, values: dict[str, float]) -> Standing:
+        """Where the training stands, with `values` to show."""
+        state, settings = self.state, self.state.config.training
+        shown = values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {})
+        return Standing(
+            step=state.step,
+            steps=settings.steps,
+            seconds=self.seconds,
+            minutes=settings.minutes,
+            batch_size=settings.batch_size,
+            fresh_steps=state.step - self.first_step,
+            fresh_seconds=self.fresh_seconds,
+            waited_seconds=self.waited,
+            values=shown,
         )
 
 
-def all_finite(network: nn.Module) -> bool:
-    """Whether all weights are numbers."""
-    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+def _finished(state: TrainingState) -> bool:
+    settings = state.config.training
+    return state.step >= settings.steps or bool(settings.minutes and state.seconds >= 60 * settings.minutes)
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
@@ -131,26 +170,20 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
     model.train()
     state.metrics = {**result.metrics, "score": result.score}
     logs.scalars(state.step, {f"validation/{name}": value for name, value in state.metrics.items()})
-    logs.sample(state.step, result.sample)
+    logs.sample(state.step, result.frames_THWC, result.wave)
     best = state.best_score is None or result.score > state.best_score
     if best:
         state.best_score = result.score
     return best
 
 
-def _finished(state: TrainingState) -> bool:
-    settings = state.config.training
-    return state.step >= settings.steps or bool(settings.minutes and state.seconds >= 60 * settings.minutes)
-
-
-def _standing(state: TrainingState, first_step: int, fresh_seconds: float, values: dict[str, float]) -> Standing:
-    settings = state.config.training
-    shown = dict(values)
-    if "score" in state.metrics:
-        shown["validation/score"] = state.metrics["score"]
-    fresh_steps = state.step - first_step
-    return Standing(state.step, settings.steps, state.seconds, settings.minutes, fresh_steps, fresh_seconds, shown)
-
-
-def _logs(run: Path, step: int, workers: Workers) -> AbstractContextManager[RunLogs | None]:
-    return RunLogs(run, step) if workers.rank == 0 else nullcontext(None)
+def _gradients_and_rates(state: TrainingState) -> dict[str, float]:
+    """The norm of each network's last gradient, and its learning rate."""
+    values = {}
+    for name, network in state.networks.items():
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        if gradients:
+            norms = torch._foreach_norm(gradients)
+            values[f"gradient_norm/{name}"] = float(torch.linalg.vector_norm(torch.stack(norms)))
+            values[f"learning_rate/{name}"] = state.optimizers[name].param_groups[0]["lr"]
+    return values

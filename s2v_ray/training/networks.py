@@ -22,28 +22,41 @@ class Networks:
     image_discriminator: ImageDiscriminator
     video_discriminator: VideoDiscriminator
 
+    def __getitem__(self, name: str) -> nn.Module:
+        return getattr(self, name)
+
     def items(self) -> list[tuple[str, nn.Module]]:
         """Each network with its name in checkpoints."""
-        return [(name, getattr(self, name)) for name in self.__dataclass_fields__]
+        return [(name, self[name]) for name in self.__dataclass_fields__]
 
 
 def build_sound_to_video(config: Config) -> SoundToVideo:
     """SE and G. Raises UserError where resolution and depth don't fit."""
-    halvings = len(config.generator.channels)
-    if config.data.resolution % 2**halvings:
-        raise UserError(
-            f"data.resolution is {config.data.resolution}, but must be a multiple of {2**halvings}, as "
-            f"generator.channels halves it {halvings} times; change one of the two."
-        )
     encoder = SoundEncoder(
         sample_rate=config.clips.sample_rate,
         samples_per_frame=samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate)),
         **asdict(config.sound),
     )
     generator = Generator(
-        resolution=config.data.resolution, sound_features=encoder.features, **asdict(config.generator)
+        resolution=config.data.resolution,
+        channels=generator_channels(config),
+        sound_features=encoder.features,
+        film_levels=config.generator.film_levels,
+        output=config.generator.output,
     )
     return SoundToVideo(encoder, generator)
+
+
+def generator_channels(config: Config) -> tuple[int, ...]:
+    """The U-Net's channels after each halving. Raises UserError where halving doesn't end at the bottleneck."""
+    resolution, settings = config.data.resolution, config.generator
+    halvings = (resolution // settings.bottleneck).bit_length() - 1
+    if halvings < 1 or settings.bottleneck * 2**halvings != resolution:
+        raise UserError(
+            f"data.resolution is {resolution}, but must be generator.bottleneck ({settings.bottleneck}) times 2, 4, "
+            f"8, ...; {settings.bottleneck * 2 ** max(1, halvings)} is the nearest below or equal."
+        )
+    return tuple(min(settings.base_channels * 2**level, settings.max_channels) for level in range(halvings))
 
 
 def build_networks(config: Config) -> Networks:

@@ -9,18 +9,25 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 _SECONDS_BETWEEN_LINES = 10.0
+# The rest is in TensorBoard.
+_SHOWN = ("loss/reconstruction", "loss/image_discriminator", "loss/video_discriminator", "validation/score")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a training stands. `minutes` is 0 where only `steps` limit it; `fresh_*` count since this start."""
+    """Where a training stands.
+
+    `minutes` is 0 where only `steps` limit it; `fresh_*` and `waited_seconds` count since this start.
+    """
 
     step: int
     steps: int
     seconds: float
     minutes: float
+    batch_size: int
     fresh_steps: int
     fresh_seconds: float
+    waited_seconds: float
     values: dict[str, float]
 
     @property
@@ -35,11 +42,20 @@ class Standing:
         by_steps = (self.steps - self.step) * self.fresh_seconds / max(1, self.fresh_steps)
         return max(0.0, min(by_steps, 60 * self.minutes - self.seconds) if self.minutes else by_steps)
 
+    def speeds(self) -> dict[str, float]:
+        """How fast it goes, since this start, and the part of the time that it waits for data."""
+        return {
+            "speed/clips_per_second": self.fresh_steps * self.batch_size / self.fresh_seconds,
+            "speed/waiting_share": self.waited_seconds / self.fresh_seconds,
+        }
+
     def line(self) -> str:
-        """Everything in one line."""
-        values = "  ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in self.values.items())
-        speed = self.fresh_seconds / max(1, self.fresh_steps)
-        return f"{clock(self.seconds_left)} left  step {self.step}  {speed:.2f} s/step  {values}"
+        """What matters, in one line."""
+        rate, waiting = self.speeds().values()
+        shown = {name.split("/")[1]: value for name, value in self.values.items() if name in _SHOWN}
+        values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        speed = f"{rate:.3g} clips/s  waiting {100 * waiting:.0f} %"
+        return f"{clock(self.seconds_left)} left  step {self.step}  {speed}  {values}"
 
 
 class ProgressBar:

@@ -18,6 +18,9 @@ _FREE = {
     "training.validate_every_steps",
     "training.validate_clips",
     "training.loader_workers",
+    "training.micro_batches",
+    "training.frames_per_chunk",
+    "training.collapse_steps",
     "training.compile",
 }
 

@@ -1,6 +1,7 @@
 """What a training has at a moment: networks, optimisers, moving average, and how far it is."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -24,9 +25,25 @@ class TrainingState:
     average: SoundToVideo | None
     clips: str = ""  # the fingerprint of what it is trained on
     step: int = 0
+    epoch: int = 0
     seconds: float = 0.0
     best_score: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def judges(self) -> dict[str, float]:
+        """The discriminators that count in G's loss, with their λ; one whose λ is 0 is not trained."""
+        loss = self.config.loss
+        weights = {
+            "image_discriminator": loss.adversarial_image_weight,
+            "video_discriminator": loss.adversarial_video_weight,
+        }
+        return {judge: weight for judge, weight in weights.items() if weight}
+
+    def unsynchronised(self, name: str) -> AbstractContextManager[None]:
+        """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""
+        network = self.forward[name]
+        return network.no_sync() if hasattr(network, "no_sync") else nullcontext()  # type: ignore[operator]
 
     @property
     def for_use(self) -> SoundToVideo:
@@ -37,8 +54,13 @@ class TrainingState:
 def new_state(config: Config, device: torch.device, *, distributed: bool = False) -> TrainingState:
     """The state before the first step; with `distributed`, each network synchronises its gradients by itself."""
     networks = build_networks(config)
-    for _, network in networks.items():
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")  # TF32
+    for name, network in networks.items():
         network.to(device)
+        if on_gpu:
+            network.to(memory_format=torch.channels_last_3d if name == "video_discriminator" else torch.channels_last)
     average = copy.deepcopy(networks.sound_to_video).requires_grad_(False) if config.optim.ema_decay else None
     rates = {
         "sound_to_video": config.optim.generator_lr,
@@ -46,7 +68,13 @@ def new_state(config: Config, device: torch.device, *, distributed: bool = False
         "video_discriminator": config.optim.video_discriminator_lr,
     }
     optimizers: dict[str, Optimizer] = {
-        name: Adam(network.parameters(), lr=rates[name], betas=(config.optim.beta1, config.optim.beta2), foreach=True)
+        name: Adam(
+            network.parameters(),
+            lr=rates[name],
+            betas=(config.optim.beta1, config.optim.beta2),
+            foreach=not on_gpu,
+            fused=on_gpu,
+        )
         for name, network in networks.items()
     }
     forward = {name: _prepare(network, config.training.compile, distributed) for name, network in networks.items()}

@@ -1,66 +1,95 @@
 """One step of the GAN: one forward of SE and G serves the discriminators' update and the generator's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from s2v_ray.clips.batch import Batch
-from s2v_ray.losses import discriminator_loss, generator_loss, reconstruction_loss
+from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
 from s2v_ray.training.state import TrainingState
 
+# What to minimise, and what to tell of it by name: means over the clips of a part.
+Terms = tuple[Tensor, dict[str, Tensor]]
 
-def train_step(state: TrainingState, batch: Batch, *, share: float = 1.0) -> dict[str, Tensor]:
-    """Update D_I, D_V, and SE with G, on one batch; returns the losses.
 
-    `share` weighs this worker's mean losses so that the mean of gradients over workers is that of the global batch.
+def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
+    """Update D_I, D_V, and SE with G, on one batch; returns losses and accuracies, means over its clips.
+
+    With `training.micro_batches`, one part of the batch is in memory at a time, so G makes it again for its own update;
+    the gradients are those of the whole.
     """
-    loss = state.config.loss
-    with autocast(batch.wave_BS.device):
-        fake_BFCHW = state.forward["sound_to_video"](batch.picture_BCHW, batch.wave_BS, batch.frame_BF)
-    fake_BFCHW = fake_BFCHW.float()
-    reconstruction = reconstruction_loss(fake_BFCHW, batch.video_BFCHW, loss.reconstruction)
-
-    real_images, fake_images = (frames_for_image(video, batch) for video in (batch.video_BFCHW, fake_BFCHW))
-    real_windows, fake_windows = (frames_for_video(video, batch, state) for video in (batch.video_BFCHW, fake_BFCHW))
-
-    image_loss = update_discriminator(state, "image_discriminator", real_images, fake_images.detach(), share)
-    video_loss = update_discriminator(state, "video_discriminator", real_windows, fake_windows.detach(), share)
-
-    judges = state.networks.image_discriminator, state.networks.video_discriminator
-    with frozen(*judges), autocast(batch.wave_BS.device):
-        total = generator_loss(
-            judges[0](fake_images).float(),
-            judges[1](fake_windows).float(),
-            reconstruction,
-            adversarial_image_weight=loss.adversarial_image_weight,
-            adversarial_video_weight=loss.adversarial_video_weight,
-            reconstruction_weight=loss.reconstruction_weight,
-            adversarial=loss.adversarial,
-        )
-    descend(state.optimizers["sound_to_video"], total * share)
+    parts = batch.parts(state.config.training.micro_batches)
+    once = len(parts) == 1
+    fakes = [make_frames(state, part, for_gradient=once) for part in parts]
+    told: dict[str, Tensor] = {}
+    for judge in state.judges:
+        told |= descend(state, judge, partial(judge_terms, state, judge), parts, fakes)
+    with frozen(*(state.networks[judge] for judge in state.judges)):
+        told |= descend(state, "sound_to_video", partial(generator_terms, state), parts, fakes if once else [])
     update_average(state)
     state.step += 1
-    losses = {"generator": total, "reconstruction": reconstruction, "d_image": image_loss, "d_video": video_loss}
-    return {name: value.detach() for name, value in losses.items()}
+    return told
 
 
-def update_discriminator(state: TrainingState, name: str, real: Tensor, fake: Tensor, share: float) -> Tensor:
-    """One forward over real and fake together and one backward, as DDP wants it; returns the loss."""
-    with autocast(real.device):
-        real_logits, fake_logits = state.forward[name](torch.cat([real, fake])).float().chunk(2)
-    loss = discriminator_loss(real_logits, fake_logits)
-    descend(state.optimizers[name], loss * share)
-    return loss
+def make_frames(state: TrainingState, part: Batch, *, for_gradient: bool) -> Tensor:
+    """What SE and G make of the part: frames [B, F, C, H, W]."""
+    network = state.forward["sound_to_video"] if for_gradient else state.networks.sound_to_video
+    at_once = state.config.training.frames_per_chunk
+    with torch.set_grad_enabled(for_gradient), autocast(part.wave_BS.device):
+        fake_BFCHW = network(part.picture_BCHW, part.wave_BS, part.frame_BF, frames_per_chunk=at_once)
+    return fake_BFCHW.to(part.video_BFCHW.dtype)
 
 
-def descend(optimizer: Optimizer, loss: Tensor) -> None:
-    """One optimiser step down the gradient of `loss`."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+def judge_terms(state: TrainingState, judge: str, part: Batch, fake_BFCHW: Tensor | None) -> Terms:
+    """Equations 3 and 4, as D minimises them: one forward over real and fake together, as DDP wants it."""
+    assert fake_BFCHW is not None
+    both = torch.cat([judged_frames(judge, video, part) for video in (part.video_BFCHW, fake_BFCHW.detach())])
+    with autocast(both.device):
+        logits = state.forward[judge](both)
+    real, fake = logits.to(both.dtype).chunk(2)
+    loss = discriminator_loss(real, fake)
+    right = {"real": (real > 0).to(loss.dtype).mean(), "fake": (fake < 0).to(loss.dtype).mean()}
+    return loss, {f"loss/{judge}": loss, **{f"accuracy/{judge}_{kind}": value for kind, value in right.items()}}
+
+
+def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor | None) -> Terms:
+    """Equations 1, 2 and 5, as SE and G minimise them."""
+    if fake_BFCHW is None:
+        fake_BFCHW = make_frames(state, part, for_gradient=True)
+    settings, adversarial = state.config.loss, {}
+    reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
+    for judge in state.judges:
+        frames = judged_frames(judge, fake_BFCHW, part)
+        with autocast(frames.device):
+            logits = state.networks[judge](frames)
+        adversarial[judge] = adversarial_loss(logits.to(frames.dtype), settings.adversarial)
+    loss = generator_loss(adversarial, state.judges, reconstruction, settings.reconstruction_weight)
+    told = {f"loss/adversarial_{judge}": value for judge, value in adversarial.items()}
+    return loss, {"loss/generator": loss, "loss/reconstruction": reconstruction, **told}
+
+
+def descend(
+    state: TrainingState,
+    name: str,
+    terms: Callable[[Batch, Tensor | None], Terms],
+    parts: Sequence[Batch],
+    fakes: Sequence[Tensor],
+) -> dict[str, Tensor]:
+    """One optimiser step of a network; workers synchronise its gradients once, with the last part's backward."""
+    clips = sum(len(part.clip_ids) for part in parts)
+    told: dict[str, Tensor] = {}
+    state.optimizers[name].zero_grad(set_to_none=True)
+    for number, part in enumerate(parts):
+        with nullcontext() if number == len(parts) - 1 else state.unsynchronised(name):
+            loss, values = terms(part, fakes[number] if fakes else None)
+            (loss * part.share).backward()
+        for key, value in values.items():
+            told[key] = told.get(key, 0) + value.detach() * (len(part.clip_ids) / clips)
+    state.optimizers[name].step()
+    return told
 
 
 def update_average(state: TrainingState) -> None:
@@ -73,15 +102,11 @@ def update_average(state: TrainingState) -> None:
         torch._foreach_lerp_(list(averages), list(weights), 1 - decay)
 
 
-def frames_for_image(video_BFCHW: Tensor, batch: Batch) -> Tensor:
-    """Γ_1: the single frames that D_I judges, [B·K, C, H, W]."""
-    return _take(video_BFCHW, batch.image_frame_BK).flatten(0, 1)
-
-
-def frames_for_video(video_BFCHW: Tensor, batch: Batch, state: TrainingState) -> Tensor:
-    """Γ_T: the T consecutive frames that D_V judges, [B, T, C, H, W]."""
-    consecutive = torch.arange(state.config.video_discriminator.frames, device=video_BFCHW.device)
-    return _take(video_BFCHW, batch.video_start_B.unsqueeze(1) + consecutive)
+def judged_frames(judge: str, video_BFCHW: Tensor, batch: Batch) -> Tensor:
+    """What a discriminator sees: Γ_1, single frames [B·K, C, H, W], or Γ_T, T consecutive ones [B, T, C, H, W]."""
+    if judge == "image_discriminator":
+        return _take(video_BFCHW, batch.image_frame_BK).flatten(0, 1)
+    return _take(video_BFCHW, batch.video_frame_BT)
 
 
 def _take(video_BFCHW: Tensor, frames_BK: Tensor) -> Tensor:

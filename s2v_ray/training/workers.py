@@ -4,32 +4,40 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.distributed
-from torch.distributed import ReduceOp
+from torch.distributed import ProcessGroup, ReduceOp
 
 from s2v_ray.config import UserError
 
 
 @dataclass(frozen=True)
 class Workers:
-    """This process among those that train together, and the device that it may be asked through."""
+    """This process among those that train together, its device, and the group (of CPUs) that they talk through."""
 
     rank: int = 0
     world_size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-
-    def share(self, batch_size: int) -> float:
-        """This worker's clips over the mean number of clips a worker: slices may differ by one."""
-        first, last = (batch_size * rank // self.world_size for rank in (self.rank, self.rank + 1))
-        return (last - first) * self.world_size / batch_size
+    group: ProcessGroup | None = None
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """What at least one of the workers says: all of them leave the loop at the same step."""
         return tuple(bool(flag) for flag in self._reduce([float(flag) for flag in flags], ReduceOp.MAX))
 
-    def mean(self, values: dict[str, float], share: float) -> dict[str, float]:
-        """The means over the global batch of means over each worker's clips."""
-        sums = self._reduce([share * value for value in values.values()], ReduceOp.SUM)
+    def mean(self, values: dict[str, float]) -> dict[str, float]:
+        """The mean of each over the workers."""
+        sums = self._reduce(list(values.values()), ReduceOp.SUM)
         return {name: value / self.world_size for name, value in zip(values, sums, strict=True)}
+
+    def least(self, value: float) -> float:
+        """The least that one of the workers has."""
+        return -self._reduce([-value], ReduceOp.MAX)[0]
+
+    def gather(self, names: list[str]) -> list[str]:
+        """The names that all the workers have, in the order of their ranks."""
+        if self.world_size == 1:
+            return names
+        told: list[list[str]] = [[] for _ in range(self.world_size)]
+        torch.distributed.all_gather_object(told, names, group=self.group)
+        return [name for some in told for name in some]
 
     def check_same_step(self, step: int) -> None:
         """Raises UserError where the workers did not resume from the same checkpoint."""
@@ -43,8 +51,8 @@ class Workers:
     def _reduce(self, values: list[float], operation: ReduceOp.RedOpType) -> list[float]:
         if self.world_size == 1:
             return values
-        told = torch.tensor(values, dtype=torch.float64, device=self.device)
-        torch.distributed.all_reduce(told, op=operation)
+        told = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.all_reduce(told, op=operation, group=self.group)
         return told.tolist()
 
 
