@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Before Ray is imported: a quiet, private cluster that polls often.
@@ -17,6 +18,7 @@ os.environ.update(
 
 from s2v_ray.cli.main import main
 from s2v_ray.clips.dataset import read_dataset
+from s2v_ray.clips.reader import Clip
 from s2v_ray.config import Config, config_from_dict, override
 from s2v_ray.media.synth.write import synthesize
 from s2v_ray.training.run import config_for_clips
@@ -107,3 +109,18 @@ def ray_cluster() -> Iterator[None]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+
+
+class MadeUpClips:
+    """Four clips of smooth noise, drawn by NumPy alone: no video is decoded for them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __getitem__(self, number: int) -> Clip:
+        random, clips = np.random.default_rng(number), self.config.clips
+        size = clips.stored_size
+        coarse = random.integers(0, 256, (clips.frames, 6, 6, 3))
+        frames_THWC = coarse.repeat(-(-size // 6), 1).repeat(-(-size // 6), 2)[:, :size, :size].astype(np.uint8)
+        wave = random.integers(-9000, 9000, clips.frames * 1470).astype("<i2")
+        return Clip(f"clip {number}", "made up", 0.0, frames_THWC, wave)

@@ -10,6 +10,8 @@ from conftest import SMALL_CLIPS
 from PIL import Image
 
 from s2v_ray.cli.main import gather_settings, main
+from s2v_ray.cli.train import worker_range
+from s2v_ray.config import UserError
 from s2v_ray.training.checkpoint import find_checkpoint
 
 
@@ -98,13 +100,13 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert "did you mean 'generator_lr'" in told_by(capsys, *base, "--optim.generator-rl", "1")
     assert "must be a number" in told_by(capsys, *base, "--optim.generator-lr", "quick")
     assert "needs a value" in told_by(capsys, *base, "--optim.generator-lr")
-    assert "must be a multiple of 8" in told_by(capsys, *base, "--data.resolution", "30")
+    assert "(4) times 2, 4, 8" in told_by(capsys, *base, "--data.resolution", "30")
     assert "at most 20" in told_by(capsys, *base, "--data.train-frames", "100")
     assert "training.steps is 0" in told_by(capsys, *base, "--steps", "0")
     assert "--minutes is 0" in told_by(capsys, *base, "--minutes", "0")
     assert "neither a run with checkpoints" in told_by(capsys, *base, "--init-from", tmp_path)
     assert "NAME=VALUE" in told_by(capsys, *base, "--settings", "optim.generator-lr")
-    assert "--workers is -1" in told_by(capsys, *base, "--workers", "-1")
+    assert "--workers is '-1'" in told_by(capsys, *base, "--workers", "-1")
     assert "0 (without Ray) to 4" in told_by(capsys, *base, "--workers", "5")
     assert "as they were prepared" in told_by(capsys, *base, "--clips.sample-rate", "8000")
     told = told_by(capsys, "train", "--clips", small_clips, "--out", "s3://bucket/run", "--config", small_model)
@@ -185,3 +187,45 @@ def test_fine_tuning_starts_from_the_weights_alone(small_clips, small_model, sma
     assert main([*command, "--init-from", str(small_run)]) == 0
     assert f"Starting from the weights of {small_run}" in capsys.readouterr().out
     assert json.loads((run / "checkpoints" / "step_00000001" / "state.json").read_text())["clips_seen"] == 4
+
+
+@pytest.mark.parametrize(("text", "least", "most"), [("0", 0, 0), ("2", 2, 2), ("1:4", 1, 4)])
+def test_numbers_of_workers(text, least, most):
+    assert worker_range(text, batch_size=4) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("two", "must be a number such as 2, or a range such as 1:4"),
+        ("-1", "must be a number"),
+        ("3:1", "from at least 1 upwards"),
+        ("0:2", "from at least 1 upwards"),
+        ("1:9", "the clips of a batch"),
+    ],
+)
+def test_numbers_of_workers_that_make_no_sense(text, told):
+    with pytest.raises(UserError, match=told):
+        worker_range(text, batch_size=4)
+
+
+def test_a_dry_run_tells_and_writes_nothing(capsys, small_clips, small_model, tmp_path):
+    command = ["train", "--clips", str(small_clips), "--out", str(tmp_path / "run"), "--config", str(small_model)]
+    assert main([*command, "--dry-run", "--steps", "50"]) == 0
+    told = capsys.readouterr().out
+    assert "[optim]\ngenerator_lr = 0.001" in told
+    assert "it would train 50 steps" in told
+    # The last layer of D_I: 8 channels times 3 x 3, and a bias; before it 3 -> 8 and 8 -> 8 of 4 x 4, and a norm.
+    assert f"{(3 * 8 * 16 + 8) + (8 * 8 * 16 + 8 + 16) + (8 * 9 + 1):,}" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_tells_what_a_thing_is(capsys, small_clips, small_run, tmp_path):
+    assert main(["info", str(small_clips)]) == 0
+    told = capsys.readouterr().out
+    assert "20 frames of 36 x 36 pixels at 25 a second, and 0.8 s of sound at 8000 Hz" in told
+    assert main(["info", str(small_run)]) == 0
+    told = capsys.readouterr().out
+    assert "step 8, 32 clips seen" in told
+    assert main(["info", find_checkpoint(small_run)]) == 0
+    assert "no clips, no run and no checkpoint" in told_by(capsys, "info", tmp_path)

@@ -5,16 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed
 import torch.multiprocessing
-from conftest import small_config
+from conftest import MadeUpClips, small_config
 
 from s2v_ray.clips.batch import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.clips.order import global_batch
-from s2v_ray.clips.reader import Clip, ClipReader
+from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import Config, load_config
 from s2v_ray.training.state import TrainingState, new_state
 from s2v_ray.training.step import train_step
@@ -81,21 +80,6 @@ def test_two_workers_have_the_gradients_and_weights_of_one(small_clips, tmp_path
     for one, two, other in zip(alone["weights"], first["weights"], second["weights"], strict=True):
         assert torch.equal(two, other)
         assert torch.allclose(one, two, rtol=1e-6, atol=1e-9)
-
-
-class MadeUpClips:
-    """Four clips of smooth noise, drawn by NumPy alone: no video is decoded for them."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def __getitem__(self, number: int) -> Clip:
-        random, clips = np.random.default_rng(number), self.config.clips
-        size = clips.stored_size
-        coarse = random.integers(0, 256, (clips.frames, 6, 6, 3))
-        frames_THWC = coarse.repeat(-(-size // 6), 1).repeat(-(-size // 6), 2)[:, :size, :size].astype(np.uint8)
-        wave = random.integers(-9000, 9000, clips.frames * 1470).astype("<i2")
-        return Clip(f"clip {number}", "made up", 0.0, frames_THWC, wave)
 
 
 # Sizes that make ten steps quick; all else is the preset's own.

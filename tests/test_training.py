@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import small_config
+from conftest import MadeUpClips, small_config
 
-from s2v_ray.clips.batch import Batch, training_batches
+from s2v_ray.clips.batch import Batch, TrainingClips, to_device, training_batches
+from s2v_ray.clips.order import global_batch
+from s2v_ray.clips.pixels import stored_size_for
 from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import UserError, load_config
 from s2v_ray.losses import discriminator_loss
@@ -80,6 +82,32 @@ def test_logs_beyond_the_checkpoint_are_dropped_on_resume(small_clips, tmp_path)
     run_to(3, small_clips, tmp_path)
     steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert steps == [2, 3]
+
+
+@pytest.mark.parametrize("resolution", [64, 128, 256])
+@pytest.mark.parametrize("preset", ["paper", "tiny"])
+def test_a_step_at_each_resolution(preset, resolution):
+    overrides = {
+        "data.resolution": str(resolution),
+        "data.train_frames": "16",
+        "data.frames_per_step": "0",
+        "generator.base_channels": "4",
+        "generator.max_channels": "8",
+        "image_discriminator.channels": "[4, 4, 4]",
+        "video_discriminator.channels": "[4, 4, 4]",
+        "sound.hidden": "4",
+        "clips.stored_size": str(stored_size_for(resolution)),
+    }
+    config = load_config(preset, overrides)
+    clips, state = TrainingClips(MadeUpClips(config), config), new_state(config, CPU)
+    draws = global_batch(0, clip_count=4, batch_size=1, seed=0)
+    items = torch.utils.data.default_collate([clips[draw] for draw in draws])
+    batch = to_device(items, resolution, CPU, share=1.0, epoch=0)
+    assert batch.video_BFCHW.shape == (1, 16, 3, resolution, resolution)
+    # The bottleneck stays as it is; the depth follows.
+    halvings = {"paper": {64: 6, 128: 7, 256: 8}, "tiny": {64: 4, 128: 5, 256: 6}}[preset][resolution]
+    assert len(state.networks.sound_to_video.generator.down) == halvings
+    assert all(torch.isfinite(value) for value in train_step(state, batch).values())
 
 
 def one_batch(clips: Path, **settings: object) -> tuple[TrainingState, Batch]:
