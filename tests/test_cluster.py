@@ -1,5 +1,6 @@
 """The same results through Ray: preparation in parallel, training by two workers."""
 
+import ctypes
 import json
 import os
 import signal
@@ -9,11 +10,14 @@ import torch
 from conftest import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
+from s2v_ray.clips.dataset import read_records
 from s2v_ray.clips.plan import Job, plan
+from s2v_ray.clips.prepare import prepare_source
 from s2v_ray.clips.settings import clip_settings
 from s2v_ray.cluster.ingest import run_in_parallel
 from s2v_ray.cluster.train import train_on_workers
 from s2v_ray.config import UserError
+from s2v_ray.media.limits import Limits
 from s2v_ray.training.checkpoint import last_checkpoint, load_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -39,6 +43,27 @@ def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos
 
     done = dict(run_in_parallel(crash_on_the_second, jobs))
     assert set(done) == {jobs[0].source.name, jobs[2].source.name}
+
+
+def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
+    videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
+    settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=2))
+    jobs = plan(videos, str(tmp_path / "clips"), "sea", settings).jobs
+    tries = tmp_path / "tries"
+
+    def hang_in_the_second(job: Job) -> int:
+        if job.source.path == videos[1] and not job.lost:
+            with tries.open("a") as file:
+                file.write("tried\n")
+            ctypes.PyDLL(None).pause()  # in C, and with the interpreter's lock
+        return prepare_source(job)
+
+    done = dict(run_in_parallel(hang_in_the_second, jobs))
+    hung = jobs[1].source.name
+    assert {name: clips > 0 for name, clips in done.items()} == {job.source.name: job is not jobs[1] for job in jobs}
+    (reject,) = read_records(str(tmp_path / "clips"))[hung]["rejects"]
+    assert (reject["reason"], reject["detail"][:25]) == ("hung", "The decoder never came ba")
+    assert tries.read_text() == "tried\n"
 
 
 def test_two_workers_train_as_one_process_does_and_go_on(

@@ -1,5 +1,6 @@
 """What windows show and sound like, against hand-made sources, the FFmpeg program and real files."""
 
+import gc
 import itertools
 import subprocess
 from fractions import Fraction
@@ -8,6 +9,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from s2v_ray.config.errors import MediaError, UserError
 from s2v_ray.media.audio import sound_windows
@@ -18,6 +20,7 @@ from s2v_ray.media.limits import Budget, Limits
 from s2v_ray.media.packets import decode_video
 from s2v_ray.media.probe import probe
 from s2v_ray.media.shown import picture_windows
+from s2v_ray.media.skipping import Cue
 from s2v_ray.media.square import Crop
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -222,6 +225,26 @@ def test_pictures_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_pat
     assert difference.max() < 5
 
 
+def test_a_name_may_hold_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg by itself takes what stands before it for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    frames = np.zeros((30, 32, 32, 3), np.uint8)
+    write_video("take 1: a.mp4", frames, np.zeros(44100, np.int16), frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+    assert probe("take 1: a.mp4").picture_end == 1
+
+
+def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path: Path) -> None:
+    picture, tone = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2"), ("-f", "lavfi", "-i", "sine=d=2")
+    codecs = ("-c:v", "libx264", "-c:a", "mp2")
+    ffmpeg(*picture, *tone, *codecs, str(tmp_path / "two.ts"))
+    ffmpeg(*picture, *tone, *tone, "-map", "0", "-map", "1", "-map", "2", *codecs, str(tmp_path / "three.ts"))
+    two, three = (tmp_path / "two.ts").read_bytes(), (tmp_path / "three.ts").read_bytes()
+    (tmp_path / "both.ts").write_bytes(3 * two + three + 3 * two)
+    with open_container(tmp_path / "both.ts") as container:
+        assert len(container.streams) == 2
+        assert len(list(decode_video(container, video_stream(container)))) == 7 * 50
+
+
 def test_empty_theora_packets_leave_the_frame_before(formats: Path) -> None:
     """As many frames as the FFmpeg program finds, at the same times."""
     path = formats / "iscc_demo.ogv"
@@ -270,6 +293,8 @@ def test_a_window_is_the_same_whether_or_not_what_is_before_it_was_decoded(forma
         ("mkv", "open-gop=1:keyint=50"),
         ("mkv", "intra-refresh=1:keyint=50"),
         ("ts", "intra-refresh=1:keyint=50"),
+        ("mp4", "b-pyramid=none:keyint=100"),  # most of the pictures before a window are not decoded
+        ("ts", "interlaced=1:b-pyramid=strict:keyint=100"),
         pytest.param("mp4", "intra-refresh=1:keyint=50", marks=pytest.mark.slow),
         pytest.param("ts", "open-gop=1:keyint=50", marks=pytest.mark.slow),
     ],
@@ -281,6 +306,33 @@ def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, x
     ffmpeg(*sources, "-c:v", "libx264", "-x264-params", x264_settings, "-bf", "3", "-c:a", "mp2", str(path))
     wanted = [Fraction(3), Fraction(2101, 100), Fraction(38)]
     assert_same_amid_others(path, wanted, Fraction(0), Fraction(39), size=32)
+
+
+def test_pictures_that_lead_to_no_wanted_one_are_not_decoded(tmp_path: Path) -> None:
+    """The key picture is at 0 s, and of the rest every other one is such that none refers to it."""
+    path = tmp_path / "long.mp4"
+    x264 = "keyint=250:scenecut=0:b-adapt=0:b-pyramid=none"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=8")
+    ffmpeg(*picture, "-c:v", "libx264", "-bf", "1", "-x264-params", x264, str(path))
+    with open_container(path) as container:
+        stream = video_stream(container)
+        ticks = round(1 / 25 / stream.time_base)
+        decoded = [frame.pts // ticks for frame in decode_video(container, stream, cue=Cue(150 * ticks))]
+    assert [number for number in decoded if number >= 150] == list(range(150, 200))
+    assert len([number for number in decoded if number < 150]) == 75
+
+
+def test_decoded_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """Some megabytes each, they must not wait for the collector of cycles."""
+    path = tmp_path / "short.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2", str(path))
+    gc.collect()
+    gc.disable()
+    try:
+        window_of(path, Fraction(0), frame_count=30)
+        assert not [kept for kept in gc.get_objects() if type(kept) is VideoFrame]
+    finally:
+        gc.enable()
 
 
 def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Preparation beside a bare loop that decodes, crops, scales and resamples the same windows with PyAV alone."""
 
 import argparse
+import multiprocessing
+import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+import ray
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.filter import Graph
@@ -21,6 +25,7 @@ from s2v_ray.clips.prepare import prepare_source
 from s2v_ray.clips.settings import ClipSettings, clip_settings
 from s2v_ray.clips.sources import Source
 from s2v_ray.clips.windows import window_starts
+from s2v_ray.cluster.ingest import run_in_parallel
 from s2v_ray.media.probe import probe
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
@@ -34,6 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py prepare`."""
     parser.add_argument("--source-seconds", type=float, default=180)
     parser.add_argument("--threads", type=int, default=1, help="of each decoder")
+    parser.add_argument("--sources", type=int, default=0, help="also prepare so many short sources through Ray")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
@@ -41,6 +47,8 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
     with tempfile.TemporaryDirectory() as folder:
         for name, (width, height) in SIZES.items():
             yield from _measure_size(Path(folder), name, width, height, flags)
+        if flags.sources:
+            yield from _measure_ray(Path(folder), flags)
 
 
 def _measure_size(folder: Path, name: str, width: int, height: int, flags: argparse.Namespace) -> Iterator[Ratio]:
@@ -57,6 +65,42 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
     ours, *theirs = (float(end) / seconds for seconds in alternate(sides, flags.repeats))
     for against, rate in zip(("a bare loop", "decoding alone"), theirs, strict=True):
         yield Ratio(f"prepare {name} against {against}, source-seconds a second", ours, rate)
+
+
+def _measure_ray(folder: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
+    """Sources a second through Ray, and by one process a core, of one decoder thread, beside one with all threads."""
+    settings, cores = clip_settings(), os.cpu_count() or 1
+    short = folder / "short.mp4"
+    make_source(short, *SIZES["720p"], LOOP_SECONDS)
+    jobs, windows = [], []
+    for number in range(flags.sources):
+        path = folder / f"{number}.mp4"
+        path.symlink_to(short)
+        jobs.append(Job(Source(str(path), path.name), "train", "test", str(folder / "clips"), settings))
+        windows.append((path, window_starts(path.name, Fraction(0), Fraction(LOOP_SECONDS), settings), settings))
+
+    def through_ray() -> None:
+        made = sum(clips for _, clips in run_in_parallel(prepare_source, jobs))
+        if made != sum(len(starts) for _, starts, _ in windows):
+            raise RuntimeError(f"{made} clips came out; see the records in {folder}")
+
+    def through_new_ray() -> None:
+        ray.shutdown()
+        through_ray()
+
+    def bare(pool: Executor, threads: int) -> None:
+        for done in [pool.submit(bare_loop, *window, threads) for window in windows]:
+            done.result()
+
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process in which Ray runs may hang
+    with ProcessPoolExecutor(cores, spawn) as many, ProcessPoolExecutor(1, spawn) as one:
+        bare_loops = (partial(bare, many, 1), partial(bare, one, cores))
+        seconds = alternate([through_ray, through_new_ray, *bare_loops], flags.repeats)
+    running, new, tasks, threads = (flags.sources / spent for spent in seconds)
+    against = f"against a bare loop in {cores} processes, sources a second"
+    yield Ratio(f"prepare through a Ray that runs {against}", running, tasks)
+    yield Ratio(f"prepare through a Ray that is started {against}", new, tasks)
+    yield Ratio(f"bare loops in {cores} processes against {cores} threads in one, sources a second", tasks, threads)
 
 
 def make_source(path: Path, width: int, height: int, seconds: float) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from s2v_ray.media.audio import mono_pieces
 from s2v_ray.media.container import audio_stream, clock_zero, open_container
+from s2v_ray.media.limits import Budget
 
 SAMPLE_RATE = 8000
 SECONDS = 30
@@ -37,15 +38,15 @@ _ONES = np.unpackbits(np.arange(2**_BITS, dtype=np.uint16).view(np.uint8).reshap
 )
 
 
-def sound_fingerprint(path: str | Path) -> str:
+def sound_fingerprint(path: str | Path, budget: Budget | None = None) -> str:
     """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it tells nothing.
 
     Sixteen words a second, of 4 digits each; 0000 stands where the sound is silent or does not change. With less
     than a second of other words it is "", which is like no other.
 
-    Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
+    Raises MediaError `not_found`, `unreadable`, `no_audio`, `undecodable_audio` or `too_slow`.
     """
-    words = _words(_beginning(path))
+    words = _words(_beginning(path, budget))
     return words.astype(">u2").tobytes().hex() if np.count_nonzero(words) >= _LEAST_WORDS else ""
 
 
@@ -117,13 +118,13 @@ def _keys(words: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return (positions // (2 * _MAX_OFFSET)) * 2**_BITS + words
 
 
-def _beginning(path: str | Path) -> np.ndarray:
+def _beginning(path: str | Path, budget: Budget | None) -> np.ndarray:
     """The first half minute of sound, int16 mono [S] at 8,000 Hz, holes left out."""
     pieces: list[np.ndarray] = []
     missing = SECONDS * SAMPLE_RATE
     with open_container(path) as container:
         stream = audio_stream(container)
-        for _, samples in mono_pieces(container, stream, clock_zero(container), SAMPLE_RATE):
+        for _, samples in mono_pieces(container, stream, clock_zero(container), SAMPLE_RATE, budget):
             pieces.append(samples[:missing])
             missing -= len(pieces[-1])
             if not missing:

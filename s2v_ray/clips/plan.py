@@ -19,18 +19,19 @@ from s2v_ray.media.storage import exists, join
 # Up to so many sources are looked at to see whether enough of them are usable.
 _MOST_SOURCES_TO_COUNT = 60
 # What may have been the machine's fault: rights, memory, load.
-_PASSING_REASONS = {"not_found", "unreadable", "crashed", "too_slow"}
+_PASSING_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One source to prepare."""
+    """One source to prepare; `lost` is `crashed` or `hung` where it took down the processes that tried it."""
 
     source: Source
     split: str
     domain: str
     out: str
     settings: ClipSettings
+    lost: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from statistics import median_low
 from typing import Any
@@ -27,6 +28,10 @@ from s2v_ray.media.storage import exists, join, remove_file, writing
 # A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
+_LOSSES = {
+    "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
+    "hung": "The decoder never came back from this file; convert it with another program, or leave it out.",
+}
 
 
 def prepare_source(job: Job) -> int:
@@ -40,9 +45,12 @@ def prepare_source(job: Job) -> int:
     clips = 0
     budget = Budget(settings.limits)
     try:
+        if job.lost:
+            raise MediaError(job.lost, _LOSSES[job.lost])
         starts = source_starts(job.source, probe(path, budget), settings)
         crop = source_crop(path, starts, settings)
-        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": sound_fingerprint(path), "lag_fixed": 0}
+        fingerprint = sound_fingerprint(path, budget)
+        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
         if settings.fix_lag:
             found["lag_fixed"] = _source_lag(job, starts, crop, budget)
         shift = found["lag_fixed"] / settings.rate
@@ -54,11 +62,24 @@ def prepare_source(job: Job) -> int:
     return clips
 
 
+def source_clips(job: Job, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
+
+    Never raises for a bad source.
+    """
+    path, settings, budget = job.source.path, job.settings, Budget(job.settings.limits)
+    try:
+        starts = source_starts(job.source, probe(path, budget), settings)
+        crop = source_crop(path, starts, settings)
+        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
+        yield from _rows(job, _windows(job, starts, crop, lag / settings.rate, budget), rejects)
+    except MediaError as error:
+        rejects.append(_reject(job.source, None, error))
+
+
 def record_crash(job: Job) -> None:
     """Record a source whose preparation took its process down with it."""
-    error = MediaError("crashed", "The decoder crashed on this file; convert it with another program, or leave it out.")
-    _remove_earlier(job, keep="")
-    _record(job, 0, [_reject(job.source, None, error)])
+    prepare_source(replace(job, lost="crashed"))
 
 
 def _target(job: Job, split: str) -> str:

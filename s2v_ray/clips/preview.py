@@ -31,6 +31,8 @@ def preview_source(job: Job) -> int:
 
     What keeps the source from being used stands on the sheet; a source that has no picture gets none.
     """
+    if job.lost:
+        return 0
     starts: list[Fraction] = []
     crop, warnings = None, []
     try:

@@ -1,8 +1,14 @@
 """Preparation as a Ray Data pipeline: one task a source, as many at once as there are cores."""
 
+import faulthandler
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -11,15 +17,19 @@ from s2v_ray.clips.plan import Job
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
 
-# For a task whose process dies, as by a crash of a decoder or of its node. Ray Data's default is to try for ever.
-_RETRIES = 2
+# Ray Data tries a task whose process dies for ever. A source whose decoder takes its process down is given up after:
+_MOST_TRIES = 3
+# Time is checked between packets. A call into a decoder that never returns is ended, with its process, after so many
+# times the limit of a source; the least leaves time to write down what was found.
+_PATIENCE, _LEAST_PATIENCE_SECONDS = 2, 5.0
 
 
 def run_in_parallel(work: Callable[[Job], int], jobs: list[Job]) -> Iterator[tuple[str, int]]:
     """Do `work` on every job on the cluster, yielding the name of each source and what `work` gave as it is done.
 
-    A source whose task dies with its process does not come back, and the others go on. Raises UserError where one
-    can't be written or read for reasons that are not its own, such as a full disk.
+    A source that takes the process of its task down three times, or once by never coming back, is given to `work` a
+    last time with `lost`; where even that fails, it does not come back, and the others go on. Raises UserError where
+    one can't be written or read for reasons that are not its own, such as a full disk.
     """
     if not jobs:
         return
@@ -28,20 +38,59 @@ def run_in_parallel(work: Callable[[Job], int], jobs: list[Job]) -> Iterator[tup
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
+    tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
 
     def work_on_row(row: dict[str, Any]) -> dict[str, Any]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        job: Job = row["job"]
         try:
-            return {"source": row["job"].source.name, "gave": work(row["job"]), "error": ""}
+            gave = _work_or_die(work, job, ray.get(tries.begin.remote(job.source.name)))
+            tries.end.remote(job.source.name)
+            return {"source": job.source.name, "gave": gave, "error": ""}
         except Exception as error:  # Ray Data would count it among the crashes of decoders
-            return {"source": row["job"].source.name, "gave": 0, "error": f"{type(error).__name__}: {error}"}
+            return {"source": job.source.name, "gave": None, "error": f"{type(error).__name__}: {error}"}
 
     rows = [{"job": job} for job in jobs]
-    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        work_on_row, num_cpus=1, ray_remote_args_fn=lambda: {"max_retries": _RETRIES}
-    )
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work_on_row, num_cpus=1)
     for row in done.iter_rows():
         if row["error"]:
             raise UserError(f"'{row['source']}' could not be prepared: {row['error']}; the same command goes on.")
-        yield row["source"], row["gave"]
+        if row["gave"] is not None:
+            yield row["source"], row["gave"]
+
+
+class _Tries:
+    """Remembers, as an actor, the tries at each source: a task does not know which of its tries it is."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, list[float]] = {}
+
+    def begin(self, source: str) -> list[float]:
+        """Note that a try begins; returns how many seconds each earlier one lasted."""
+        begun = self._begun.setdefault(source, [])
+        begun.append(time.monotonic())
+        return [later - earlier for earlier, later in pairwise(begun)]
+
+    def end(self, source: str) -> None:
+        """Forget the tries at a source that came back: it may be done again where a machine is lost."""
+        self._begun.pop(source, None)
+
+
+def _work_or_die(work: Callable[[Job], int], job: Job, tried_seconds: list[float]) -> int | None:
+    """What `work` gives; None where nothing more is to be tried. Where it hangs, this process ends."""
+    limit_seconds = _PATIENCE * job.settings.limits.max_source_seconds
+    patience_seconds = min(max(limit_seconds, _LEAST_PATIENCE_SECONDS), threading.TIMEOUT_MAX)
+    if len(tried_seconds) > _MOST_TRIES:
+        return None
+    if max(tried_seconds, default=0) >= patience_seconds:
+        job = replace(job, lost="hung")
+    elif len(tried_seconds) == _MOST_TRIES:
+        job = replace(job, lost="crashed")
+    with Path(os.devnull).open("w") as nowhere:
+        # Unlike an alarm in Python, it needs no interpreter lock, which the call that hangs may hold.
+        faulthandler.dump_traceback_later(patience_seconds, exit=True, file=nowhere)
+        try:
+            return work(job)
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain, groupby, islice
 from typing import TypeVar, cast
 
@@ -105,8 +106,7 @@ def _fill(
     upcoming: list[_TimedFrame] = []
     for upcoming in _lookahead(_timed_frames(container, stream, zero, budget, cue), _FRAMES_AHEAD):
         near.append(upcoming[0])
-        soonest = min(time for time, _ in upcoming)
-        while waiting and soonest >= waiting[0].tail_end:
+        while waiting and all(time >= waiting[0].tail_end for time, _ in upcoming):
             yield waiting.popleft().result(near, container.name)
             want_next()
         if not waiting:
@@ -125,11 +125,11 @@ class _SoundWindow:
     sample_rate: int
     sample_count: int
 
-    @property
+    @cached_property
     def lead_start(self) -> Fraction:
         return self.start - LEAD_SECONDS
 
-    @property
+    @cached_property
     def tail_end(self) -> Fraction:
         return self.start + Fraction(self.sample_count, self.sample_rate) + TAIL_SECONDS
 

@@ -22,7 +22,9 @@ def open_container(path: str | Path) -> InputContainer:
     Raises MediaError `not_found` or `unreadable`.
     """
     try:
-        return av.open(_remote_file(str(path)) if is_uri(path) else str(path), "r", metadata_errors="replace")
+        # A whole path, since FFmpeg takes what stands before a colon in a name for a protocol.
+        file = _remote_file(str(path)) if is_uri(path) else str(Path(path).absolute())
+        return av.open(file, "r", metadata_errors="replace")
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:

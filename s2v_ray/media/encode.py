@@ -1,5 +1,6 @@
 """Frames and samples to an MP4 file (H.264 and AAC) whose two streams share one exact clock."""
 
+import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -47,10 +48,22 @@ def write_video(
     # The movie clock of one tick a sample keeps the sound's length exact; its default is a millisecond.
     options = {"movflags": "+faststart", "movie_timescale": str(sample_rate)}
     try:
-        with writing_path(path) as beside, av.open(str(beside), "w", format="mp4", options=options) as container:
+        # A whole path, since FFmpeg takes what stands before a colon in a name for a protocol.
+        with (
+            writing_path(Path(path).absolute()) as beside,
+            av.open(str(beside), "w", format="mp4", options=options) as container,
+        ):
             _encode(container, frames, wave, frame_rate, sample_rate)
     except OSError as error:
         raise UserError(f"'{path}' can't be written ({error}); free space or choose another place.") from error
+
+
+def video_bytes(frames: Iterable[np.ndarray], wave: np.ndarray, *, frame_rate: Fraction, sample_rate: int) -> bytes:
+    """The content of the file that `write_video` would write."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        write_video(path, frames, wave, frame_rate=frame_rate, sample_rate=sample_rate)
+        return path.read_bytes()
 
 
 def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:

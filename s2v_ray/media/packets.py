@@ -14,6 +14,9 @@ from av.video.stream import VideoStream
 from s2v_ray.media.limits import Budget
 from s2v_ray.media.skipping import Cue, MissedError, needed_packets
 
+# Decoders that leave out, when asked to, just the pictures to which no other refers.
+_DROPPING_DECODERS = {"h264"}
+
 
 def decode_video(
     container: InputContainer, stream: VideoStream, budget: Budget | None = None, cue: Cue | None = None
@@ -57,7 +60,9 @@ def read_packets(
         budget.check_time(container)
         try:
             yield next(packets)
-        except (StopIteration, av.error.FFmpegError, IndexError):  # the last where a stream turns up that was not there
+        except IndexError:  # the packet of a stream that turns up on the way, and so of none of these
+            packets = container.demux(*streams)
+        except (StopIteration, av.error.FFmpegError):
             return
 
 
@@ -80,7 +85,10 @@ def _decode(
     stream.codec_context.thread_count = 1  # sources are prepared beside each other
     packets = read_packets(container, [stream], budget)
     landing: int | None = None  # the time of the keyframe jumped to, until its picture comes
-    for packet, is_jump in needed_packets(packets, cue or Cue(), container, stream):
+    may_drop = stream.codec_context.name in _DROPPING_DECODERS
+    for packet, is_jump, is_past in needed_packets(packets, cue or Cue(), container, stream):
+        if may_drop:
+            stream.codec_context.skip_frame = "NONREF" if is_past else "DEFAULT"
         if is_jump:
             if stream.codec_context.is_open:
                 stream.codec_context.flush_buffers()

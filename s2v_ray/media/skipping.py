@@ -5,8 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.audio.stream import AudioStream
@@ -38,21 +37,33 @@ class Cue:
     has_skipped: bool = False
 
 
+class NeededPacket(NamedTuple):
+    """A packet to decode.
+
+    `is_jump`: packets before it were left out. `is_past`: what it shows has given way to another picture when the
+    first wanted time comes, so that it matters only as far as others refer to it.
+    """
+
+    packet: av.Packet
+    is_jump: bool = False
+    is_past: bool = False
+
+
 class MissedError(Exception):
     """What was left out can't be joined to what follows: decode from the beginning instead."""
 
 
 def needed_packets(
     packets: Iterator[Any], cue: Cue, container: InputContainer, stream: VideoStream | AudioStream
-) -> Iterator[tuple[av.Packet, bool]]:
-    """(packet, whether packets before it were left out), without those that do not lead up to what `cue` wants.
+) -> Iterator[NeededPacket]:
+    """The packets, without those that do not lead up to what `cue` wants.
 
     Packets are held until it is known that no later keyframe will do, so that nothing is decoded but what the wanted
     frames need. Long gaps are crossed by a seek. Formats that don't tell keyframes truly are read through.
     Raises MissedError where a seek doesn't land on a keyframe.
     """
     if container.format.name not in _SKIPPABLE_FORMATS:
-        yield from zip(packets, repeat(False), strict=False)
+        yield from map(NeededPacket, packets)
         return
     held: list[av.Packet] = []
     is_jump = False
@@ -76,7 +87,7 @@ def needed_packets(
         cue.has_skipped |= is_jump
         held.append(packet)
         if not leads or len(held) > MAX_HELD_PACKETS:
-            yield from zip(held, chain([is_jump], repeat(False)), strict=False)
+            yield from _released(held, is_jump, None if leads else goal)
             is_jump, held = False, []
         elif may_seek and _is_worth_a_seek(container, stream, dts, goal):
             try:
@@ -86,7 +97,15 @@ def needed_packets(
             left_at, held = dts, []
     if left_at is not None:
         raise MissedError
-    yield from zip(held, chain([is_jump], repeat(False)), strict=False)
+    yield from _released(held, is_jump, cue.stamp)
+
+
+def _released(held: list[av.Packet], is_jump: bool, goal: int | None) -> Iterator[NeededPacket]:
+    """The packets `held`; with a `goal`, they are all that are shown until then."""
+    shown_at = max((p.pts for p in held if goal is not None and p.pts is not None and p.pts <= goal), default=None)
+    for number, packet in enumerate(held):
+        is_past = shown_at is not None and packet.pts is not None and packet.pts < shown_at
+        yield NeededPacket(packet, is_jump and number == 0, is_past)
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, seconds: Fraction) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.filter.graph import Graph
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
@@ -128,7 +128,8 @@ def whole_picture(
 
 def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
     """The upper left 2 x 2 of the display matrix [[a, b], [c, d]]: (x, y) is shown at (ax + cy, bx + dy)."""
-    data: Any = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)  # PyAV's stub names a narrower type
+    # Not `frame.side_data`: the frame would keep it and it the frame, so that neither is freed before a collection.
+    data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
 
 
