@@ -79,3 +79,8 @@ def test_unknown_presets_and_broken_files_are_refused(tmp_path):
     (tmp_path / "unknown.toml").write_text("[loss]\nweight = 1.0\n")
     with pytest.raises(UserError, match=r"no setting 'loss\.weight'"):
         load_config(str(tmp_path / "unknown.toml"))
+
+
+@pytest.mark.parametrize("text", ["25", '"25"', "30000/1001"])
+def test_a_text_may_look_like_a_number(text):
+    assert override(Config(), "clips.frame-rate", text).clips.frame_rate == text.strip('"')

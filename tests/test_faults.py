@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import small_config
 
-from s2v_ray.cli.train import train_here
+from s2v_ray.cli.train_worker import train_here
 from s2v_ray.config import Config
 from s2v_ray.training.checkpoint import checkpoints, last_checkpoint, load_model
 from s2v_ray.training.run import open_run

@@ -203,8 +203,10 @@ def test_psnr_of_opposites_is_zero_and_is_capped() -> None:
 
 def test_ssim_of_flat_pictures_by_hand() -> None:
     # Without variance SSIM is (2ab + c) / (a² + b² + c), c = 0.01²; here a = 0.25, b = 0.75, then equal: 1.
-    real = torch.tensor([-0.5, 0.5]).reshape(2, 1, 1, 1).expand(2, 3, 16, 16)
-    generated = torch.full((2, 3, 16, 16), 0.5)
+    # Of six frames the second and the fifth count.
+    levels = torch.tensor([0.9, -0.5, 0.9, 0.9, 0.5, 0.9])
+    real = levels.reshape(6, 1, 1, 1).expand(6, 3, 16, 16)
+    generated = torch.full((6, 3, 16, 16), 0.5)
     first = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
     assert ssim(generated, real) == pytest.approx((first + 1) / 2, abs=5e-4)
 

@@ -38,7 +38,7 @@ def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 5.0, 
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
     print(
-        f"\nThe video: {video}\nThe figure: {report}/figure_2.png\n\nThe same with your own videos:\n"
+        f"\nThe video: {video}\nThe report: {report}/report.html\n\nThe same with your own videos:\n"
         "  s2v prepare  --videos FOLDER --out clips/mine\n"
         "  s2v train    --clips clips/mine --out runs/mine\n"
         "  s2v evaluate --checkpoint runs/mine --clips clips/mine --out reports/mine\n"

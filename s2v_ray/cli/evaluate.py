@@ -11,7 +11,7 @@ def evaluate(
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
         clips: what s2v prepare wrote.
-        out: the folder for report.json and the figures.
+        out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
         device: auto, cpu or cuda.
         seed: of the wrong sounds and of the bootstrap.
@@ -20,7 +20,7 @@ def evaluate(
 
     from s2v_ray.cli.device import choose_device
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
-    from s2v_ray.evaluation.report import table
+    from s2v_ray.evaluation.table import judge_sentence, table
     from s2v_ray.media.storage import absolute
     from s2v_ray.training.progress import ProgressBar
 
@@ -35,6 +35,7 @@ def evaluate(
             show=lambda done, total: show(done / total, f"{done} of {total} clips"),
         )
     Console(width=None if Console().is_terminal else 120).print(table(report))
-    print(f"Wrote {out}/report.json, {out}/figure_2.png and {out}/motion.png")
+    print(judge_sentence(report))
+    print(f"Look at {out}/report.html; the figures and videos on it, and report.json, lie beside it.")
     print(f"Next: s2v generate --checkpoint {checkpoint} --image PICTURE --sound SOUND --out video.mp4")
     return report

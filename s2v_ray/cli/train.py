@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING
 from s2v_ray.config import Config, UserError, load_config
 
 if TYPE_CHECKING:
-    from s2v_ray.training.loop import Saved, Stop
-    from s2v_ray.training.workers import Workers
+    from s2v_ray.clips.settings import ClipSettings
+    from s2v_ray.cluster.train import WorkerLoop
 
 
 def train(
     *,
-    clips: str,
     out: str,
+    clips: str = "",
+    videos: tuple[str, ...] = (),
     config: str = "tiny",
     steps: int | None = None,
     minutes: float | None = None,
@@ -30,11 +32,13 @@ def train(
     dry_run: bool = False,
     settings: tuple[str, ...] = (),
 ) -> None:
-    """Train a model on prepared clips. Ctrl-C saves and stops; the same command goes on.
+    """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command goes on.
 
     Args:
-        clips: what s2v prepare wrote.
         out: the run directory.
+        clips: what s2v prepare wrote.
+        videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
+            spare CPUs decode them while the workers train. It goes on from the beginning of an epoch.
         config: a preset (tiny, paper) or a TOML file.
         steps: how many steps in all, over resumes; by default the preset's (tiny has 100,000).
         minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
@@ -51,6 +55,7 @@ def train(
             --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.cli.device import choose_device
+    from s2v_ray.cli.train_worker import train_here, train_streaming
     from s2v_ray.clips.dataset import read_dataset
     from s2v_ray.media.storage import absolute, is_uri
     from s2v_ray.training.checkpoint import find_checkpoint
@@ -68,13 +73,22 @@ def train(
         "training.frames_per_chunk": frames_per_chunk,
     }
     overrides |= {name: str(value) for name, value in flags.items() if value is not None}
-    clip_settings, description = read_dataset(clips)
-    if not description["complete"]:
-        print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
-    resolved = config_for_clips(load_config(config, overrides), clip_settings)
+    if bool(clips) == bool(videos):
+        raise UserError(
+            "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both."
+        )
+    loaded = load_config(config, overrides)
     run = Path(absolute(out))
-    least, most = worker_range(workers, resolved.training.batch_size)
-    check(resolved, clips, overrides)
+    least, most = worker_range(workers, loaded.training.batch_size)
+    if videos:
+        clip_settings = settings_to_stream(loaded, most if least == most else 0, dry_run)
+    else:
+        clip_settings, description = read_dataset(clips)
+        if not description["complete"]:
+            print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
+        check_clips(clips, overrides)
+    resolved = config_for_clips(loaded, clip_settings)
+    check_model(resolved)
     if dry_run:
         from s2v_ray.cli.dry_run import dry_run as print_dry_run
 
@@ -85,20 +99,39 @@ def train(
     run_device = None if most else choose_device(device)
     open_run(run, resolved)
     start_from = absolute(init_from) if init_from else None
-    loop = partial(train_here, resolved, absolute(clips), run, start_from, skip_damaged)
     if run_device is None:
         from s2v_ray.cluster.train import train_on_workers
 
-        finished = train_on_workers(loop, workers=(least, most), device=device, run=run, max_failures=max_failures)
+        loop: WorkerLoop
+        dataset = None
+        if videos:
+            from s2v_ray.cluster.decode import clip_dataset
+            from s2v_ray.cluster.stream import open_stream
+
+            places = [absolute(video) for video in videos]
+            stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
+            loop = partial(train_streaming, resolved, stream, run, start_from, skip_damaged)
+            dataset = clip_dataset(stream.epoch, stream.videos)
+        else:
+            loop = partial(train_here, resolved, absolute(clips), run, start_from, skip_damaged)
+        finished = train_on_workers(
+            loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
+        )
     else:
         from s2v_ray.training.interrupt import stop_signals
         from s2v_ray.training.workers import Workers
 
         with stop_signals() as stop:
-            finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
+            here = Workers(device=run_device)
+            finished = train_here(
+                resolved, absolute(clips), run, start_from, skip_damaged, here, lambda location, metrics: None, stop
+            )
     if not finished:
         raise KeyboardInterrupt
-    print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{run.name}")
+    if videos:
+        print(f"Next: s2v generate --checkpoint {out} --image PICTURE --sound SOUND --out video.mp4")
+    else:
+        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{run.name}")
 
 
 def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
@@ -117,72 +150,52 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     return low, high
 
 
-def check(config: Config, clips: str, overrides: dict[str, str]) -> None:
-    """Raise UserError before anything is written where the settings don't fit each other or the clips."""
-    from s2v_ray.clips.augmentation import window_frames
+def check_clips(clips: str, overrides: dict[str, str]) -> None:
+    """Raise UserError before anything is written where there is nothing to train on."""
     from s2v_ray.clips.reader import ClipReader
-    from s2v_ray.training.networks import build_networks
 
     fixed = [name for name in overrides if name.startswith("clips.")]
     if fixed:
         raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
     if not len(ClipReader(clips, "train")):
         raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+
+
+def check_model(config: Config) -> None:
+    """Raise UserError before anything is written where the settings don't fit each other or the clips."""
+    from s2v_ray.clips.augmentation import window_frames
+    from s2v_ray.training.networks import build_networks
+
     window_frames(config)
     build_networks(config)
 
 
-def train_here(
-    config: Config,
-    clips: str,
-    run: Path,
-    init_from: str | None,
-    skip_damaged: bool,
-    workers: Workers,
-    saved: Saved,
-    stop: Stop,
-) -> bool:
-    """Train in this process, alone or as one of several workers; False where `stop` ended it."""
-    from s2v_ray.clips.batch import training_batches
-    from s2v_ray.clips.reader import ClipReader
-    from s2v_ray.evaluation.validation import validation
-    from s2v_ray.training.checkpoint import find_checkpoint, load_weights
-    from s2v_ray.training.loop import resume
-    from s2v_ray.training.loop import train as train_loop
-    from s2v_ray.training.progress import ProgressBar
-    from s2v_ray.training.state import new_state
+def settings_to_stream(config: Config, workers: int, dry_run: bool) -> ClipSettings:
+    """How videos are cut: as s2v prepare does by default, at the rates and sizes of the configuration.
 
-    reader = ClipReader(clips, "train")
-    state = new_state(config, workers.device, distributed=workers.world_size > 1)
-    if resume(state, run, reader.fingerprint, skip_damaged=skip_damaged):
-        told = f"Going on from step {state.step}"
-    elif init_from:
-        load_weights(state, find_checkpoint(init_from))
-        told = f"Starting from the weights of {init_from}"
-    else:
-        told = "Starting"
-    workers.check_same_step(state.step)
-    if workers.rank == 0:
-        print(f"{told}; checkpoints, samples and TensorBoard events go to {run}", flush=True)
-    validate = validation(
-        ClipReader(clips, "val"), reader, clips=config.training.validate_clips, resolution=config.data.resolution
-    )
-    place = {"first_step": state.step, "rank": workers.rank, "world_size": workers.world_size}
-    with ProgressBar("training") as bar:
-        finished = train_loop(
-            state,
-            training_batches(reader, config, workers.device, **place),
-            run,
-            validate=validate,
-            show=lambda standing: bar(standing.done, standing.line()),
-            stop=stop,
-            workers=workers,
-            saved=saved,
+    Raises UserError for what streaming can't do, and for rates and sizes that don't fit.
+    """
+    from s2v_ray.clips.pixels import crop_size, stored_size_for
+    from s2v_ray.clips.settings import clip_settings
+    from s2v_ray.media.clock import parse_frame_rate
+
+    if not workers:
+        raise UserError("--videos needs a fixed number of --workers, such as 2; without Ray, prepare the clips first.")
+    if dry_run:
+        raise UserError("--dry-run needs --clips; prepare a few of the videos to try a step on.")
+    clips, resolution = config.clips, config.data.resolution
+    if crop_size(clips.stored_size) < resolution:
+        raise UserError(
+            f"--clips.stored-size is {clips.stored_size}, but --data.resolution {resolution} needs at least "
+            f"{stored_size_for(resolution)}."
         )
-    if finished and workers.rank == 0:
-        score = "" if state.best_score is None else f", best validation score {state.best_score:.3f}"
-        print(f"Trained {state.step} steps in {state.seconds / 60:.1f} minutes{score}: {run}", flush=True)
-    return finished
+    at_rates = clip_settings(
+        clip_seconds=4 * parse_frame_rate(clips.frame_rate).denominator,  # whole frames, to be replaced
+        frame_rate=clips.frame_rate,
+        sample_rate=clips.sample_rate,
+        stored_size=clips.stored_size,
+    )
+    return replace(at_rates, frames=clips.frames)
 
 
 def _name_and_value(setting: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from s2v_ray.clips.augmentation import draw_augmentation, window_frames
 from s2v_ray.clips.order import Draw, EndlessBatches
 from s2v_ray.clips.pixels import crop_size, resize, to_float, wave_to_float
-from s2v_ray.clips.reader import ClipReader
+from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.config import Config
 
 
@@ -30,7 +30,7 @@ class Batch:
     image_frame_BK: Tensor  # which of F are for D_I, int64
     clip_ids: list[str]
     share: float  # of this worker: its clips over the mean number of clips a worker
-    epoch: int  # how often all clips were seen before
+    epoch: int  # how often all clips were seen
 
     def parts(self, count: int) -> list["Batch"]:
         """The batch in up to `count` parts, whose shares sum to its own."""
@@ -54,19 +54,24 @@ class TrainingClips(Dataset[dict[str, Any]]):
         self.reader, self.config = reader, config
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
-        clip, chosen = self.reader[draw.clip], draw_augmentation(draw, self.config)
-        size = crop_size(self.config.clips.stored_size)
-        rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
-        # The input picture is the first frame of the whole clip.
-        shown = np.concatenate([[0], chosen.frames])
-        return {
-            "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
-            "wave": torch.from_numpy(clip.wave.copy()),
-            "frame": torch.from_numpy(chosen.frames),
-            "video_frames": torch.from_numpy(chosen.video_frames),
-            "image_frames": torch.from_numpy(chosen.image_frames),
-            "clip_id": clip.clip_id,
-        }
+        return augmented(self.reader[draw.clip], draw, self.config)
+
+
+def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
+    """What a step sees of a clip, as tensors on the CPU: the crop and the frames that `draw` stands for."""
+    chosen = draw_augmentation(draw, config)
+    size = crop_size(config.clips.stored_size)
+    rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
+    # The input picture is the first frame of the whole clip.
+    shown = np.concatenate([[0], chosen.frames])
+    return {
+        "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
+        "wave": torch.from_numpy(clip.wave.copy()),
+        "frame": torch.from_numpy(chosen.frames),
+        "video_frames": torch.from_numpy(chosen.video_frames),
+        "image_frames": torch.from_numpy(chosen.image_frames),
+        "clip_id": clip.clip_id,
+    }
 
 
 def training_batches(
@@ -107,7 +112,7 @@ def _ignore_interrupt(worker: int) -> None:
 
 
 def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, share: float, epoch: int) -> Batch:
-    """Collated items of `TrainingClips` as a `Batch`: bytes travel, and become floats on the device.
+    """Collated `augmented` clips as a `Batch`: bytes travel, and become floats on the device.
 
     On a GPU this runs beside the step before, on a stream of its own.
     """

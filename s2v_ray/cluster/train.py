@@ -1,16 +1,19 @@
 """Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import ray
 import ray.train
 import torch.distributed
+from ray.data import DataIterator, Dataset
 from ray.train import (
     Checkpoint,
     CheckpointUploadMode,
+    DataConfig,
     FailureConfig,
     RunConfig,
     TrainingFailedError,
@@ -24,24 +27,34 @@ from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.workers import Workers
 
+CLIPS = "clips"  # the name of what `get_dataset_shard` gives a worker
 # What each worker runs.
 WorkerLoop = Callable[[Workers, Saved, Stop], Any]
 
 _CPUS_A_WORKER = 1.0
 _SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
 _LEAST_CPUS_A_WORKER = 0.1
+_CPUS_TO_DECODE = 1.0  # at least, beside the workers
 _STOP_FILE = "stop"
 # Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
 _RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
 
-def train_on_workers(loop: WorkerLoop, *, workers: tuple[int, int], device: str, run: Path, max_failures: int) -> bool:
+def train_on_workers(
+    loop: WorkerLoop,
+    *,
+    workers: tuple[int, int],
+    device: str,
+    run: Path,
+    max_failures: int,
+    clips: Dataset | None = None,
+) -> bool:
     """Run `loop` on processes with a process group between them; False where a signal stopped it.
 
     `workers` are the least and the most: where the cluster shrinks or grows, Ray starts them again in another number.
     `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs where there are enough. A worker
     that dies makes Ray start all of them again, up to `max_failures` times. Each start goes on from the run's last
-    checkpoint.
+    checkpoint. `clips` are made while they train, and shared by them: each has a shard called CLIPS.
 
     Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
     raises as such.
@@ -51,7 +64,9 @@ def train_on_workers(loop: WorkerLoop, *, workers: tuple[int, int], device: str,
     trainer = TorchTrainer(
         _on_worker,
         train_loop_config={"loop": loop, "run": str(run)},
-        scaling_config=scaling(workers, device, ray.cluster_resources()),
+        datasets={} if clips is None else {CLIPS: clips},
+        dataset_config=WholeShards(),
+        scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(
             name=run.name, storage_path=str(run.parent), failure_config=FailureConfig(max_failures=max_failures)
@@ -71,8 +86,17 @@ def train_on_workers(loop: WorkerLoop, *, workers: tuple[int, int], device: str,
 
 def _fit(trainer: TorchTrainer, run: Path) -> bool:
     """Train to the end, or until a signal comes, of which the workers learn by a file in the run directory."""
-    with stop_signals() as stop, ThreadPoolExecutor(1) as thread:
-        training: Future[Any] = thread.submit(trainer.fit)
+    training: Future[Any] = Future()
+
+    def fit() -> None:
+        try:
+            training.set_result(trainer.fit())
+        except BaseException as error:
+            training.set_exception(error)
+
+    with stop_signals() as stop:
+        # A daemon, so that a second signal ends the program without waiting for the training to end.
+        Thread(target=fit, daemon=True).start()
         while not wait([training], timeout=0.5).done:
             if stop():
                 (run / _STOP_FILE).touch()
@@ -98,10 +122,23 @@ def _on_worker(config: dict[str, Any]) -> None:
     config["loop"](workers, saved, stop_file.exists)
 
 
-def scaling(workers: tuple[int, int], device: str, resources: Mapping[str, float]) -> ScalingConfig:
+class WholeShards(DataConfig):
+    """Splits a data set over the workers without dropping any of it: shards may differ in length."""
+
+    def configure(
+        self, datasets: dict[str, Dataset], world_size: int, worker_handles: Any, worker_node_ids: Any, **_: Any
+    ) -> list[dict[str, DataIterator]]:
+        """The shards by name, for each worker."""
+        shards = {name: dataset.streaming_split(world_size, equal=False) for name, dataset in datasets.items()}
+        return [{name: split[rank] for name, split in shards.items()} for rank in range(world_size)]
+
+
+def scaling(
+    workers: tuple[int, int], device: str, resources: Mapping[str, float], *, decoding: bool = False
+) -> ScalingConfig:
     """What to ask of a cluster of these `resources`: a CPU each, or an equal part where it has fewer CPUs than workers.
 
-    Raises UserError where it can't hold the least number of workers.
+    With `decoding`, a CPU is left to it. Raises UserError where the cluster can't hold the least number of workers.
     """
     least, most = workers
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
@@ -110,14 +147,16 @@ def scaling(workers: tuple[int, int], device: str, resources: Mapping[str, float
             f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
             f"{int(gpus)}, more nodes, or --device cpu."
         )
-    if cpus < _LEAST_CPUS_A_WORKER * least:
+    reserved, told = (_CPUS_TO_DECODE, f" and {_CPUS_TO_DECODE:g} to decode videos") if decoding else (0.0, "")
+    if cpus - reserved < _LEAST_CPUS_A_WORKER * least:
         raise UserError(
-            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs, but the cluster has {cpus:g}; use fewer."
+            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs{told}, but the cluster has {cpus:g}; "
+            f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}."
         )
     return ScalingConfig(
         num_workers=least if least == most else workers,
         use_gpu=device != "cpu" and gpus >= least,
-        resources_per_worker={"CPU": min(_CPUS_A_WORKER, cpus / least)},
+        resources_per_worker={"CPU": min(_CPUS_A_WORKER, (cpus - reserved) / least)},
         elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
     )
 

@@ -33,7 +33,11 @@ def load_config(name: str, overrides: Mapping[str, str] | None = None) -> Config
 def override(config: Config, dotted: str, text: str) -> Config:
     """`config` with the one setting `dotted` ("optim.generator-lr", dashes or underscores) read from `text`."""
     section, _, key = dotted.replace("-", "_").partition(".")
-    return _merge(config, {section: {key: _parse_value(text)}}, where=f"--{dotted}")
+    kinds = {field.name: field.type for field in fields(getattr(config, section, config))}
+    value = _parse_value(text)
+    if kinds.get(key) is str and not isinstance(value, str):
+        value = text  # a rational as text, which may look like a number
+    return _merge(config, {section: {key: value}}, where=f"--{dotted}")
 
 
 def config_from_dict(values: Mapping[str, Any], where: str) -> Config:

@@ -1,7 +1,10 @@
-"""A model's videos of real clips beside their controls: another clip's sound, the frozen picture, the real video."""
+"""A model's videos of real clips beside their controls.
+
+They are: other clips' sounds, the clip's own sound shifted in time, the frozen picture, the real video.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,9 +14,15 @@ from s2v_ray.clips.pixels import centre_crop, to_bytes, to_float, wave_to_float
 from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.models.sound_to_video import SoundToVideo
 
-MODEL, WRONG, FROZEN, REAL = "model", "wrong sound", "frozen picture", "real video"
-CONTROLS = (MODEL, WRONG, FROZEN, REAL)
+MODEL, WRONG, SHIFTED, FROZEN, REAL = "model", "wrong sound", "shifted sound", "frozen picture", "real video"
+CONTROLS = (MODEL, WRONG, SHIFTED, FROZEN, REAL)
 WRONG_SOUNDS = 8
+# A shift is no shorter, nor, as sounds go round, leaves less.
+_LEAST_SHIFT = 0.125  # of the clip: half a second of four
+_SMOOTHED = 0.075  # of the clip: 9 of 120 frames
+_SEAM_SECONDS = 0.005
+_SILENCE = 1e-7  # the power of -70 dB
+_STEADY_DB = 0.01
 
 Judge = Callable[[Tensor, Tensor], dict[str, float | None]]
 
@@ -26,6 +35,14 @@ class ClipVideos:
     real: Tensor
     model: Tensor
     wrong: list[Tensor]  # with the sounds of other sources
+    shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
+    frame_rate: float = 30.0
+    sample_rate: int = 44100
+
+    @property
+    def sound(self) -> Tensor:
+        """The clip's own sound [S], in [-1, 1]."""
+        return wave_to_float(torch.from_numpy(self.clip.wave.copy()))
 
     @property
     def frozen(self) -> Tensor:
@@ -39,9 +56,15 @@ class ClipVideos:
 
 
 def clip_videos(
-    model: SoundToVideo, reader: ClipReader, number: int, others: Sequence[np.ndarray], resolution: int
+    model: SoundToVideo,
+    reader: ClipReader,
+    number: int,
+    others: Sequence[np.ndarray],
+    resolution: int,
+    *,
+    shifted: bool = True,
 ) -> ClipVideos:
-    """What the model makes of a clip's first frame with the clip's own sound, and with those of `others`."""
+    """What the model makes of a clip's first frame with the clip's own sound, with it shifted, and with `others`."""
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)
     device = next(model.parameters()).device
@@ -51,8 +74,18 @@ def clip_videos(
         video_TCHW = model(real[:1].to(device), wave_1S)[0]
         return to_float(to_bytes(video_TCHW)).cpu()
 
+    sample_rate = reader.settings.sample_rate
+    moved = [shifted_sound(clip.wave, len(real), sample_rate)] if shifted else []
     with torch.no_grad():
-        return ClipVideos(clip, real, make(clip.wave), [make(wave) for wave in others])
+        return ClipVideos(
+            clip,
+            real,
+            make(clip.wave),
+            [make(wave) for wave in others],
+            [make(wave) for wave in moved],
+            frame_rate=float(reader.settings.rate),
+            sample_rate=sample_rate,
+        )
 
 
 def wrong_sounds(
@@ -70,11 +103,54 @@ def wrong_sounds(
     return sounds
 
 
+def shifted_sound(wave: np.ndarray, frames: int, sample_rate: int) -> np.ndarray:
+    """A clip's sound, int16 [S], `telling_nothing_shift` frames later; what leaves at the end enters at the start."""
+    shift = telling_nothing_shift(envelope_autocorrelation(wave, frames))
+    # Where end and start meet, both are faded: a click would be an event.
+    fade = min(round(_SEAM_SECONDS * sample_rate), len(wave) // 2)
+    ramp = (np.arange(fade) + 0.5) / fade
+    gain = np.ones(len(wave))
+    gain[:fade], gain[len(wave) - fade :] = ramp, ramp[::-1]
+    return np.roll((wave * gain).astype(np.int16), shift * (len(wave) // frames))
+
+
+def envelope_autocorrelation(wave: np.ndarray, frames: int) -> np.ndarray:
+    """How the loudness of a sound, int16 [S], correlates with itself when it goes round by d frames, [frames].
+
+    Loudness is in dB a frame, smoothed over a thirteenth of the clip, so that peaks are as wide as the movements
+    around an event. The autocorrelation is 1 for d = 0 and has mean 0 but for a constant; 0 throughout, where the
+    loudness never changes.
+    """
+    power = np.square(wave.reshape(frames, -1) / 32768.0).mean(1)
+    loudness = 10 * np.log10(power + _SILENCE)
+    width = max(1, round(_SMOOTHED * frames))
+    box = np.zeros(frames)
+    box[:width] = 1 / width
+    spectrum = np.fft.rfft(loudness) * np.fft.rfft(box)
+    spectrum[0] = 0
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2, n=frames)
+    flat = correlation[0] <= frames * _STEADY_DB**2
+    return np.zeros(frames) if flat else correlation / correlation[0]
+
+
+def telling_nothing_shift(autocorrelation: np.ndarray) -> int:
+    """The shift in frames, an eighth of the clip or more from none, at which the autocorrelation is nearest to zero.
+
+    Away from its peaks, where a repeated sound would fit again, and from its troughs, where it would fit worse than
+    by chance. Of equal ones the middle one of the clip.
+    """
+    frames = len(autocorrelation)
+    least = max(1, round(_LEAST_SHIFT * frames))
+    shifts = sorted(range(least, frames - least + 1), key=lambda shift: abs(shift - frames / 2))
+    return min(shifts, key=lambda shift: round(abs(float(autocorrelation[shift])), 6))
+
+
 def measure(videos: ClipVideos, judge: Judge) -> dict[str, dict[str, float | None]]:
     """What `judge` says of a clip's video and of its controls; what it says of wrong sounds is averaged."""
     return {
         MODEL: judge(videos.model, videos.real),
         WRONG: _mean([judge(video, videos.real) for video in videos.wrong]),
+        SHIFTED: _mean([judge(video, videos.real) for video in videos.shifted]),
         FROZEN: judge(videos.frozen, videos.real),
         REAL: judge(videos.real, videos.real),
     }

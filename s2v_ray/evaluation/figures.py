@@ -1,6 +1,8 @@
 """Pictures for people: the paper's Figure 2, and how the motion follows the sound."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,6 +160,32 @@ def motion_curves(
     figure.align_ylabels()
     if title:
         figure.suptitle(title, fontsize=10, color=_INK, x=0.015, ha="left", parse_math=False)
+    _save(figure, path)
+
+
+def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, Any] | None]]) -> None:
+    """Write a PNG of the two headlines, the model's beside its controls', with intervals over sources.
+
+    `scores` are a report's: by metric and control, each a mean with `low` and `high`, or None.
+    """
+    figure = Figure((7.2, 2.4), dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("motion_correlation", "motion_explained"), strict=True):
+        for place, (control, score) in enumerate(reversed(list(scores[name].items()))):
+            if score is None:
+                continue
+            colour = ORANGE if control == "model" else _WRONG
+            low, high = (score[end] if score[end] is not None else score["mean"] for end in ("low", "high"))
+            axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round", alpha=0.5)
+            axes.plot(score["mean"], place, "o", color=colour, markersize=6)
+            above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7}
+            axes.annotate(_signed(score["mean"]), (score["mean"], place), **above)
+        axes.set_yticks(range(len(scores[name])), list(scores[name])[::-1])
+        axes.set_ylim(-0.6, len(scores[name]) - 0.3)
+        axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=0)
+        axes.set_title(name.replace("_", " "), fontsize=9, color=_INK, loc="left")
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        _restrain(axes)
     _save(figure, path)
 
 

@@ -7,38 +7,90 @@ from typing import Any
 from torch import Tensor
 
 from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MODEL, REAL, WRONG, ClipVideos, mean, measure
+from s2v_ray.evaluation.judge import SyncJudge, taken_for_matched
+from s2v_ray.metrics.av_align import av_align
+from s2v_ray.metrics.beat_alignment import beat_alignment
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.metrics.checks import checked_video
+from s2v_ray.metrics.colour import colour_error
+from s2v_ray.metrics.flicker import flicker
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.lag import lag_frames
+from s2v_ray.metrics.motion import motion_peaks, moving_mask
 from s2v_ray.metrics.motion_correlation import motion_correlation
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
+from s2v_ray.metrics.onset_f1 import onset_f1
+from s2v_ray.metrics.peaks import sound_onsets
 from s2v_ray.metrics.psnr import psnr
+from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.ssim import ssim
+from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
 
 _ERROR, _DEAF_ERROR = "squared_error", "deaf_error"
 
+Scores = dict[str, float | None]
 
-def judge_motion(video: Tensor, real: Tensor) -> dict[str, float | None]:
+
+def judge_motion(video: Tensor, real: Tensor) -> Scores:
     """The two headlines' ingredients."""
     return {"motion_correlation": motion_correlation(video, real), _ERROR: squared_error(video, real)}
 
 
-def judge_appearance(video: Tensor, real: Tensor) -> dict[str, float | None]:
-    """Appearance, and the lag."""
-    lag = lag_frames(video, real)
-    return {
+def judge_timing(video: Tensor, videos: ClipVideos, onsets: list[int], sync_judge: SyncJudge | None) -> Scores:
+    """Whether it moves when it should, by the real video and by the clip's own sound, which has these onsets."""
+    lag, moves = lag_frames(video, videos.real), motion_peaks(video)
+    scores: Scores = {
         "lag_frames": None if lag is None else lag.frames,
+        "onset_f1": onset_f1(video, videos.real, frame_rate=videos.frame_rate),
+        "av_align": av_align(moves, onsets),
+        "beat_alignment": beat_alignment(moves, onsets),
+    }
+    if sync_judge is not None:
+        taken = taken_for_matched(sync_judge, video, videos.clip.wave, videos.sample_rate)
+        scores["sync_judge"] = float(taken)
+    return scores
+
+
+def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor) -> Scores:
+    """How it looks: over everything, over what moves, and over what doesn't."""
+    return {
         "l1": l1(video, real),
+        "l1_moving": l1(video, real, where_HW=moving_HW),
         "psnr": psnr(video, real),
+        "psnr_moving": psnr(video, real, where_HW=moving_HW),
         "ssim": ssim(video, real),
+        "ssim_moving": ssim(video, real, where_HW=moving_HW),
+        "appearance_error": l1(video, real, where_HW=~moving_HW),
+        "colour_error": colour_error(video, real),
+        "flicker": flicker(video, still_HW=~moving_HW),
+        "sharpness": sharpness(video, real, where_HW=moving_HW),
+        "temporal_spectrum_distance": temporal_spectrum_distance(video, real),
     }
 
 
-def score_clip(videos: ClipVideos, *, appearance: bool = True) -> dict[str, Any]:
-    """All that sums and means over a source need of one of its clips."""
+def score_clip(videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJudge | None = None) -> dict[str, Any]:
+    """All that sums and means over a source need of one of its clips.
+
+    Without `appearance` only the headlines' ingredients; without `sync_judge` all but its score, which is 1 where it
+    takes the video for matched and 0 where not.
+    """
+    # Converted once, not by every metric.
+    videos = replace(
+        videos,
+        real=checked_video("real", videos.real),
+        model=checked_video("model", videos.model),
+        wrong=[checked_video("wrong", video) for video in videos.wrong],
+        shifted=[checked_video("shifted", video) for video in videos.shifted],
+    )
     scores = measure(videos, judge_motion)
     if appearance:  # it hardly depends on which wrong sound it was, and takes its time
-        for control, values in measure(replace(videos, wrong=videos.wrong[:1]), judge_appearance).items():
+        moving_HW = moving_mask(videos.real)
+        onsets = sound_onsets(videos.sound, frames=len(videos.real), sample_rate=videos.sample_rate)
+
+        def judge_rest(video: Tensor, real: Tensor) -> Scores:
+            return judge_timing(video, videos, onsets, sync_judge) | judge_appearance(video, real, moving_HW)
+
+        for control, values in measure(replace(videos, wrong=videos.wrong[:1]), judge_rest).items():
             scores[control].update(values)
     return {
         "source": videos.clip.source,

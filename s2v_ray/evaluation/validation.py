@@ -28,7 +28,7 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
         made = []
         for number in numbers:
             others = wrong_sounds(reader, more, number, count=_WRONG_SOUNDS, seed=_SEED)
-            made.append(clip_videos(model, reader, number, others, resolution))
+            made.append(clip_videos(model, reader, number, others, resolution, shifted=False))
         sources = score_sources([score_clip(videos, appearance=False) for videos in made])
         metrics = {
             name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))

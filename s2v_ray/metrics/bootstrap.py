@@ -36,7 +36,6 @@ def interval(values_per_source: Sequence[float], *, seed: int, resamples: int = 
     mean = float(values.mean())
     if values.size == 1:
         return Interval(mean, None, None, 1)
-    generator = np.random.default_rng(seed)
-    means = [generator.choice(values, values.size).mean() for _ in range(resamples)]
+    means = np.random.default_rng(seed).choice(values, (resamples, values.size)).mean(1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean, float(low), float(high), values.size)

@@ -38,3 +38,12 @@ def checked_pair(generated_TCHW: Tensor, real_TCHW: Tensor, *, least_frames: int
         checked_video("generated_TCHW", generated_TCHW, least_frames=least_frames),
         checked_video("real_TCHW", real_TCHW, least_frames=least_frames),
     )
+
+
+def checked_mask(where_HW: Tensor, video_TCHW: Tensor) -> Tensor:
+    """The mask on the CPU. Raises ValueError unless it is bool and of the size of the video's frames."""
+    if where_HW.dtype != torch.bool or where_HW.shape != video_TCHW.shape[-2:]:
+        raise ValueError(
+            f"where_HW is {where_HW.dtype} {tuple(where_HW.shape)}; it must be bool {tuple(video_TCHW.shape[-2:])}."
+        )
+    return where_HW.to("cpu")

@@ -1,8 +1,16 @@
-"""How much a video moves, frame by frame."""
+"""How much a video moves, when, and where."""
 
+import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_video
+from s2v_ray.metrics.peaks import peaks
+
+# A motion energy that varies no more than this over time is flat. Rounding pixels to float32, all alike in the
+# worst case, makes an even motion vary by up to half of it.
+FLAT = torch.finfo(torch.float32).eps
+# Of [-1, 1]: six of 255 levels, above the noise of a coder or a camera, below all but the faintest movement.
+MOVING = 0.05
 
 
 def motion_energy(video_TCHW: Tensor) -> Tensor:
@@ -13,4 +21,20 @@ def motion_energy(video_TCHW: Tensor) -> Tensor:
     Raises ValueError for any other input.
     """
     video_TCHW = checked_video("video_TCHW", video_TCHW, least_frames=2)
-    return video_TCHW.diff(dim=0).abs().mean(dim=(1, 2, 3))
+    return video_TCHW.diff(dim=0).abs_().mean(dim=(1, 2, 3))
+
+
+def motion_peaks(video_TCHW: Tensor) -> list[int]:
+    """The frames that start where motion energy peaks. Input as for `motion_energy`."""
+    return [place + 1 for place in peaks(motion_energy(video_TCHW), flat=FLAT)]
+
+
+def moving_mask(real_TCHW: Tensor) -> Tensor:
+    """What moves, bool [H, W]: pixels whose standard deviation over time, the root of the channels' mean variance,
+    is above 0.05 (six of 255 levels).
+
+    The video is float in [-1, 1], [T, C, H, W]. Raises ValueError for any other input.
+    """
+    real_TCHW = checked_video("real_TCHW", real_TCHW)
+    variance_CHW = real_TCHW.square().mean(0) - real_TCHW.mean(0).square()
+    return variance_CHW.mean(0) > MOVING**2

@@ -1,14 +1,9 @@
 """Headline 1: does the video move when it should?"""
 
-import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair
-from s2v_ray.metrics.motion import motion_energy
-
-# A motion energy that varies no more than this over time is flat. Rounding pixels to float32, all alike in the
-# worst case, makes an even motion vary by up to half of it.
-_FLAT = torch.finfo(torch.float32).eps
+from s2v_ray.metrics.motion import FLAT, motion_energy
 
 
 def motion_correlation(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
@@ -25,6 +20,6 @@ def pearson(a_T: Tensor, b_T: Tensor) -> float | None:
     """Pearson's correlation of two curves of motion energy, or None where one of them is flat."""
     a_T, b_T = a_T - a_T.mean(), b_T - b_T.mean()
     a_std, b_std = a_T.square().mean().sqrt(), b_T.square().mean().sqrt()
-    if min(a_std, b_std) <= _FLAT:
+    if min(a_std, b_std) <= FLAT:
         return None
     return ((a_T * b_T).mean() / (a_std * b_std)).clamp(-1, 1).item()

@@ -27,6 +27,10 @@ class Workers:
         sums = self._reduce(list(values.values()), ReduceOp.SUM)
         return {name: value / self.world_size for name, value in zip(values, sums, strict=True)}
 
+    def sum(self, *counts: int) -> tuple[int, ...]:
+        """The sum of each over the workers."""
+        return tuple(int(total) for total in self._reduce([float(count) for count in counts], ReduceOp.SUM))
+
     def least(self, value: float) -> float:
         """The least that one of the workers has."""
         return -self._reduce([-value], ReduceOp.MAX)[0]

@@ -1,0 +1,87 @@
+"""Straight from videos: Ray Data cuts them into clips on spare CPUs while the workers train.
+
+An epoch is every video once. Which clip a worker sees when is a function of the seed, the epoch, and the number of
+workers.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ray
+import ray.train
+from ray.actor import ActorHandle
+
+from s2v_ray.clips.dataset import read_records, read_same_dataset, write_dataset
+from s2v_ray.clips.plan import Plan, plan
+from s2v_ray.clips.prepare import prepare_source, record_crash
+from s2v_ray.clips.settings import ClipSettings
+from s2v_ray.cluster.decode import Epoch
+from s2v_ray.cluster.ingest import run_in_parallel
+from s2v_ray.cluster.start import connect
+from s2v_ray.cluster.train import scaling
+from s2v_ray.config import Config, UserError
+from s2v_ray.media.storage import exists, join
+
+_SOUNDS = 5  # videos that a validation wants at least: it compares with the sounds of four others
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """Videos to train on: what the workers know of them."""
+
+    epoch: ActorHandle  # an `Epoch`
+    videos: int
+    fingerprint: str
+    held_out: str  # clips of a few videos of the split `val`, prepared
+
+
+def open_stream(
+    videos: list[str], settings: ClipSettings, config: Config, run: Path, *, workers: tuple[int, int], device: str
+) -> VideoStream:
+    """Find the videos, see that the cluster can both train and decode, and prepare the clips to validate on.
+
+    Raises UserError where either can't be.
+    """
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # of a cluster started here: not a line for every epoch
+    connect()
+    scaling(workers, device, ray.cluster_resources(), decoding=True)
+    planned = plan(videos, str(run), Path(videos[0]).resolve().stem, settings)
+    jobs = [job for job in planned.jobs if job.split == "train"]
+    if not jobs:
+        raise UserError(f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
+    held_out = str(run / "validation_clips")
+    _prepare_held_out(planned, settings, held_out, config.training.validate_clips)
+    names = "\n".join([settings.fingerprint, *(job.source.name for job in jobs)])
+    return VideoStream(
+        Epoch.remote(jobs, config.training.seed),  # type: ignore[attr-defined]
+        len(jobs),
+        hashlib.sha256(names.encode()).hexdigest()[:16],
+        held_out,
+    )
+
+
+def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: int) -> None:
+    """Prepare up to `count` videos of the split `val`, and of `train` what these lack in other sounds."""
+    held_out = [job for job in planned.jobs if job.split == "val"][:count]
+    more = [job for job in planned.jobs if job.split == "train"][: max(0, _SOUNDS - len(held_out))]
+    if exists(join(clips, "dataset.json")):
+        read_same_dataset(clips, settings, planned.jobs[0].domain)
+    done = read_records(clips)
+    left = {
+        job.source.name: replace(job, out=clips)
+        for job in ([*held_out, *more] if held_out else [])
+        if job.source.name not in done
+    }
+    if left:
+        print(f"Preparing clips of {len(held_out)} videos to validate on", flush=True)
+    for name, _ in run_in_parallel(prepare_source, list(left.values())):
+        del left[name]
+    for job in left.values():
+        record_crash(job)
+    content = write_dataset(
+        clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
+    )
+    if not content["counts"]["splits"]["val"]["clips"]:
+        print("No clip fell into the split 'val', so no best checkpoint is chosen; more videos mend it.", flush=True)

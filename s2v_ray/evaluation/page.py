@@ -1,0 +1,150 @@
+"""`report.html`: everything an evaluation found, in one file that opens from disk and needs no network.
+
+Names come from strangers' files, so every text is escaped, and the page may load nothing but what it carries.
+"""
+
+import base64
+from html import escape
+from string import Template
+from typing import Any
+
+from s2v_ray.config import config_from_dict, config_to_toml
+from s2v_ray.evaluation.controls import CONTROLS, MODEL, WRONG
+from s2v_ray.evaluation.examples import FIGURES, VIDEOS
+from s2v_ray.evaluation.table import GROUPS, cells, judge_sentence, title
+from s2v_ray.media.storage import Location, exists, join, read_bytes
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --faint: #888; --ours: #f28c1b; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
+figure { margin: 0; } figcaption { color: var(--faint); font-size: .85rem; }
+.videos { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 1rem 0; }
+.ours figcaption { color: var(--ours); font-weight: 600; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+td, th { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+td:first-child, th:first-child { text-align: left; }
+th[colspan] { padding-top: 1rem; }
+pre { font-size: .8rem; overflow-x: auto; }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+$headline
+<figure><img src="$figure" alt="Motion correlation and motion explained of the model and its controls"></figure>
+<h2>Look and listen</h2>
+<p>The best, the median and the worst clip by motion correlation. In the strips, the sound stands over the input picture
+(green), what the model made of the two (orange) and the real video (red).</p>
+$examples
+<h2>All scores</h2>
+<p>$caption.</p>
+<div class="scroll"><table>$table</table></div>
+<p>$judge</p>
+<h2>Settings</h2>
+<details><summary>$checkpoint, step $step</summary><pre>$settings</pre></details>
+$card
+</body>
+</html>
+""")
+
+
+def report_page(report: dict[str, Any], out: Location) -> str:
+    """The page of a report whose figures and videos lie in `out`; the clips' own card is on it where there is one."""
+    config = config_from_dict(report["config"], "the report")
+    return _PAGE.substitute(
+        title=escape(f"{report['checkpoint']} on {report['clips']}"),
+        headline="".join(f"<p>{escape(sentence)}</p>" for sentence in headline(report)),
+        figure=_data("image/png", join(out, "headline.png")),
+        examples="".join(_example(name, example, out) for name, example in report["examples"].items()),
+        caption=escape(title(report)),
+        table=_table(report),
+        judge=escape(judge_sentence(report)),
+        checkpoint=escape(report["checkpoint"]),
+        step=report["step"],
+        settings=escape(config_to_toml(config)),
+        card=_card(report["clips"]),
+    )
+
+
+def headline(report: dict[str, Any]) -> list[str]:
+    """What the scores say, in sentences."""
+    scores, sources = report["scores"], report["counts"]["sources"]
+    right, wrong = (scores["motion_correlation"][control]["mean"] for control in (MODEL, WRONG))
+    gap = scores["right_minus_wrong"][MODEL]
+    told = [
+        f"With its own sound, a video moves when the real one does with a correlation of {right:.2f}; with another "
+        f"source's sound it is {wrong:.2f}. {_verdict(gap, sources)}"
+    ]
+    explained, lag = scores["motion_explained"][MODEL], scores["lag_frames"][MODEL]
+    if explained:
+        told.append(f"The sound explains {100 * explained['mean']:.0f} % of where and how things move.")
+    if lag:
+        frames = abs(lag["mean"])
+        told.append(
+            "The motion comes in time with the sound."
+            if frames <= 1
+            else f"The motion comes {frames:.1f} frames too {'late' if lag['mean'] > 0 else 'early'}."
+        )
+    appearance = scores["appearance_error"][MODEL]
+    if appearance:
+        told.append(f"Where nothing moves, pixels are off by {100 * appearance['mean']:.1f} % of their range.")
+    return told
+
+
+def _verdict(gap: dict[str, Any] | None, sources: int) -> str:
+    if gap is None or gap["low"] is None:
+        return f"{sources} source is too few to say whether the sound does it."
+    if gap["low"] > 0:
+        return f"So it is the sound that does it: {gap['mean']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}] apart."
+    return "These are too close to say that the sound does it."
+
+
+def _example(name: str, example: dict[str, Any], out: Location) -> str:
+    correlation = example["scores"][MODEL]["motion_correlation"]
+    videos = "".join(
+        f'<figure class="{"ours" if kind == "model" else kind}">'
+        f'<video controls loop preload="auto" src="{_data("video/mp4", join(out, f"{name}_{kind}.mp4"))}"></video>'
+        f"<figcaption>{escape(told)}</figcaption></figure>"
+        for kind, told in VIDEOS.items()
+        if exists(join(out, f"{name}_{kind}.mp4"))
+    )
+    figures = "".join(
+        f'<figure><img src="{_data("image/png", join(out, f"{name}_{file}"))}" alt="{escape(name)} clip"></figure>'
+        for file in FIGURES
+    )
+    told = f"The {name} clip: {example['source']}, motion correlation {correlation or 0:.2f}"
+    return f'<h3>{escape(told)}</h3><div class="videos">{videos}</div>{figures}'
+
+
+def _table(report: dict[str, Any]) -> str:
+    rows = ["<tr><th></th>" + "".join(f"<th>{escape(control)}</th>" for control in CONTROLS) + "</tr>"]
+    for group in GROUPS:
+        rows.append(f'<tr><th colspan="{len(CONTROLS) + 1}">{escape(group.label)}</th></tr>')
+        for row in group.rows:
+            numbers = "".join(f"<td>{escape(cell)}</td>" for cell in cells(report, row))
+            rows.append(f"<tr><td>{escape(row.label)}</td>{numbers}</tr>")
+    return "\n".join(rows)
+
+
+def _card(clips: str) -> str:
+    text, picture = join(clips, "card.md"), join(clips, "card.png")
+    if not (exists(text) and exists(picture)):
+        return ""
+    told = escape(read_bytes(text).decode(errors="replace"))
+    image = _data("image/png", picture)
+    return f'<h2>The clips</h2><figure><img src="{image}" alt="The data card"></figure><pre>{told}</pre>'
+
+
+def _data(kind: str, location: Location) -> str:
+    return f"data:{kind};base64,{base64.b64encode(read_bytes(location)).decode()}"

@@ -1,0 +1,36 @@
+"""Is the video as sharp as the real one?"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from s2v_ray.metrics.checks import checked_mask, checked_pair
+
+# Of [-1, 1]: a picture with less is flat.
+_FLAT = 1e-4
+
+
+def sharpness(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = None) -> float | None:
+    """log2 of the generated video's mean gradient over the real one's: 0 for the real video, -1 for half of it.
+
+    The gradient is √(∂x² + ∂y²) of differences to the next pixel right and below, meaned over frames, channels and
+    pixels. `where_HW`, bool, picks the pixels, such as `moving_mask`: what stands still, a model copies from its
+    picture. None where it picks none, or either video has no gradients there.
+    Videos [T, C, H, W] float in [-1, 1], H and W at least 2. Raises ValueError for any other input.
+    """
+    generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
+    height, width = real_TCHW.shape[-2:]
+    if min(height, width) < 2:
+        raise ValueError(f"Frames are {height}x{width}; gradients need at least 2x2.")
+    where = checked_mask(where_HW, real_TCHW) if where_HW is not None else torch.ones(height, width, dtype=torch.bool)
+    where = where[:-1, :-1]
+    if not where.any():
+        return None
+    generated, real = (_mean_gradient(video, where) for video in (generated_TCHW, real_TCHW))
+    return math.log2(generated / real) if min(generated, real) > _FLAT else None
+
+
+def _mean_gradient(video_TCHW: Tensor, where_HW: Tensor) -> float:
+    right, below = video_TCHW.diff(dim=-1)[..., :-1, :], video_TCHW.diff(dim=-2)[..., :-1]
+    return torch.hypot(right[..., where_HW], below[..., where_HW]).mean().item()
