@@ -190,7 +190,7 @@ def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, 
 
 
 def _signed(correlation: float) -> str:
-    return f"{correlation:.2f}".replace("-", "−")
+    return f"{correlation:z.2f}".replace("-", "−")
 
 
 def _check_sound(wave_S: Tensor, sample_rate: int, frames: int, frame_rate: Fraction) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from s2v_ray.config import config_from_dict, config_to_toml
 from s2v_ray.evaluation.controls import CONTROLS, MODEL, WRONG
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
-from s2v_ray.evaluation.table import GROUPS, cells, judge_sentence, title
+from s2v_ray.evaluation.table import GROUPS, cells, judge_sentence, signed, title
 from s2v_ray.media.storage import Location, exists, join, read_bytes
 
 _PAGE = Template("""<!doctype html>
@@ -83,8 +83,8 @@ def headline(report: dict[str, Any]) -> list[str]:
     right, wrong = (scores["motion_correlation"][control]["mean"] for control in (MODEL, WRONG))
     gap = scores["right_minus_wrong"][MODEL]
     told = [
-        f"With its own sound, a video moves when the real one does with a correlation of {right:.2f}; with another "
-        f"source's sound it is {wrong:.2f}. {_verdict(gap, sources)}"
+        f"With its own sound, a video moves when the real one does with a correlation of {signed(right)}; with "
+        f"another source's sound it is {signed(wrong)}. {_verdict(gap, sources)}"
     ]
     explained, lag = scores["motion_explained"][MODEL], scores["lag_frames"][MODEL]
     if explained:
@@ -123,7 +123,7 @@ def _example(name: str, example: dict[str, Any], out: Location) -> str:
         f'<figure><img src="{_data("image/png", join(out, f"{name}_{file}"))}" alt="{escape(name)} clip"></figure>'
         for file in FIGURES
     )
-    told = f"The {name} clip: {example['source']}, motion correlation {correlation or 0:.2f}"
+    told = f"The {name} clip: {example['source']}, motion correlation {signed(correlation or 0)}"
     return f'<h3>{escape(told)}</h3><div class="videos">{videos}</div>{figures}'
 
 

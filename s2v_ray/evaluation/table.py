@@ -72,12 +72,17 @@ def cells(report: dict[str, Any], row: Row) -> Iterator[str]:
         if score is None:
             yield "–"
             continue
-        text = f"{score['mean']:.{row.digits}f}"
+        text = signed(score["mean"], row.digits)
         if control == MODEL and score["low"] is not None:
-            text += f" [{score['low']:.{row.digits}f}, {score['high']:.{row.digits}f}]"
+            text += f" [{signed(score['low'], row.digits)}, {signed(score['high'], row.digits)}]"
         if score["count"] < report["counts"]["sources"]:
             text += f" of {score['count']}"
-        yield text.replace("-", "−")
+        yield text
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign, and no sign where it rounds to zero."""
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def title(report: dict[str, Any]) -> str:
