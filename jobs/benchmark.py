@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import prepare
+from benchmarks import prepare, train
 
-BENCHMARKS = {"prepare": prepare}
+BENCHMARKS = {"prepare": prepare, "train": train}
 
 
 def main() -> None:

@@ -1,0 +1,176 @@
+"""The same GAN in the ways of pix2pix and MoCoGAN: the honest baselines of `benchmark.py train`.
+
+Both encode the picture and concatenate the skips for every frame (pix2pix, Isola et al. 2017). pix2pix runs the
+generator once for both updates. MoCoGAN (Tulyakov et al. 2018) runs it again for its own, and gives real and fake to
+each discriminator separately.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+
+from s2v_ray.clips.batch import Batch
+from s2v_ray.config import Config
+from s2v_ray.models.generator import Generator, UpBlock
+from s2v_ray.training.networks import build_networks
+
+
+class ConcatenatingUpBlock(nn.Module):
+    """An `UpBlock` of the same weights as one transposed convolution over concat(x, skip)."""
+
+    def __init__(self, block: UpBlock) -> None:
+        super().__init__()
+        weight = torch.cat([block.over_x.weight, block.over_skip.weight])
+        self.over_both = nn.ConvTranspose2d(weight.shape[0], weight.shape[1], 4, stride=2, padding=1)
+        self.over_both.load_state_dict({"weight": weight, "bias": block.over_x.bias})
+        self.norm, self.film, self.last = copy.deepcopy(block.norm), copy.deepcopy(block.film), block.last
+
+    def forward(self, x_NCHW: Tensor, skip_NCHW: Tensor, sound_ND: Tensor) -> Tensor:
+        """N maps and as many skips."""
+        x = self.norm(self.over_both(torch.cat([x_NCHW, skip_NCHW], dim=1)))
+        if self.film is not None:
+            scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
+            x = x * (1 + scale) + shift
+        return x if self.last else functional.leaky_relu(x, 0.2)
+
+
+class FrameByFrameGenerator(nn.Module):
+    """A `Generator` of the same weights to which each frame is a sample of its own."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.down = copy.deepcopy(generator.down)
+        self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in generator.up)
+        self.residual = generator.residual
+
+    def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
+        picture_NCHW = picture_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
+        sound_ND = sound_BTD.flatten(0, 1)
+        skips = [picture_NCHW]
+        for block in self.down:
+            skips.append(block(skips[-1]))
+        x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
+        for block, skip in zip(self.up, reversed(skips[1:]), strict=True):
+            x = block(x, skip, sound_ND)
+        made_NCHW = picture_NCHW + x if self.residual else torch.tanh(x)
+        return made_NCHW.unflatten(0, sound_BTD.shape[:2])
+
+
+@dataclass(frozen=True)
+class NaiveGan:
+    """The networks of a configuration, with the weights that our training would start from."""
+
+    config: Config
+    sound_encoder: nn.Module
+    generator: nn.Module
+    image_discriminator: nn.Module
+    video_discriminator: nn.Module
+    optimizers: dict[str, Optimizer]
+
+    def fake(self, batch: Batch) -> Tensor:
+        """The frames of a batch, [B, F, 3, H, W]."""
+        features_BTD = self.sound_encoder(batch.wave_BS).take_along_dim(batch.frame_BF.unsqueeze(-1), dim=1)
+        return self.generator(batch.picture_BCHW, features_BTD)
+
+
+def naive_gan(config: Config) -> NaiveGan:
+    """The naive twin of the training's first state."""
+    networks, optim = build_networks(config), config.optim
+    generator = FrameByFrameGenerator(networks.sound_to_video.generator)
+    trained = {
+        "generator": (nn.ModuleList([networks.sound_to_video.sound_encoder, generator]), optim.generator_lr),
+        "image": (networks.image_discriminator, optim.image_discriminator_lr),
+        "video": (networks.video_discriminator, optim.video_discriminator_lr),
+    }
+    optimizers: dict[str, Optimizer] = {
+        name: Adam(network.parameters(), lr=rate, betas=(optim.beta1, optim.beta2))
+        for name, (network, rate) in trained.items()
+    }
+    return NaiveGan(
+        config,
+        networks.sound_to_video.sound_encoder,
+        generator,
+        networks.image_discriminator,
+        networks.video_discriminator,
+        optimizers,
+    )
+
+
+def pix2pix_step(gan: NaiveGan, batch: Batch) -> dict[str, float]:
+    """One generator run for both updates; real and fake together through each discriminator. Returns the losses."""
+
+    def judge(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        real_logits, fake_logits = network(torch.cat([real, fake])).chunk(2)
+        return real_logits, fake_logits
+
+    fake_BFCHW = gan.fake(batch)
+    losses = _update_discriminators(gan, batch, fake_BFCHW, judge)
+    return losses | _update_generator(gan, batch, fake_BFCHW)
+
+
+def mocogan_step(gan: NaiveGan, batch: Batch) -> dict[str, float]:
+    """The generator run again for its own update; real and fake apart. Returns the losses."""
+
+    def judge(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        return network(real), network(fake)
+
+    losses = _update_discriminators(gan, batch, gan.fake(batch), judge)
+    return losses | _update_generator(gan, batch, gan.fake(batch))
+
+
+def _update_discriminators(
+    gan: NaiveGan, batch: Batch, fake_BFCHW: Tensor, judge: Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
+) -> dict[str, float]:
+    losses = {}
+    real, fake = _images(batch.video_BFCHW, batch), _images(fake_BFCHW.detach(), batch)
+    losses["image_discriminator"] = _descend(gan, "image", _judged(*judge(gan.image_discriminator, real, fake)))
+    real, fake = _windows(batch.video_BFCHW, batch), _windows(fake_BFCHW.detach(), batch)
+    losses["video_discriminator"] = _descend(gan, "video", _judged(*judge(gan.video_discriminator, real, fake)))
+    return losses
+
+
+def _update_generator(gan: NaiveGan, batch: Batch, fake_BFCHW: Tensor) -> dict[str, float]:
+    settings = gan.config.loss
+    distance = functional.l1_loss if settings.reconstruction == "l1" else functional.mse_loss
+    reconstruction = distance(fake_BFCHW, batch.video_BFCHW)
+    judges = nn.ModuleList([gan.image_discriminator, gan.video_discriminator]).requires_grad_(False)
+    total = (
+        settings.adversarial_image_weight * _fooled(gan.image_discriminator(_images(fake_BFCHW, batch)))
+        + settings.adversarial_video_weight * _fooled(gan.video_discriminator(_windows(fake_BFCHW, batch)))
+        + settings.reconstruction_weight * reconstruction
+    )
+    loss = _descend(gan, "generator", total)
+    judges.requires_grad_(True)
+    return {"generator": loss, "reconstruction": reconstruction.item()}
+
+
+def _descend(gan: NaiveGan, name: str, loss: Tensor) -> float:
+    gan.optimizers[name].zero_grad()
+    loss.backward()
+    gan.optimizers[name].step()
+    return loss.item()
+
+
+def _judged(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    ones, zeros = torch.ones_like(real_logits), torch.zeros_like(fake_logits)
+    cross_entropy = functional.binary_cross_entropy_with_logits
+    return cross_entropy(real_logits, ones) + cross_entropy(fake_logits, zeros)
+
+
+def _fooled(fake_logits: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
+
+
+def _images(video_BFCHW: Tensor, batch: Batch) -> Tensor:
+    return torch.cat([video[frames] for video, frames in zip(video_BFCHW, batch.image_frame_BK, strict=True)])
+
+
+def _windows(video_BFCHW: Tensor, batch: Batch) -> Tensor:
+    return torch.stack([video[frames] for video, frames in zip(video_BFCHW, batch.video_frame_BT, strict=True)])

@@ -1,0 +1,44 @@
+"""What the training benchmarks train on: made-up clips, a preset's settings for them, and batches of both."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from s2v_ray.cli.prepare import prepare
+from s2v_ray.clips.batch import Batch, training_batches
+from s2v_ray.clips.dataset import read_dataset
+from s2v_ray.clips.reader import ClipReader
+from s2v_ray.config import Config, load_config
+from s2v_ray.media.synth.write import synthesize
+from s2v_ray.training.run import config_for_clips
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Settings and the clips that they are for."""
+
+    config: Config
+    reader: ClipReader
+
+    def batches(self, count: int) -> list[Batch]:
+        """The first batches of a training, read in this process."""
+        return list(islice(training_batches(self.reader, self.config, CPU), count))
+
+
+def case(preset: str, clips: str, **settings: object) -> Case:
+    """A preset for some clips, with dotted `settings` (as `training__batch_size`) on top."""
+    overrides = {name.replace("__", "."): str(value) for name, value in settings.items()}
+    config = config_for_clips(load_config(preset, overrides), read_dataset(clips)[0])
+    return Case(config, ClipReader(clips, "train"))
+
+
+def make_clips(folder: Path, *, sources: int = 6, stored_size: int = 72) -> str:
+    """Prepared clips of made-up fireworks, four of four seconds from each source."""
+    videos, clips = folder / "videos", folder / "clips"
+    synthesize("fireworks", videos, sources=sources, seed=0, seconds=6.0, size=max(96, stored_size))
+    prepare(out=str(clips), videos=(str(videos),), stored_size=stored_size, local=True)
+    return str(clips)

@@ -1,0 +1,47 @@
+"""How long a step waits for its clips, and how fast clips come when nothing else happens."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.measuring import Ratio, alternate
+from benchmarks.train_case import CPU, Case
+from s2v_ray.clips.batch import training_batches
+from s2v_ray.training.state import new_state
+from s2v_ray.training.step import train_step
+
+
+def waiting(name: str, trained: Case, steps: int) -> Ratio:
+    """Median seconds that a step waits for its batch, of its whole duration. The first step does not count."""
+    state = new_state(trained.config, CPU)
+    waits, steps_seconds = [], []
+    batches = training_batches(trained.reader, trained.config, CPU)
+    for _ in range(steps + 1):
+        begin = time.perf_counter()
+        batch = next(batches)
+        came = time.perf_counter()
+        train_step(state, batch)
+        waits.append(came - begin)
+        steps_seconds.append(time.perf_counter() - begin)
+    waited, step = statistics.median(waits[1:]), statistics.median(steps_seconds[1:])
+    return Ratio(f"{name}: waiting for data, seconds of a step", waited, step)
+
+
+def feed(name: str, trained: Case, clips: str, repeats: int) -> Iterator[Ratio]:
+    """Clips per second of the feed alone against a raw read of the same files' bytes."""
+    count, size = len(trained.reader), trained.config.training.batch_size
+    paths = sorted(Path(clips).glob("split=train/*.parquet"))
+    batches = training_batches(trained.reader, trained.config, CPU)
+
+    def drain() -> None:
+        for _ in itertools.islice(batches, -(-count // size)):
+            pass
+
+    def read() -> None:
+        for path in paths:
+            path.read_bytes()
+
+    drained, raw = alternate([drain, read], repeats)
+    yield Ratio(f"{name}: clips per second of the feed alone, against a raw read", count / drained, count / raw)
