@@ -1,6 +1,7 @@
 """Training through faults: whatever dies, the run goes on from its last checkpoint and ends with the same weights."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,17 +94,20 @@ def first_checkpoint_of(process: subprocess.Popen, run: Path) -> None:
 def test_a_killed_driver_goes_on_by_the_same_command(small_clips, small_model, tmp_path, workers):
     run = tmp_path / "run"
     command = train_command(small_clips, small_model, run, "--workers", workers, "--training.loader-workers", "0")
-    with subprocess.Popen([*command, "--steps", "100000"], start_new_session=True) as process:
+    hidden = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--steps", "100000"], start_new_session=True, **hidden) as process:
         first_checkpoint_of(process, run)
         os.killpg(process.pid, signal.SIGKILL)
+    # Ray's workers may outlive their driver by a moment, and by a checkpoint.
     killed_at = int(str(last_checkpoint(run))[-8:])
-    last_step = str(killed_at + 4)
+    last_step = str(killed_at + 30)
     again = subprocess.run([*command, "--steps", last_step], capture_output=True, text=True, check=True)
-    assert f"Going on from step {killed_at}" in again.stdout
+    going_on = re.search(r"Going on from step (\d+)", again.stdout)
+    assert going_on
+    assert int(going_on[1]) >= killed_at
     whole = tmp_path / "whole"
-    subprocess.run(
-        train_command(small_clips, small_model, whole, "--workers", workers, "--steps", last_step), check=True
-    )
+    command = train_command(small_clips, small_model, whole, "--workers", workers, "--steps", last_step)
+    subprocess.run(command, capture_output=True, check=True)
     assert_close(weights(run), weights(whole), 1e-6 if int(workers) else 0)
 
 

@@ -3,11 +3,6 @@
 import logging
 import os
 
-# Ray reads these when it is imported: no phoning home, and no advice that a user of s2v can't act on.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-
 import ray
 
 

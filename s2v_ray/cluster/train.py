@@ -14,12 +14,10 @@ from ray.train import (
     Checkpoint,
     CheckpointUploadMode,
     DataConfig,
-    FailureConfig,
-    RunConfig,
     TrainingFailedError,
 )
 from ray.train.torch import TorchTrainer, get_device
-from ray.train.v2.api.config import ScalingConfig
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
@@ -68,8 +66,11 @@ def train_on_workers(
         dataset_config=WholeShards(),
         scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
-        run_config=RunConfig(
-            name=run.name, storage_path=str(run.parent), failure_config=FailureConfig(max_failures=max_failures)
+        run_config=RunConfig(  # type: ignore[arg-type]
+            name=run.name,
+            storage_path=str(run.parent),
+            failure_config=FailureConfig(max_failures=max_failures),
+            logging_config=LoggingConfig(log_level="ERROR"),
         ),
     )
     _clean(run)
