@@ -19,7 +19,7 @@ class ImageDiscriminator(nn.Module):
         for before, after in zip((3, *channels[:-1]), channels, strict=True):
             layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
             layers += [_norm(after)] if before != 3 else []
-            layers.append(nn.LeakyReLU(_SLOPE))
+            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))
 
     def forward(self, frames_NCHW: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class VideoDiscriminator(nn.Module):
         for before, after in zip((3, *channels[:-1]), channels, strict=True):
             layers.append(nn.Conv3d(before, after, (3, 4, 4), stride=(1, 2, 2), padding=1))
             layers += [_norm(after)] if before != 3 else []
-            layers.append(nn.LeakyReLU(_SLOPE))
+            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, 3, padding=1))
 
     def forward(self, video_BTCHW: Tensor) -> Tensor:

@@ -36,13 +36,13 @@ class UpBlock(nn.Module):
 
     def forward(self, x_NCHW: Tensor, skip_BCHW: Tensor, sound_ND: Tensor) -> Tensor:
         """N = B·T maps, frames of a clip together; B skips."""
-        skip_B1CHW = self.over_skip(skip_BCHW).unsqueeze(1)
-        x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)) + skip_B1CHW
+        # In place, for memory: no gradient needs what a convolution gave.
+        x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)).add_(self.over_skip(skip_BCHW).unsqueeze(1))
         x = self.norm(x_BTCHW.flatten(0, 1))
         if self.film is not None:
             scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
             x = x * (1 + scale) + shift
-        return x if self.last else functional.leaky_relu(x, _SLOPE)
+        return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=True)
 
 
 class Generator(nn.Module):
@@ -66,7 +66,7 @@ class Generator(nn.Module):
             nn.Sequential(
                 nn.Conv2d(inputs[level], channels[level], 4, stride=2, padding=1),
                 norm(channels[level], sizes[level + 1]) if level else nn.Identity(),
-                nn.LeakyReLU(_SLOPE),
+                nn.LeakyReLU(_SLOPE, inplace=True),
             )
             for level in range(depth)
         )

@@ -251,10 +251,11 @@ def _put_moments(state: TrainingState, tensors: dict[str, Tensor]) -> None:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             value = tensors.get(f"{network}.{parameter_name}.{key}")
             if value is not None:
-                # As Adam itself keeps them: the moments laid out as the parameter, the count where it computes.
-                fused = optimizer.param_groups[0]["fused"]
-                moment = torch.empty_like(parameter).copy_(value) if key != "step" else value
-                optimizer.state[parameter][key] = moment.to(parameter.device) if fused else moment
+                # As Adam itself keeps them: on the parameter's device, the moments laid out as it is.
+                count = key == "step"
+                optimizer.state[parameter][key] = (
+                    value.to(parameter.device) if count else torch.empty_like(parameter).copy_(value)
+                )
 
 
 def _parameters(state: TrainingState) -> list[tuple[str, str, nn.Parameter, Optimizer]]:
