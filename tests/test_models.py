@@ -138,7 +138,7 @@ def test_no_network_couples_the_samples_of_a_batch():
     video = torch.rand(3, 4, 3, 32, 32)
     for judge, clips in (
         (ImageDiscriminator(channels=(8, 16)), video[:, 0]),
-        (VideoDiscriminator(channels=(8, 16)), video),
+        (VideoDiscriminator(channels=(8, 16), frames=5), video),
     ):
         assert torch.allclose(judge(clips)[:1], judge(clips[:1]), atol=1e-6)
         assert judge(clips).shape[0] == 3
@@ -153,4 +153,4 @@ def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\[N, 3, H, W\]"):
         ImageDiscriminator(channels=(4,))(torch.zeros(1, 2, 3, 8, 8))
     with pytest.raises(ValueError, match=r"\[B, T, 3, H, W\]"):
-        VideoDiscriminator(channels=(4,))(torch.zeros(1, 3, 4, 8, 8))
+        VideoDiscriminator(channels=(4,), frames=3)(torch.zeros(1, 3, 4, 8, 8))

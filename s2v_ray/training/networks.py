@@ -73,5 +73,5 @@ def build_networks(config: Config) -> Networks:
         return Networks(
             build_sound_to_video(config),
             ImageDiscriminator(channels=config.image_discriminator.channels),
-            VideoDiscriminator(channels=config.video_discriminator.channels),
+            VideoDiscriminator(channels=config.video_discriminator.channels, frames=config.video_discriminator.frames),
         )
