@@ -72,7 +72,9 @@ class NaiveGenerator(nn.Module):
         for number, block in enumerate(self.generator.up):
             both = torch.cat([x, skips[-1 - number]], dim=1)
             weight = torch.cat([block.over_x.weight, block.over_skip.weight], dim=0)
-            x = block.norm(functional.conv_transpose2d(both, weight, block.over_x.bias, stride=2, padding=1))
+            x = block.norm(
+                functional.conv_transpose2d(both, weight, block.over_x.bias, stride=2, padding=block.over_x.padding)
+            )
             if block.film is not None:
                 scale, shift = block.film(sound_ND).chunk(2, dim=1)
                 x = x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]

@@ -27,7 +27,8 @@ class ConcatenatingUpBlock(nn.Module):
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
         weight = torch.cat([block.over_x.weight, block.over_skip.weight])
-        self.over_both = nn.ConvTranspose2d(weight.shape[0], weight.shape[1], 4, stride=2, padding=1)
+        size, padding = weight.shape[2], block.over_x.padding[0]
+        self.over_both = nn.ConvTranspose2d(weight.shape[0], weight.shape[1], size, stride=2, padding=int(padding))
         self.over_both.load_state_dict({"weight": weight, "bias": block.over_x.bias})
         self.norm, self.film, self.last = copy.deepcopy(block.norm), copy.deepcopy(block.film), block.last
 

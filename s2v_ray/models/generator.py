@@ -5,6 +5,8 @@ concat(x, skip) is the sum of one over x, once a frame, and one over the skip, o
 the same function as encoding and concatenating for every frame, at a fraction of the work.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +23,11 @@ def norm(channels: int, size: int) -> nn.Module:
     return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
 
 
+def halving(size: int) -> dict[str, Any]:
+    """A convolution between maps of `size` and half of it. Between 2x2 and 1x1, most of a kernel of 4 meets padding."""
+    return {"kernel_size": 4, "stride": 2, "padding": 1} if size > 2 else {"kernel_size": 2, "stride": 2}
+
+
 class UpBlock(nn.Module):
     """Double a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound."""
 
@@ -28,8 +35,8 @@ class UpBlock(nn.Module):
         self, x_channels: int, skip_channels: int, out_channels: int, *, out_size: int, sound_features: int, last: bool
     ) -> None:
         super().__init__()
-        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, 4, stride=2, padding=1)
-        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, 4, stride=2, padding=1, bias=False)
+        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, **halving(out_size))
+        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, **halving(out_size), bias=False)
         self.norm = nn.Identity() if last else norm(out_channels, out_size)
         self.film = nn.Linear(sound_features, 2 * out_channels) if sound_features else None
         self.last = last
@@ -64,7 +71,7 @@ class Generator(nn.Module):
         sizes = [resolution // 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(inputs[level], channels[level], 4, stride=2, padding=1),
+                nn.Conv2d(inputs[level], channels[level], **halving(sizes[level])),
                 norm(channels[level], sizes[level + 1]) if level else nn.Identity(),
                 nn.LeakyReLU(_SLOPE, inplace=True),
             )
