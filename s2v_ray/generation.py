@@ -12,7 +12,7 @@ from torch import Tensor
 from s2v_ray.clips.pixels import centre_crop, to_bytes, wave_to_float
 from s2v_ray.config import Config, UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.encode import AAC_SAMPLE_RATES, write_video
+from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.picture import read_picture
 from s2v_ray.media.sound import read_sound
 from s2v_ray.models.sound_to_video import SoundToVideo
@@ -20,7 +20,6 @@ from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 _FRAMES_AT_ONCE = 64
 _WINDOWS_AT_ONCE = 8
-_COMMON_SAMPLE_RATE = 48000
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def generate(
     picture_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
     wave = read_sound(sound, config.clips.sample_rate)
     # A model of a rate that AAC lacks hears at its own, and the file carries a common one.
-    sample_rate = config.clips.sample_rate if config.clips.sample_rate in AAC_SAMPLE_RATES else _COMMON_SAMPLE_RATE
+    sample_rate = config.clips.sample_rate if config.clips.sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE
     heard = wave if sample_rate == config.clips.sample_rate else read_sound(sound, sample_rate)
     rate = Fraction(config.clips.frame_rate)
     length = -(-len(wave) // samples_per_frame(config.clips.sample_rate, rate))

@@ -37,6 +37,12 @@ def shared_clips() -> Path:
 
 
 @pytest.fixture(scope="session")
+def formats(shared_clips: Path) -> Path:
+    """Of these, one of each kind of file."""
+    return shared_clips / "formats"
+
+
+@pytest.fixture(scope="session")
 def small_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six made-up videos of 1.6 s."""
     folder = tmp_path_factory.mktemp("videos")

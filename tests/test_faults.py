@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import small_config
 
-from s2v_ray.cli.train_worker import train_here
+from s2v_ray.cli.train_worker import clip_feed, train_here
 from s2v_ray.config import Config
 from s2v_ray.training.checkpoint import checkpoints, last_checkpoint, load_model
 from s2v_ray.training.run import open_run
@@ -48,7 +48,7 @@ def _loop(at_step, config, clips, run, workers, saved, stop):
         at_step(workers, steps)
         return asked()
 
-    return train_here(config, clips, run, None, False, workers, saved, stop_after)
+    return train_here(config, partial(clip_feed, clips), run, None, False, workers, saved, stop_after)
 
 
 def kill_once(flag: Path, rank: int, step: int, workers: Workers, steps: int) -> None:

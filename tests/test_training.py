@@ -24,6 +24,7 @@ from s2v_ray.losses import discriminator_loss
 from s2v_ray.media.probe import probe
 from s2v_ray.media.storage import read_bytes
 from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.training.health import naming_memory_settings
 from s2v_ray.training.loop import Standing, Validation, resume, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.state import TrainingState, new_state
@@ -198,8 +199,20 @@ def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_c
         state.networks.image_discriminator.layers[-1].weight.zero_()
         state.networks.image_discriminator.layers[-1].bias.fill_(3.0)
     batches = training_batches(ClipReader(str(small_clips), "train"), config, CPU)
-    with pytest.raises(UserError, match=r"image_discriminator has collapsed: from step 1 to 30 .* checkpoint is none"):
+    with pytest.raises(
+        UserError,
+        match=r"has collapsed: from step 1 to 30 .*clips [0-9a-f]{20}.* that is none",
+    ):
         train(state, batches, tmp_path)
+
+
+def test_out_of_memory_names_the_settings_that_help():
+    with pytest.raises(UserError, match=r"not enough memory.*--training\.frames-per-chunk"), naming_memory_settings():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(UserError, match="not enough memory"), naming_memory_settings():
+        torch.empty(2**60)  # more than any machine has
+    with pytest.raises(RuntimeError, match="another"), naming_memory_settings():
+        raise RuntimeError("another fault stays what it is")
 
 
 def test_a_step_fits_a_batch_when_it_is_repeated(small_clips):

@@ -11,7 +11,6 @@ from s2v_ray.config import Config, UserError, load_config
 
 if TYPE_CHECKING:
     from s2v_ray.clips.settings import ClipSettings
-    from s2v_ray.cluster.train import WorkerLoop
 
 
 def train(
@@ -55,7 +54,7 @@ def train(
             --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.cli.device import choose_device
-    from s2v_ray.cli.train_worker import train_here, train_streaming
+    from s2v_ray.cli.train_worker import clip_feed, train_here, video_feed
     from s2v_ray.clips.dataset import read_dataset
     from s2v_ray.media.storage import absolute, is_uri
     from s2v_ray.training.checkpoint import find_checkpoint
@@ -98,22 +97,21 @@ def train(
         find_checkpoint(init_from)
     run_device = None if most else choose_device(device)
     open_run(run, resolved)
-    start_from = absolute(init_from) if init_from else None
+    dataset = None
+    if videos:
+        from s2v_ray.cluster.decode import clip_dataset
+        from s2v_ray.cluster.stream import open_stream
+
+        places = [absolute(video) for video in videos]
+        stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
+        dataset = clip_dataset(stream.epoch, stream.videos)
+        feed_of = partial(video_feed, stream, run)
+    else:
+        feed_of = partial(clip_feed, absolute(clips))
+    loop = partial(train_here, resolved, feed_of, run, absolute(init_from) if init_from else None, skip_damaged)
     if run_device is None:
         from s2v_ray.cluster.train import train_on_workers
 
-        loop: WorkerLoop
-        dataset = None
-        if videos:
-            from s2v_ray.cluster.decode import clip_dataset
-            from s2v_ray.cluster.stream import open_stream
-
-            places = [absolute(video) for video in videos]
-            stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
-            loop = partial(train_streaming, resolved, stream, run, start_from, skip_damaged)
-            dataset = clip_dataset(stream.epoch, stream.videos)
-        else:
-            loop = partial(train_here, resolved, absolute(clips), run, start_from, skip_damaged)
         finished = train_on_workers(
             loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
         )
@@ -122,10 +120,7 @@ def train(
         from s2v_ray.training.workers import Workers
 
         with stop_signals() as stop:
-            here = Workers(device=run_device)
-            finished = train_here(
-                resolved, absolute(clips), run, start_from, skip_damaged, here, lambda location, metrics: None, stop
-            )
+            finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
     if not finished:
         raise KeyboardInterrupt
     if videos:

@@ -27,17 +27,8 @@ class Feed:
     by_epoch: bool = False  # whether an unfinished epoch is begun again at a resume
 
 
-def train_here(
-    config: Config,
-    clips: str,
-    run: Path,
-    init_from: str | None,
-    skip_damaged: bool,
-    workers: Workers,
-    saved: Saved,
-    stop: Stop,
-) -> bool:
-    """Train on prepared clips, alone or as one of several workers; False where `stop` ended it."""
+def clip_feed(clips: str, config: Config, workers: Workers) -> Feed:
+    """Prepared clips."""
     from s2v_ray.clips.batch import training_batches
     from s2v_ray.clips.reader import ClipReader
 
@@ -47,28 +38,17 @@ def train_here(
         place = {"first_step": state.step, "rank": workers.rank, "world_size": workers.world_size}
         return training_batches(reader, config, workers.device, **place)
 
-    feed = Feed(reader.fingerprint, _validation(config, clips), batches)
-    return _train(config, feed, run, init_from, skip_damaged, workers, saved, stop)
+    return Feed(reader.fingerprint, _validation(config, clips), batches)
 
 
-def train_streaming(
-    config: Config,
-    stream: VideoStream,
-    run: Path,
-    init_from: str | None,
-    skip_damaged: bool,
-    workers: Workers,
-    saved: Saved,
-    stop: Stop,
-) -> bool:
-    """Train on videos as one of several workers; False where `stop` ended it."""
+def video_feed(stream: VideoStream, run: Path, config: Config, workers: Workers) -> Feed:
+    """Videos that are decoded meanwhile."""
     from s2v_ray.cluster.feed import stream_batches
 
     def batches(state: TrainingState) -> Iterator[Batch]:
         return stream_batches(stream, config, run, workers, first_epoch=state.epoch, first_step=state.step)
 
-    feed = Feed(stream.fingerprint, _validation(config, stream.held_out), batches, by_epoch=True)
-    return _train(config, feed, run, init_from, skip_damaged, workers, saved, stop)
+    return Feed(stream.fingerprint, _validation(config, stream.held_out), batches, by_epoch=True)
 
 
 def _validation(config: Config, clips: str) -> Validate | None:
@@ -79,9 +59,9 @@ def _validation(config: Config, clips: str) -> Validate | None:
     return validation(held_out, more, clips=config.training.validate_clips, resolution=config.data.resolution)
 
 
-def _train(
+def train_here(
     config: Config,
-    feed: Feed,
+    feed_of: Callable[[Config, Workers], Feed],
     run: Path,
     init_from: str | None,
     skip_damaged: bool,
@@ -89,12 +69,14 @@ def _train(
     saved: Saved,
     stop: Stop,
 ) -> bool:
+    """Train in this process, alone or as one of several workers; False where `stop` ended it."""
     from s2v_ray.training.checkpoint import find_checkpoint, load_weights
     from s2v_ray.training.loop import resume
     from s2v_ray.training.loop import train as train_loop
     from s2v_ray.training.progress import ProgressBar
     from s2v_ray.training.state import new_state
 
+    feed = feed_of(config, workers)
     state = new_state(config, workers.device, distributed=workers.world_size > 1)
     if resume(state, run, feed.fingerprint, skip_damaged=skip_damaged):
         told = f"Going on from step {state.step}"

@@ -31,6 +31,21 @@ class Clip:
     wave: np.ndarray
 
 
+CLIP_COLUMNS = ["clip_id", "source", "start_seconds", "frames", "waveform"]
+
+
+def clip_of_row(table: pa.Table, row: int, *, frames: int, stored_size: int) -> Clip:
+    """A row of the columns CLIP_COLUMNS as a clip."""
+    pixels = np.frombuffer(table["frames"][row].as_buffer(), dtype=np.uint8)
+    return Clip(
+        clip_id=table["clip_id"][row].as_py(),
+        source=table["source"][row].as_py(),
+        start_seconds=table["start_seconds"][row].as_py(),
+        frames_THWC=pixels.reshape(frames, stored_size, stored_size, 3),
+        wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
+    )
+
+
 class ClipReader:
     """The clips of some splits of a data set, in the order of their files' names."""
 
@@ -69,17 +84,9 @@ class ClipReader:
 
     def __getitem__(self, number: int) -> Clip:
         location, group, row = self._rows[number]
-        columns = ["clip_id", "source", "start_seconds", "frames", "waveform"]
         # One small row: Arrow's threads would cost more than they bring.
-        table = _open(location).read_row_group(group, columns, use_threads=False)
-        shape = (self.settings.frames, self.settings.stored_size, self.settings.stored_size, 3)
-        return Clip(
-            clip_id=table["clip_id"][row].as_py(),
-            source=table["source"][row].as_py(),
-            start_seconds=table["start_seconds"][row].as_py(),
-            frames_THWC=np.frombuffer(table["frames"][row].as_buffer(), dtype=np.uint8).reshape(shape),
-            wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
-        )
+        table = _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
+        return clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
 
 
 def _files(clips: str, split: str) -> list[str]:

@@ -3,7 +3,6 @@
 Each process that decodes imports this file, so it is kept clear of torch.
 """
 
-import faulthandler
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -18,10 +17,8 @@ from ray.data import Dataset
 
 from s2v_ray.clips.plan import Job
 from s2v_ray.clips.prepare import source_clips
-
-_COLUMNS = ["clip_id", "source", "start_seconds", "frames", "waveform"]
-_MOST_TRIES = 3  # at a video whose decoder takes its process down; Ray Data would try for ever
-_PATIENCE = 2  # times the limit of a source, then a call that never returned is ended with its process
+from s2v_ray.clips.reader import CLIP_COLUMNS
+from s2v_ray.cluster.patience import MOST_TRIES, ending_what_hangs
 
 
 def clip_dataset(epoch: ActorHandle, videos: int) -> Dataset:
@@ -59,7 +56,7 @@ class Epoch:
         """The video at a place; None where its process died too often."""
         job = self.jobs[self.order[place]]
         self.tries[job.source.name] += 1
-        return job if self.tries[job.source.name] <= _MOST_TRIES else None
+        return job if self.tries[job.source.name] <= MOST_TRIES else None
 
     def tell(self, source: str, clips: int, rejects: list[dict[str, Any]]) -> None:
         """Remember what a video gave."""
@@ -83,16 +80,15 @@ def _clips_at(places: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
         return
     rows: list[pa.RecordBatch] = []
     rejects: list[dict[str, Any]] = []
-    faulthandler.dump_traceback_later(_PATIENCE * job.settings.limits.max_source_seconds, exit=True)
     try:
         # All are cut before the first goes on: while nobody takes its clips, a task stands, but its clock goes on.
-        rows += source_clips(job, rejects)
+        with ending_what_hangs(job.settings.limits):
+            rows += source_clips(job, rejects)
     except Exception as error:  # Ray Data would count it among the crashes of decoders
         rejects.append(_reject(job, "failed", f"{type(error).__name__}: {error}"))
-    faulthandler.cancel_dump_traceback_later()
     ray.get(epoch.tell.remote(job.source.name, len(rows), rejects))
     for row in rows:
-        yield pa.Table.from_batches([row]).select(_COLUMNS)
+        yield pa.Table.from_batches([row]).select(CLIP_COLUMNS)
 
 
 def _reject(job: Job, reason: str, detail: str) -> dict[str, Any]:

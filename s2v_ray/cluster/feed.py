@@ -15,10 +15,11 @@ from torch.utils.data import default_collate
 
 from s2v_ray.clips.batch import Batch, augmented, to_device
 from s2v_ray.clips.order import Draw, rank_slice
-from s2v_ray.clips.reader import Clip
+from s2v_ray.clips.reader import Clip, clip_of_row
 from s2v_ray.cluster.stream import VideoStream
 from s2v_ray.cluster.train import CLIPS
 from s2v_ray.config import Config, UserError
+from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.storage import write_bytes
 from s2v_ray.training.workers import Workers
 
@@ -110,7 +111,6 @@ def shuffled(clips: Iterator[Clip], count: int, random: np.random.Generator) -> 
 
 
 def _clips(shard: ray.data.DataIterator, config: Config) -> Iterator[Clip]:
-    shape = _frames_shape(config)
     blocks: Iterable[Any] = shard.iter_batches(
         batch_size=None,  # type: ignore[arg-type]
         batch_format="pyarrow",
@@ -118,20 +118,11 @@ def _clips(shard: ray.data.DataIterator, config: Config) -> Iterator[Clip]:
     )
     for rows in blocks:
         for row in range(rows.num_rows):
-            yield Clip(
-                clip_id=rows["clip_id"][row].as_py(),
-                source=rows["source"][row].as_py(),
-                start_seconds=rows["start_seconds"][row].as_py(),
-                frames_THWC=np.frombuffer(rows["frames"][row].as_buffer(), dtype=np.uint8).reshape(shape),
-                wave=np.frombuffer(rows["waveform"][row].as_buffer(), dtype="<i2"),
-            )
+            yield clip_of_row(rows, row, frames=config.clips.frames, stored_size=config.clips.stored_size)
 
 
 def _blank(config: Config) -> Clip:
-    samples = int(config.clips.frames * config.clips.sample_rate / Fraction(config.clips.frame_rate))
-    return Clip("", "", 0.0, np.zeros(_frames_shape(config), np.uint8), np.zeros(samples, "<i2"))
-
-
-def _frames_shape(config: Config) -> tuple[int, int, int, int]:
     clips = config.clips
-    return clips.frames, clips.stored_size, clips.stored_size, 3
+    samples = clips.frames * samples_per_frame(clips.sample_rate, Fraction(clips.frame_rate))
+    frames_THWC = np.zeros((clips.frames, clips.stored_size, clips.stored_size, 3), np.uint8)
+    return Clip("", "", 0.0, frames_THWC, np.zeros(samples, "<i2"))

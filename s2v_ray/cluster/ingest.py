@@ -1,27 +1,19 @@
 """Preparation as a Ray Data pipeline: one task a source, as many at once as there are cores."""
 
-import faulthandler
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import ray
 
 from s2v_ray.clips.plan import Job
+from s2v_ray.cluster.patience import MOST_TRIES, ending_what_hangs, patience_seconds
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
-
-# Ray Data tries a task whose process dies for ever. A source whose decoder takes its process down is given up after:
-_MOST_TRIES = 3
-# Time is checked between packets. A call into a decoder that never returns is ended, with its process, after so many
-# times the limit of a source; the least leaves time to write down what was found.
-_PATIENCE, _LEAST_PATIENCE_SECONDS = 2, 5.0
 
 
 def run_in_parallel(work: Callable[[Job], int], jobs: list[Job]) -> Iterator[tuple[str, int]]:
@@ -79,18 +71,12 @@ class _Tries:
 
 def _work_or_die(work: Callable[[Job], int], job: Job, tried_seconds: list[float]) -> int | None:
     """What `work` gives; None where nothing more is to be tried. Where it hangs, this process ends."""
-    limit_seconds = _PATIENCE * job.settings.limits.max_source_seconds
-    patience_seconds = min(max(limit_seconds, _LEAST_PATIENCE_SECONDS), threading.TIMEOUT_MAX)
-    if len(tried_seconds) > _MOST_TRIES:
+    limits = job.settings.limits
+    if len(tried_seconds) > MOST_TRIES:
         return None
-    if max(tried_seconds, default=0) >= patience_seconds:
+    if max(tried_seconds, default=0) >= patience_seconds(limits):
         job = replace(job, lost="hung")
-    elif len(tried_seconds) == _MOST_TRIES:
+    elif len(tried_seconds) == MOST_TRIES:
         job = replace(job, lost="crashed")
-    with Path(os.devnull).open("w") as nowhere:
-        # Unlike an alarm in Python, it needs no interpreter lock, which the call that hangs may hold.
-        faulthandler.dump_traceback_later(patience_seconds, exit=True, file=nowhere)
-        try:
-            return work(job)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    with ending_what_hangs(limits):
+        return work(job)

@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from s2v_ray.evaluation.table import signed
 from s2v_ray.media.storage import Location, writing
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.motion import motion_energy
@@ -131,10 +132,10 @@ def motion_curves(
     motion, loudness = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for video, label, style in (
         (real_TCHW, "original", {"color": _INK, "linewidth": 1.5}),
-        (right_TCHW, f"generated, right sound (r = {_signed(right)})", {"color": ORANGE, "linewidth": 1.5}),
+        (right_TCHW, f"generated, right sound (r = {signed(right)})", {"color": ORANGE, "linewidth": 1.5}),
         (
             wrong_TCHW,
-            f"generated, wrong sound (r = {_signed(wrong)})",
+            f"generated, wrong sound (r = {signed(wrong)})",
             {"color": _WRONG, "linewidth": 1.1, "zorder": 1.5},
         ),
     ):
@@ -178,7 +179,7 @@ def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, 
             axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round", alpha=0.5)
             axes.plot(score["mean"], place, "o", color=colour, markersize=6)
             above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7}
-            axes.annotate(_signed(score["mean"]), (score["mean"], place), **above)
+            axes.annotate(signed(score["mean"]), (score["mean"], place), **above)
         axes.set_yticks(range(len(scores[name])), list(scores[name])[::-1])
         axes.set_ylim(-0.6, len(scores[name]) - 0.3)
         axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=0)
@@ -187,10 +188,6 @@ def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, 
             axes.spines[side].set_visible(False)
         _restrain(axes)
     _save(figure, path)
-
-
-def _signed(correlation: float) -> str:
-    return f"{correlation:z.2f}".replace("-", "−")
 
 
 def _check_sound(wave_S: Tensor, sample_rate: int, frames: int, frame_rate: Fraction) -> None:

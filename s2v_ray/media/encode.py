@@ -18,7 +18,7 @@ from s2v_ray.media.storage import writing_path
 # The rates that AAC has (ISO/IEC 14496-3, table 1.18).
 AAC_SAMPLE_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
-_COMMON_SAMPLE_RATE = 48000
+COMMON_SAMPLE_RATE = 48000
 
 _BT709 = 1  # the number of BT.709 among matrices, primaries and transfer curves alike (ITU-T H.273)
 _SOUND_BITS_PER_SECOND = 160_000
@@ -72,9 +72,9 @@ def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
         return wave, sample_rate
     frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
     frame.sample_rate = sample_rate
-    resampler = av.AudioResampler("s16", "mono", _COMMON_SAMPLE_RATE)
+    resampler = av.AudioResampler("s16", "mono", COMMON_SAMPLE_RATE)
     pieces = [piece.to_ndarray()[0] for given in (frame, None) for piece in resampler.resample(given)]
-    return np.concatenate(pieces), _COMMON_SAMPLE_RATE
+    return np.concatenate(pieces), COMMON_SAMPLE_RATE
 
 
 def _encode(

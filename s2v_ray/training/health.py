@@ -43,7 +43,7 @@ class Health:
         broken += [name for name, network in self.state.networks.items() if not all_finite(network)]
         if broken:
             self._refuse_to_go_on(broken, told)
-        self._check_judges(values, told[0][0])
+        self._check_judges(values, told)
         return values
 
     def _refuse_to_go_on(self, broken: list[str], told: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
@@ -58,14 +58,15 @@ class Health:
             "train with lower learning rates into another --out, from that checkpoint by --init-from."
         )
 
-    def _check_judges(self, values: dict[str, float], first_step: int) -> None:
+    def _check_judges(self, values: dict[str, float], told: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
         limit = self.state.config.training.collapse_steps
         for judge, weight in self.state.judges.items():
             if not useless(*(values[name] for name in judge_values(judge))):
                 self.useless_since.pop(judge, None)
                 continue
-            since = self.useless_since.setdefault(judge, first_step)
+            since = self.useless_since.setdefault(judge, told[0][0])
             if limit and self.state.step - since >= limit:
+                clips = ", ".join(self.workers.gather(told[-1][2].clip_ids))
                 good = [
                     location
                     for location, whole in checkpoints(self.run).items()
@@ -73,9 +74,9 @@ class Health:
                 ]
                 raise UserError(
                     f"{judge} has collapsed: from step {since} to {self.state.step} it was sure of everything or said "
-                    f"the same of everything, so it teaches nothing. The last good checkpoint is "
-                    f"{good[-1] if good else 'none'}; lower --optim.{judge.replace('_', '-')}-lr or the weight of its "
-                    f"loss ({weight:g}), or let it be by --training.collapse-steps 0."
+                    f"the same of everything (clips {clips} in the end), so it teaches nothing. The last checkpoint "
+                    f"before that is {good[-1] if good else 'none'}; lower --optim.{judge.replace('_', '-')}-lr or the "
+                    f"weight of its loss ({weight:g}), or let it be by --training.collapse-steps 0."
                 )
 
 
