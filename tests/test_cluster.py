@@ -73,7 +73,7 @@ def test_two_workers_train_as_one_process_does_and_go_on(
     (tmp_path / "clips").symlink_to(small_clips)
     run = tmp_path / "run"
     command = ["train", "--clips", "clips", "--out", "run", "--config", str(small_model), "--workers", "2"]
-    command += ["--max-failures", "0", "--training.save-every-steps", "2"]
+    command += ["--training.save-every-steps", "2"]
     assert main([*command, "--steps", "4"]) == 0
     assert str(last_checkpoint(run)).endswith("step_00000004")
     assert main([*command, "--steps", "8"]) == 0
@@ -87,7 +87,8 @@ def test_two_workers_train_as_one_process_does_and_go_on(
     weights = run / "checkpoints" / "step_00000008" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     assert main([*command, "--steps", "9"]) == 1
-    assert "is damaged: weights.safetensors" in capsys.readouterr().err
+    told = capsys.readouterr().err  # once, although Ray would start the workers again
+    assert told.count("is damaged: weights.safetensors") == told.count("\n") == 1
 
 
 def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):

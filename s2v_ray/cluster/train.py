@@ -1,5 +1,6 @@
 """Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -21,6 +22,7 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 
 from s2v_ray.cluster.start import connect
 from s2v_ray.config import UserError
+from s2v_ray.media.storage import write_bytes
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.workers import Workers
@@ -34,6 +36,7 @@ _SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so o
 _LEAST_CPUS_A_WORKER = 0.1
 _CPUS_TO_DECODE = 1.0  # at least, beside the workers
 _STOP_FILE = "stop"
+_FAILURE_FILE = "failure"  # what a worker raised that no further try would mend
 # Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
 _RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
@@ -70,7 +73,8 @@ def train_on_workers(
             name=run.name,
             storage_path=str(run.parent),
             failure_config=FailureConfig(max_failures=max_failures),
-            logging_config=LoggingConfig(log_level="ERROR"),
+            # What workers raise comes back to us; Ray would print it at each try.
+            logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
     _clean(run)
@@ -102,12 +106,16 @@ def _fit(trainer: TorchTrainer, run: Path) -> bool:
             if stop():
                 (run / _STOP_FILE).touch()
         training.result()
+        if (run / _FAILURE_FILE).exists():
+            raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
         return not stop()
 
 
 def _on_worker(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
-    stop_file = Path(config["run"]) / _STOP_FILE
+    run = Path(config["run"])
+    if (run / _FAILURE_FILE).exists():
+        return
 
     def saved(location: str, metrics: dict[str, float]) -> None:
         """Tell Ray of a checkpoint, which is where it belongs already."""
@@ -120,7 +128,12 @@ def _on_worker(config: dict[str, Any]) -> None:
     # Flags and log lines go by the CPUs, so that they never make a step wait for its GPU.
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
     workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
-    config["loop"](workers, saved, stop_file.exists)
+    try:
+        config["loop"](workers, saved, (run / _STOP_FILE).exists)
+    except UserError as error:
+        with contextlib.suppress(OSError):  # a full disk; then Ray tries again, in vain
+            write_bytes(run / _FAILURE_FILE, str(error).encode())
+        raise
 
 
 class WholeShards(DataConfig):
@@ -163,7 +176,7 @@ def scaling(
 
 
 def _clean(run: Path) -> None:
-    for name in (_STOP_FILE, *_RAY_FILES):
+    for name in (_STOP_FILE, _FAILURE_FILE, *_RAY_FILES):
         (run / name).unlink(missing_ok=True)
 
 
