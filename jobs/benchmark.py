@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import prepare, train
+from benchmarks import prepare, quality, train
 
-BENCHMARKS = {"prepare": prepare, "train": train}
+BENCHMARKS = {"prepare": prepare, "quality": quality, "train": train}
 
 
 def main() -> None:

@@ -56,6 +56,15 @@ def test_scores_of_a_source_worked_out_by_hand():
     assert scores["model"]["right_minus_wrong"] == pytest.approx(gap)
 
 
+def test_events_drawn_again_are_a_control_of_their_own():
+    real, again = blinking([3, 8]), blinking([3, 8], level=0.5)
+    videos = ClipVideos(clip("a"), real, real, [blinking([5, 10])], redrawn=[again])
+    scores = score_sources([score_clip(videos)])[0]["scores"]
+    # Both flashes at half the height: a quarter of the frozen picture's squared error.
+    assert scores["drawn again"]["motion_explained"] == pytest.approx(0.75)
+    assert scores["drawn again"]["motion_correlation"] == pytest.approx(1)
+
+
 def test_timing_and_appearance_of_a_clip_by_hand():
     real = torch.full((12, 3, 16, 16), -1.0)
     real[[3, 8], :, :, :8] = 1.0
@@ -261,7 +270,7 @@ def test_a_judges_accuracy_is_by_source_and_its_score_stands_beside_the_others(s
     model, config, _ = load_model(find_checkpoint(small_run))
     videos = clip_videos(model, test, 0, wrong_sounds(test, train, 0, count=1, seed=0), config.data.resolution)
     scores = score_clip(videos, sync_judge=judge)["scores"]
-    assert {scores[control]["sync_judge"] for control in CONTROLS} <= {0.0, 1.0}
+    assert {scores[control]["sync_judge"] for control in CONTROLS if scores[control]} <= {0.0, 1.0}
     assert scores["frozen picture"]["sync_judge"] == 0
     assert len(videos.shifted) == 1
     assert (videos.frame_rate, videos.sample_rate) == (25.0, 8000)

@@ -4,7 +4,14 @@ from typing import Any
 
 
 def evaluate(
-    *, checkpoint: str, clips: str, out: str, split: str = "test", device: str = "auto", seed: int = 0
+    *,
+    checkpoint: str,
+    clips: str,
+    out: str,
+    split: str = "test",
+    redrawn: str | None = None,
+    device: str = "auto",
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Score a model on held-out videos, beside the real video, the frozen picture and the wrong sound.
 
@@ -13,6 +20,7 @@ def evaluate(
         clips: what s2v prepare wrote.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
+        redrawn: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
         device: auto, cpu or cuda.
         seed: of the wrong sounds and of the bootstrap.
     """
@@ -32,6 +40,7 @@ def evaluate(
             choose_device(device),
             seed=seed,
             split=split,
+            redrawn=redrawn,
             show=lambda done, total: show(done / total, f"{done} of {total} clips"),
         )
     Console(width=None if Console().is_terminal else 120).print(table(report))

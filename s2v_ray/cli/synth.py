@@ -1,7 +1,9 @@
 """`s2v synth`."""
 
 
-def synth(*, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: float = 6.0, size: int = 96) -> None:
+def synth(
+    *, domain: str, out: str, sources: int = 100, seed: int = 0, redraw: int = 0, seconds: float = 6.0, size: int = 96
+) -> None:
     """Make videos with sound, to try everything without any of your own.
 
     Args:
@@ -9,6 +11,7 @@ def synth(*, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: 
         out: the folder for the videos.
         sources: how many videos.
         seed: another seed makes other videos.
+        redraw: another number draws again what neither picture nor sound tells, such as where sparks fly.
         seconds: how long each video lasts.
         size: height and width in pixels, even.
     """
@@ -21,6 +24,7 @@ def synth(*, domain: str, out: str, sources: int = 100, seed: int = 0, seconds: 
             out,
             sources=sources,
             seed=seed,
+            redraw=redraw,
             seconds=seconds,
             size=size,
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),

@@ -1,10 +1,12 @@
 """A model's videos of real clips beside their controls.
 
-They are: other clips' sounds, the clip's own sound shifted in time, the frozen picture, the real video.
+They are: other clips' sounds, the clip's own sound shifted in time, the frozen picture, the real video; and for
+made-up videos, the same events drawn again, with all else that is random in them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,7 +17,8 @@ from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.models.sound_to_video import SoundToVideo
 
 MODEL, WRONG, SHIFTED, FROZEN, REAL = "model", "wrong sound", "shifted sound", "frozen picture", "real video"
-CONTROLS = (MODEL, WRONG, SHIFTED, FROZEN, REAL)
+REDRAWN = "drawn again"
+CONTROLS = (MODEL, WRONG, SHIFTED, FROZEN, REDRAWN, REAL)
 WRONG_SOUNDS = 8
 # A shift is no shorter, nor, as sounds go round, leaves less.
 _LEAST_SHIFT = 0.125  # of the clip: half a second of four
@@ -36,6 +39,7 @@ class ClipVideos:
     model: Tensor
     wrong: list[Tensor]  # with the sounds of other sources
     shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
+    redrawn: list[Tensor] = field(default_factory=list)  # the real one drawn again: one or none
     frame_rate: float = 30.0
     sample_rate: int = 44100
 
@@ -63,8 +67,12 @@ def clip_videos(
     resolution: int,
     *,
     shifted: bool = True,
+    redrawn: Mapping[str, Clip] = MappingProxyType({}),
 ) -> ClipVideos:
-    """What the model makes of a clip's first frame with the clip's own sound, with it shifted, and with `others`."""
+    """What the model makes of a clip's first frame with the clip's own sound, with it shifted, and with `others`.
+
+    `redrawn` are made-up clips drawn again, by their ids.
+    """
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)
     device = next(model.parameters()).device
@@ -83,6 +91,7 @@ def clip_videos(
             make(clip.wave),
             [make(wave) for wave in others],
             [make(wave) for wave in moved],
+            [centre_crop(again.frames_THWC, resolution) for again in filter(None, [redrawn.get(clip.clip_id)])],
             frame_rate=float(reader.settings.rate),
             sample_rate=sample_rate,
         )
@@ -152,6 +161,7 @@ def measure(videos: ClipVideos, judge: Judge) -> dict[str, dict[str, float | Non
         WRONG: _mean([judge(video, videos.real) for video in videos.wrong]),
         SHIFTED: _mean([judge(video, videos.real) for video in videos.shifted]),
         FROZEN: judge(videos.frozen, videos.real),
+        REDRAWN: _mean([judge(video, videos.real) for video in videos.redrawn]),
         REAL: judge(videos.real, videos.real),
     }
 

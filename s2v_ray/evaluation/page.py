@@ -9,9 +9,9 @@ from string import Template
 from typing import Any
 
 from s2v_ray.config import config_from_dict, config_to_toml
-from s2v_ray.evaluation.controls import CONTROLS, MODEL, WRONG
+from s2v_ray.evaluation.controls import MODEL, WRONG
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
-from s2v_ray.evaluation.table import GROUPS, cells, judge_sentence, signed, title
+from s2v_ray.evaluation.table import GROUPS, cells, controls, judge_sentence, signed, title
 from s2v_ray.media.storage import Location, exists, join, read_bytes
 
 _PAGE = Template("""<!doctype html>
@@ -128,9 +128,10 @@ def _example(name: str, example: dict[str, Any], out: Location) -> str:
 
 
 def _table(report: dict[str, Any]) -> str:
-    rows = ["<tr><th></th>" + "".join(f"<th>{escape(control)}</th>" for control in CONTROLS) + "</tr>"]
+    shown = controls(report)
+    rows = ["<tr><th></th>" + "".join(f"<th>{escape(control)}</th>" for control in shown) + "</tr>"]
     for group in GROUPS:
-        rows.append(f'<tr><th colspan="{len(CONTROLS) + 1}">{escape(group.label)}</th></tr>')
+        rows.append(f'<tr><th colspan="{len(shown) + 1}">{escape(group.label)}</th></tr>')
         for row in group.rows:
             numbers = "".join(f"<td>{escape(cell)}</td>" for cell in cells(report, row))
             rows.append(f"<tr><td>{escape(row.label)}</td>{numbers}</tr>")

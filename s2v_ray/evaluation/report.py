@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from s2v_ray.clips.reader import ClipReader
+from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.config import Config, UserError
 from s2v_ray.config.load import differing_names
 from s2v_ray.evaluation.controls import WRONG_SOUNDS, clip_videos, wrong_sounds
@@ -31,9 +31,12 @@ def evaluate(
     *,
     seed: int,
     split: str = "test",
+    redrawn: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Score a checkpoint on a split of a data set; writes `report.json`, `report.html` and what it shows to `out`.
+
+    `redrawn` are the same made-up videos, synthesized with another `redraw` and prepared alike: one control more.
 
     Returns the report. Raises UserError for clips of other rates than the checkpoint's, and where the split is empty.
     """
@@ -53,10 +56,11 @@ def evaluate(
         ClipReader(clips, "train"), sample_rate=config.clips.sample_rate, resolution=resolution, seed=seed
     )
     model.to(device)
+    again = _by_id(redrawn, split) if redrawn else {}
     rows = []
     for number in range(len(reader)):
         others = wrong_sounds(reader, more, number, count=WRONG_SOUNDS, seed=seed)
-        videos = clip_videos(model, reader, number, others, resolution)
+        videos = clip_videos(model, reader, number, others, resolution, redrawn=again)
         rows.append(score_clip(videos, sync_judge=judge))
         show(number + 1, len(reader))
     sources = score_sources(rows)
@@ -86,6 +90,11 @@ def evaluate(
     headline_figure(join(out, HEADLINE), report["scores"])
     write_bytes(join(out, "report.html"), report_page(report, out).encode())
     return report
+
+
+def _by_id(clips: str, split: str) -> dict[str, Clip]:
+    reader = ClipReader(clips, split)
+    return {clip.clip_id: clip for clip in (reader[number] for number in range(len(reader)))}
 
 
 def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None:

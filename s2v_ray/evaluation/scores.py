@@ -81,6 +81,7 @@ def score_clip(videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJ
         model=checked_video("model", videos.model),
         wrong=[checked_video("wrong", video) for video in videos.wrong],
         shifted=[checked_video("shifted", video) for video in videos.shifted],
+        redrawn=[checked_video("redrawn", video) for video in videos.redrawn],
     )
     scores = measure(videos, judge_motion)
     if appearance:  # it hardly depends on which wrong sound it was, and takes its time

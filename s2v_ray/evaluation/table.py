@@ -65,9 +65,14 @@ GROUPS = (
 )
 
 
+def controls(report: dict[str, Any]) -> list[str]:
+    """Those that the report has something of."""
+    return [control for control in CONTROLS if any(scores.get(control) for scores in report["scores"].values())]
+
+
 def cells(report: dict[str, Any], row: Row) -> Iterator[str]:
     """A metric's means, one a control; the model's with its interval, and its count where some sources lack it."""
-    for control in CONTROLS:
+    for control in controls(report):
         score = report["scores"][row.name][control]
         if score is None:
             yield "–"
@@ -107,7 +112,7 @@ def table(report: dict[str, Any]) -> Table:
     """The report's scores for a terminal."""
     drawn = Table(title=title(report), title_justify="left")
     drawn.add_column("")
-    for control in CONTROLS:
+    for control in controls(report):
         drawn.add_column(control, justify="right")
     for group in GROUPS:
         drawn.add_row(f"[bold]{group.label}")

@@ -1,7 +1,7 @@
 """Made-up videos with sound, as files."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,19 +24,24 @@ def synthesize(
     size: int,
     frame_rate: Fraction = Fraction(30),
     sample_rate: int = 44100,
+    redraw: int = 0,
+    repaint: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] | None = None,
     on_source: Callable[[int], None] | None = None,
 ) -> list[Path]:
     """Write `<domain>_0000.mp4` and so on, `sources` videos of `size` × `size` pixels; returns their paths.
 
-    A file depends on `seed` and its own number only, so more sources leave the first ones as they are.
-    Each file is replaced as a whole. `on_source` is called with the number of each file written.
+    A file depends on `seed`, `redraw` and its own number only, so more sources leave the first ones as they are.
+    Another `redraw` gives the same pictures, sounds and events, but draws again what neither picture nor sound tells:
+    how alike the two are is what there is to tell.
+    Each file is replaced as a whole. `repaint` changes the frames of each; `on_source` is called with the number of
+    each file written.
 
     Raises UserError for an unknown domain, a number out of range, rates that do not divide, and a folder that
     cannot be written.
     """
     if domain not in SCENES:
         raise UserError(f"There is no synthetic domain '{domain}'; choose one of {', '.join(SCENES)}.")
-    for name, value, least in (("sources", sources, 1), ("seed", seed, 0), ("size", size, 32)):
+    for name, value, least in (("sources", sources, 1), ("seed", seed, 0), ("redraw", redraw, 0), ("size", size, 32)):
         if value < least:
             raise UserError(f"--{name} is {value}, but must be at least {least}; give a larger number.")
     if size % 2:
@@ -50,12 +55,21 @@ def synthesize(
         raise UserError(f"Cannot make the folder '{directory}': {error.strerror}; choose another place.") from error
     paths = []
     for index in range(sources):
-        source_seed, loose_seed = (int(word) for word in np.random.SeedSequence((seed, index)).generate_state(2))
+        source_seed, loose_seed = _seeds(seed, index)
+        if redraw:
+            loose_seed = _seeds(seed, index, redraw)[1]
         frames, wave = SCENES[domain](
             source_seed, loose_seed, seconds=seconds, size=size, frame_rate=frame_rate, sample_rate=sample_rate
         )
         paths.append(directory / f"{domain}_{index:04d}.mp4")
-        write_video(paths[-1], frames, wave, frame_rate=frame_rate, sample_rate=sample_rate)
+        write_video(
+            paths[-1], repaint(frames) if repaint else frames, wave, frame_rate=frame_rate, sample_rate=sample_rate
+        )
         if on_source is not None:
             on_source(index)
     return paths
+
+
+def _seeds(*entropy: int) -> tuple[int, int]:
+    source_seed, loose_seed = np.random.SeedSequence(entropy).generate_state(2)
+    return int(source_seed), int(loose_seed)

@@ -1,0 +1,114 @@
+"""How good are videos of what `s2v demo` trains, on made-up sources that it never saw? Some ten minutes a training.
+
+For each domain: right minus wrong sound, lag, motion explained beside its ceiling (the same events drawn again), L1
+beside the frozen picture's, and what the sync judge takes for matched beside the real video. `--twin` compares with
+the same training without adversary; `--colours` trains on one range of hues and tests on another.
+"""
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Ratio
+from benchmarks.recolour import recoloured
+from s2v_ray.cli.evaluate import evaluate
+from s2v_ray.cli.prepare import prepare
+from s2v_ray.cli.train import train
+from s2v_ray.media.synth.write import SCENES, synthesize
+
+_SOURCES = 100
+_WITHOUT_ADVERSARY = ("loss.adversarial_image_weight=0", "loss.adversarial_video_weight=0")
+# Of the circle of hues.
+_TRAINED, _UNSEEN = (0.0, 0.6), (0.68, 0.92)
+
+
+def add_flags(verb: argparse.ArgumentParser) -> None:
+    """What of it to measure."""
+    verb.add_argument("--work", type=Path, required=True, help="a folder for videos, clips, runs and reports")
+    verb.add_argument("--domains", nargs="+", choices=sorted(SCENES), default=sorted(SCENES))
+    verb.add_argument("--minutes", type=float, default=5.0, help="of each training")
+    verb.add_argument("--seed", type=int, default=0, help="of the videos and the training")
+    verb.add_argument("--config", default="tiny")
+    verb.add_argument("--twin", action="store_true")
+    verb.add_argument("--colours", action="store_true")
+
+
+def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
+    """The figures of each domain, one domain after the other."""
+    for domain in flags.domains:
+        home = flags.work / domain
+        yield from _colours(domain, home, flags) if flags.colours else _bars(domain, home, flags)
+
+
+def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
+    clips = _prepared(domain, home / "real", flags)
+    redrawn = _prepared(domain, home / "redrawn", flags, redraw=1)
+    run = _trained(clips, home / "run", flags)
+    scores = _scores(run, clips, home / "report", flags, redrawn=redrawn)
+
+    def told(name: str, control: str = "model") -> dict[str, Any]:
+        return scores[name][control]
+
+    gap, lag, explained, ceiling = (
+        told("right_minus_wrong"),
+        told("lag_frames"),
+        told("motion_explained"),
+        told("motion_explained", "drawn again"),
+    )
+    yield Ratio(f"{domain}: right minus wrong sound {_interval(gap)}, of 0.75", gap["mean"], 0.75)
+    yield Ratio(f"{domain}: lag in frames {_interval(lag)}, of 1", lag["mean"], 1)
+    yield Ratio(
+        f"{domain}: motion explained {_interval(explained)}, of drawn again", explained["mean"], ceiling["mean"]
+    )
+    for name, control in (("l1", "frozen picture"), ("sync_judge", "real video")):
+        yield Ratio(f"{domain}: {name}, of the {control}'s", told(name)["mean"], told(name, control)["mean"])
+    if flags.twin:
+        twin_run = _trained(clips, home / "run-without-adversary", flags, settings=_WITHOUT_ADVERSARY)
+        twin = _scores(twin_run, clips, home / "report-without-adversary", flags)
+        for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "right_minus_wrong"):
+            ours, theirs = told(name), twin[name]["model"]
+            text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without adversary"
+            yield Ratio(text, ours["mean"], theirs["mean"])
+
+
+def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
+    """The same held-out sources, once in hues like those of training and once in others."""
+    seen = _prepared(domain, home / "hues-trained", flags, hues=_TRAINED)
+    unseen = _prepared(domain, home / "hues-unseen", flags, hues=_UNSEEN)
+    run = _trained(seen, home / "run-hues", flags)
+    inside = _scores(run, seen, home / "report-hues-trained", flags)
+    outside = _scores(run, unseen, home / "report-hues-unseen", flags)
+    for name in ("colour_error", "motion_explained", "right_minus_wrong"):
+        theirs, ours = inside[name]["model"], outside[name]["model"]
+        text = f"{domain}: {name} {_interval(ours)} of unseen hues, of {_interval(theirs)} of trained ones"
+        yield Ratio(text, ours["mean"], theirs["mean"])
+    frozen = (report["colour_error"]["frozen picture"]["mean"] for report in (outside, inside))
+    yield Ratio(f"{domain}: colour_error of the frozen picture, likewise", *frozen)
+
+
+def _prepared(
+    domain: str, home: Path, flags: argparse.Namespace, *, redraw: int = 0, hues: tuple[float, float] | None = None
+) -> str:
+    """Clips of made-up videos; made once."""
+    clips = home / "clips"
+    if not (clips / "dataset.json").exists():
+        videos = home / "videos"
+        drawn = {"sources": _SOURCES, "seed": flags.seed, "seconds": 6.0, "size": 96, "redraw": redraw}
+        synthesize(domain, videos, **drawn, repaint=partial(recoloured, hues=hues) if hues else None)
+        prepare(videos=(str(videos),), out=str(clips), domain=domain, clips_per_source=2, seed=flags.seed, local=True)
+    return str(clips)
+
+
+def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: tuple[str, ...] = ()) -> str:
+    train(clips=clips, out=str(run), config=flags.config, minutes=flags.minutes, seed=flags.seed, settings=settings)
+    return str(run)
+
+
+def _scores(run: str, clips: str, out: Path, flags: argparse.Namespace, redrawn: str | None = None) -> dict[str, Any]:
+    return evaluate(checkpoint=run, clips=clips, out=str(out), redrawn=redrawn, seed=flags.seed)["scores"]
+
+
+def _interval(score: dict[str, Any]) -> str:
+    return f"[{score['low']:.2f}, {score['high']:.2f}]"
