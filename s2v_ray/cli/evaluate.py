@@ -10,6 +10,7 @@ def evaluate(
     out: str,
     split: str = "test",
     redrawn: str | None = None,
+    weights_dir: str | None = None,
     device: str = "auto",
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def evaluate(
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
         redrawn: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
+        weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too. Nothing is downloaded.
         device: auto, cpu or cuda.
         seed: of the wrong sounds and of the bootstrap.
     """
@@ -41,6 +43,7 @@ def evaluate(
             seed=seed,
             split=split,
             redrawn=redrawn,
+            weights_dir=weights_dir,
             show=lambda done, total: show(done / total, f"{done} of {total} clips"),
         )
     Console(width=None if Console().is_terminal else 120).print(table(report))

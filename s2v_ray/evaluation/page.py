@@ -11,7 +11,7 @@ from typing import Any
 from s2v_ray.config import config_from_dict, config_to_toml
 from s2v_ray.evaluation.controls import MODEL, WRONG
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
-from s2v_ray.evaluation.table import GROUPS, cells, controls, judge_sentence, signed, title
+from s2v_ray.evaluation.table import GROUPS, cells, controls, judge_sentence, rows, signed, title
 from s2v_ray.media.storage import Location, exists, join, read_bytes
 
 _PAGE = Template("""<!doctype html>
@@ -129,13 +129,13 @@ def _example(name: str, example: dict[str, Any], out: Location) -> str:
 
 def _table(report: dict[str, Any]) -> str:
     shown = controls(report)
-    rows = ["<tr><th></th>" + "".join(f"<th>{escape(control)}</th>" for control in shown) + "</tr>"]
+    lines = ["<tr><th></th>" + "".join(f"<th>{escape(control)}</th>" for control in shown) + "</tr>"]
     for group in GROUPS:
-        rows.append(f'<tr><th colspan="{len(shown) + 1}">{escape(group.label)}</th></tr>')
-        for row in group.rows:
+        lines.append(f'<tr><th colspan="{len(shown) + 1}">{escape(group.label)}</th></tr>')
+        for row in rows(report, group):
             numbers = "".join(f"<td>{escape(cell)}</td>" for cell in cells(report, row))
-            rows.append(f"<tr><td>{escape(row.label)}</td>{numbers}</tr>")
-    return "\n".join(rows)
+            lines.append(f"<tr><td>{escape(row.label)}</td>{numbers}</tr>")
+    return "\n".join(lines)
 
 
 def _card(clips: str) -> str:

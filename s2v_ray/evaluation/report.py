@@ -18,6 +18,7 @@ from s2v_ray.evaluation.page import report_page
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
 from s2v_ray.media.storage import join, make_folder, write_bytes
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.metrics.lpips import load_lpips
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 HEADLINE = "headline.png"
@@ -32,11 +33,13 @@ def evaluate(
     seed: int,
     split: str = "test",
     redrawn: str | None = None,
+    weights_dir: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Score a checkpoint on a split of a data set; writes `report.json`, `report.html` and what it shows to `out`.
 
     `redrawn` are the same made-up videos, synthesized with another `redraw` and prepared alike: one control more.
+    `weights_dir` is a folder with the weights of AlexNet, for LPIPS.
 
     Returns the report. Raises UserError for clips of other rates than the checkpoint's, and where the split is empty.
     """
@@ -48,6 +51,7 @@ def evaluate(
     check_clips_fit(reader, config, checkpoint)
     if not len(reader):
         raise UserError(f"'{clips}' has no clips in its split '{split}' to evaluate on; prepare more videos.")
+    lpips = load_lpips(weights_dir) if weights_dir else None
     make_folder(out)
     # With few held-out sources the wrong sounds come from the others, too. Hearing those in training gives no help.
     more = ClipReader(clips, [name for name in ("val", "train") if name != split])
@@ -61,7 +65,7 @@ def evaluate(
     for number in range(len(reader)):
         others = wrong_sounds(reader, more, number, count=WRONG_SOUNDS, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution, redrawn=again)
-        rows.append(score_clip(videos, sync_judge=judge))
+        rows.append(score_clip(videos, sync_judge=judge, lpips=lpips))
         show(number + 1, len(reader))
     sources = score_sources(rows)
     accuracy = judge and judge_accuracy(judge, reader, more, resolution=resolution, seed=seed)

@@ -16,6 +16,7 @@ from s2v_ray.metrics.colour import colour_error
 from s2v_ray.metrics.flicker import flicker
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.lag import lag_frames
+from s2v_ray.metrics.lpips import Lpips
 from s2v_ray.metrics.motion import motion_peaks, moving_mask
 from s2v_ray.metrics.motion_correlation import motion_correlation
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
@@ -51,9 +52,10 @@ def judge_timing(video: Tensor, videos: ClipVideos, onsets: list[int], sync_judg
     return scores
 
 
-def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor) -> Scores:
+def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Scores:
     """How it looks: over everything, over what moves, and over what doesn't."""
-    return {
+    seen = {"lpips": lpips(video, real)} if lpips else {}
+    return seen | {
         "l1": l1(video, real),
         "l1_moving": l1(video, real, where_HW=moving_HW),
         "psnr": psnr(video, real),
@@ -68,11 +70,13 @@ def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor) -> Scores:
     }
 
 
-def score_clip(videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJudge | None = None) -> dict[str, Any]:
+def score_clip(
+    videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJudge | None = None, lpips: Lpips | None = None
+) -> dict[str, Any]:
     """All that sums and means over a source need of one of its clips.
 
     Without `appearance` only the headlines' ingredients; without `sync_judge` all but its score, which is 1 where it
-    takes the video for matched and 0 where not.
+    takes the video for matched and 0 where not; LPIPS only by a given `lpips`.
     """
     # Converted once, not by every metric.
     videos = replace(
@@ -89,7 +93,7 @@ def score_clip(videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJ
         onsets = sound_onsets(videos.sound, frames=len(videos.real), sample_rate=videos.sample_rate)
 
         def judge_rest(video: Tensor, real: Tensor) -> Scores:
-            return judge_timing(video, videos, onsets, sync_judge) | judge_appearance(video, real, moving_HW)
+            return judge_timing(video, videos, onsets, sync_judge) | judge_appearance(video, real, moving_HW, lpips)
 
         for control, values in measure(replace(videos, wrong=videos.wrong[:1]), judge_rest).items():
             scores[control].update(values)

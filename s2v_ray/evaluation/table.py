@@ -55,6 +55,7 @@ GROUPS = (
             Row("l1", "L1 of 1", 4),
             Row("psnr", "PSNR, dB", 1),
             Row("ssim", "SSIM", 3),
+            Row("lpips", "LPIPS", 3),
             Row("appearance_error", "appearance error, where nothing moves", 4),
             Row("colour_error", "colour error, ΔE of chroma", 2),
             Row("flicker", "flicker, where nothing moves", 4),
@@ -68,6 +69,11 @@ GROUPS = (
 def controls(report: dict[str, Any]) -> list[str]:
     """Those that the report has something of."""
     return [control for control in CONTROLS if any(scores.get(control) for scores in report["scores"].values())]
+
+
+def rows(report: dict[str, Any], group: Group) -> list[Row]:
+    """Those of a group that were measured."""
+    return [row for row in group.rows if row.name in report["scores"]]
 
 
 def cells(report: dict[str, Any], row: Row) -> Iterator[str]:
@@ -116,6 +122,6 @@ def table(report: dict[str, Any]) -> Table:
         drawn.add_column(control, justify="right")
     for group in GROUPS:
         drawn.add_row(f"[bold]{group.label}")
-        for row in group.rows:
+        for row in rows(report, group):
             drawn.add_row(f"  {row.label}", *cells(report, row))
     return drawn
