@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from s2v_ray.clips.augmentation import draw_augmentation, window_frames
 from s2v_ray.clips.order import Draw, EndlessBatches
-from s2v_ray.clips.pixels import crop_size, resize, to_float, wave_to_float
+from s2v_ray.clips.pixels import crop_size, resize, to_float, turn_hue, wave_to_float
 from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.config import Config
 
@@ -62,14 +62,14 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     chosen = draw_augmentation(draw, config)
     size = crop_size(config.clips.stored_size)
     rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
-    # The input picture is the first frame of the whole clip.
-    shown = np.concatenate([[0], chosen.frames])
+    shown = np.concatenate([[chosen.input_frame], chosen.frames])
     return {
         "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
         "wave": torch.from_numpy(clip.wave.copy()),
         "frame": torch.from_numpy(chosen.frames),
         "video_frames": torch.from_numpy(chosen.video_frames),
         "image_frames": torch.from_numpy(chosen.image_frames),
+        "hue": torch.tensor(chosen.hue, dtype=torch.float32),
         "clip_id": clip.clip_id,
     }
 
@@ -132,7 +132,7 @@ def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, shar
     def move(name: str) -> Tensor:
         return items[name].to(device, non_blocking=True)
 
-    frames_BFCHW = resize(to_float(move("frames")), resolution)
+    frames_BFCHW = resize(turn_hue(to_float(move("frames")), move("hue")), resolution)
     return Batch(
         picture_BCHW=frames_BFCHW[:, 0],
         video_BFCHW=frames_BFCHW[:, 1:],

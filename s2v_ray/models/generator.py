@@ -52,6 +52,24 @@ class UpBlock(nn.Module):
         return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=True)
 
 
+class Memory(nn.Module):
+    """Dilated convolutions over time of the sound beside the picture: what came before."""
+
+    def __init__(self, picture_channels: int, sound_features: int, layers: int) -> None:
+        super().__init__()
+        self.picture = nn.Linear(picture_channels, sound_features)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(sound_features, sound_features, 3, padding=2**layer, dilation=2**layer) for layer in range(layers)
+        )
+
+    def forward(self, inner_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
+        x_BDT = sound_BTD.transpose(1, 2)
+        x_BDT = x_BDT + self.picture(inner_BCHW.mean((2, 3))).unsqueeze(2)
+        for layer in self.layers:
+            x_BDT = x_BDT + functional.leaky_relu(layer(x_BDT), _SLOPE)
+        return x_BDT.transpose(1, 2)
+
+
 class Generator(nn.Module):
     """`channels[i]` are the encoder's after i + 1 halvings; the sound joins at the innermost map.
 
@@ -60,7 +78,15 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, *, resolution: int, channels: tuple[int, ...], sound_features: int, film_levels: int, output: str
+        self,
+        *,
+        resolution: int,
+        channels: tuple[int, ...],
+        sound_features: int,
+        film_levels: int,
+        output: str,
+        temporal_layers: int = 0,
+        palette: int = 0,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -82,7 +108,7 @@ class Generator(nn.Module):
             UpBlock(
                 sound_features if level == depth - 1 else channels[level],
                 channels[level],
-                channels[level - 1] if level else 3,
+                channels[level - 1] if level else 4 if output == "masked" else 3 + palette,
                 out_size=sizes[level],
                 sound_features=sound_features if level and depth - 1 - level < film_levels else 0,
                 last=level == 0,
@@ -90,7 +116,9 @@ class Generator(nn.Module):
             for level in reversed(range(depth))
         ]
         self.up = nn.ModuleList(blocks)
-        self.residual = output == "residual"
+        self.residual, self.masked = output == "residual", output == "masked"
+        self.memory = Memory(channels[-1], sound_features, temporal_layers) if temporal_layers else None
+        self.palette = nn.Conv2d(channels[0], palette, 1) if palette else None
         if self.residual:
             # It starts as the picture itself.
             outermost = blocks[-1]
@@ -131,4 +159,15 @@ class Generator(nn.Module):
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(x, skip, sound_ND)
         made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
+        if self.masked:
+            new, mask = made_BTCHW[:, :, :3], torch.sigmoid(made_BTCHW[:, :, 3:])
+            return picture.unsqueeze(1) * (1 - mask) + mask * torch.tanh(new)
+        if self.palette is not None:
+            share_BKN = self.palette(skips[0]).flatten(2).softmax(2)
+            small_BCN = functional.avg_pool2d(picture, 2).flatten(2)
+            colour_BCK = small_BCN @ share_BKN.transpose(1, 2)
+            weight_BTKHW = made_BTCHW[:, :, 3:]
+            mixed = (colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)).unflatten(3, picture.shape[-2:])
+            mixed = mixed - weight_BTKHW.sum(2, keepdim=True) * picture.unsqueeze(1)
+            return picture.unsqueeze(1) + made_BTCHW[:, :, :3] + mixed
         return picture.unsqueeze(1) + made_BTCHW if self.residual else torch.tanh(made_BTCHW)

@@ -43,6 +43,8 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         sound_features=encoder.features,
         film_levels=config.generator.film_levels,
         output=config.generator.output,
+        temporal_layers=config.generator.temporal_layers,
+        palette=config.generator.palette,
     )
     return SoundToVideo(encoder, generator)
 
@@ -72,6 +74,14 @@ def build_networks(config: Config) -> Networks:
         torch.manual_seed(config.training.seed)
         return Networks(
             build_sound_to_video(config),
-            ImageDiscriminator(channels=config.image_discriminator.channels),
-            VideoDiscriminator(channels=config.video_discriminator.channels, frames=config.video_discriminator.frames),
+            ImageDiscriminator(
+                channels=config.image_discriminator.channels, sees_picture=config.image_discriminator.sees_picture
+            ),
+            VideoDiscriminator(
+                channels=config.video_discriminator.channels,
+                frames=config.video_discriminator.frames,
+                stacked=config.video_discriminator.stacked,
+                sees_picture=config.video_discriminator.sees_picture,
+                sound_bins=config.sound.mel_bands if config.video_discriminator.hears else 0,
+            ),
         )

@@ -1,0 +1,130 @@
+"""Which settings earn their cost? python jobs/ablation.py --clips CLIPS ... --variants FILE --steps N --out FILE.
+
+Each variant of a preset is trained as long as `--steps` steps of the preset itself take, then scored on held-out
+sources: the process time of a step of both, measured in turn, gives the variant's number of steps, so that other
+programs on the machine don't change the result. The variants are tables of a TOML file, each of dotted settings.
+
+Results are appended to `--out`, one JSON line a training; what is there is not done again. At the end a table in
+Markdown: each variant's mean difference to the first one over the same sources, with 95 % bootstrap intervals.
+"""
+
+import argparse
+import json
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2v_ray.clips.batch import training_batches
+from s2v_ray.clips.dataset import read_dataset
+from s2v_ray.clips.reader import ClipReader
+from s2v_ray.config import load_config
+from s2v_ray.evaluation.controls import MODEL, clip_videos, wrong_sounds
+from s2v_ray.evaluation.scores import score_clip, score_sources
+from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.training.run import config_for_clips
+from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.step import train_step
+
+CPU = torch.device("cpu")
+METRICS = ("motion_explained", "sharpness", "temporal_spectrum_distance", "colour_error", "l1")
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", nargs="+", required=True)
+    parser.add_argument("--variants", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", default="tiny")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    flags = parser.parse_args()
+    torch.set_num_threads(1)
+    variants = tomllib.loads(flags.variants.read_text())
+    rows = [json.loads(line) for line in flags.out.read_text().splitlines()] if flags.out.exists() else []
+    done = {(row["variant"], row["clips"], row["seed"]) for row in rows}
+    for name, settings in variants.items():
+        todo = [(clips, seed) for clips in flags.clips for seed in flags.seeds if (name, clips, seed) not in done]
+        cost = relative_cost(flags.config, todo[0][0], settings) if todo else 1.0
+        for clips, seed in todo:
+            scores = trained_scores(flags.config, clips, settings, round(flags.steps / cost), seed)
+            rows.append({"variant": name, "clips": clips, "seed": seed, "cost": cost, "sources": scores})
+            with flags.out.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print(f"{name}, {clips}, seed {seed}: done", flush=True)
+    print("\n".join(table(rows, list(variants))))
+
+
+def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingState:
+    """A training of the preset with some settings, before its first step."""
+    overrides = {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in settings.items()}
+    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips)[0]), CPU)
+
+
+def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:
+    """The process time of a step, over that of the preset's: the least of some turns each."""
+    if not settings:
+        return 1.0
+    sides = [state_of(preset, clips, each) for each in ({}, settings)]
+    feeds = [training_batches(ClipReader(clips, "train"), side.config, CPU) for side in sides]
+    spent: list[list[float]] = [[], []]
+    for _ in range(turns):
+        for side, feed, seconds in zip(sides, feeds, spent, strict=True):
+            begin = time.process_time()
+            for batch in islice(feed, steps):
+                train_step(side, batch)
+            seconds.append(time.process_time() - begin)
+    return min(spent[1]) / min(spent[0])
+
+
+def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: int, seed: int) -> list[Row]:
+    """Train, and score a clip of each source of the split `test`."""
+    state = state_of(preset, clips, {**settings, "training.seed": seed})
+    train = ClipReader(clips, "train")
+    for batch in islice(training_batches(train, state.config, CPU), steps):
+        train_step(state, batch)
+    model, test = state.for_use.eval(), ClipReader(clips, "test")
+    firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]
+    made = []
+    for number in firsts:
+        others = wrong_sounds(test, train, number, count=4, seed=0)
+        made.append(clip_videos(model, test, number, others, state.config.data.resolution, shifted=False))
+    return [
+        {"source": row["source"], **row["scores"][MODEL]}
+        for row in score_sources([score_clip(videos) for videos in made])
+    ]
+
+
+def table(rows: list[Row], names: list[str]) -> Iterator[str]:
+    """Markdown: differences to the first variant."""
+    found = {(row["variant"], row["clips"], row["seed"]): row for row in rows}
+    yield "| variant | cost of a step | " + " | ".join(METRICS) + " |"
+    yield "|---" * (len(METRICS) + 2) + "|"
+    for name in names:
+        mine = {key[1:]: row for key, row in found.items() if key[0] == name}
+        cells = [_cell(mine, found, names[0], metric) for metric in METRICS]
+        costs = [row["cost"] for row in mine.values()]
+        if costs:
+            yield f"| {name} | {sum(costs) / len(costs):.2f} | " + " | ".join(cells) + " |"
+
+
+def _cell(mine: dict[tuple[str, int], Row], found: dict[tuple[str, str, int], Row], base: str, metric: str) -> str:
+    differences = []
+    for place, row in mine.items():
+        other = found.get((base, *place))
+        if other:
+            pairs = zip(row["sources"], other["sources"], strict=True)
+            differences += [a[metric] - b[metric] for a, b in pairs if None not in (a[metric], b[metric])]
+    if not differences:
+        return ""
+    found_interval = interval(differences, seed=0)
+    return f"{found_interval.mean:+.3g} [{found_interval.low:+.3g}, {found_interval.high:+.3g}]"
+
+
+if __name__ == "__main__":
+    main()
