@@ -20,12 +20,6 @@ def adversarial_loss(fake_logits: Tensor, kind: str) -> Tensor:
     raise ValueError(f"kind is {kind!r}, but must be 'saturating' or 'non_saturating'.")
 
 
-def weighted_reconstruction_loss(generated: Tensor, real: Tensor, weight: Tensor, kind: str) -> Tensor:
-    """The same, each pixel counting by its weight [..., 1, H, W]."""
-    error = (generated - real).abs() if kind == "l1" else (generated - real).square()
-    return (error * weight).mean() / weight.mean()
-
-
 def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
     """Equation 5, the mean absolute error ("l1"), or the mean squared error ("l2"), over all frames."""
     if generated.shape != real.shape:

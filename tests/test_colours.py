@@ -7,10 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import small_config
 
+from s2v_ray.clips.augmentation import draw_augmentation
+from s2v_ray.clips.batch import training_batches
+from s2v_ray.clips.order import Draw
 from s2v_ray.clips.pixels import turn_hue
+from s2v_ray.clips.reader import ClipReader
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "jobs"))
+
+from benchmarks.recolour import recoloured
 
 THIRD = 2 * torch.pi / 3
 
@@ -38,9 +45,22 @@ def test_half_a_turn_of_red_is_cyan_within_the_range():
     assert turned.flatten().tolist() == pytest.approx([-1.0, 1 / 3, 1 / 3], abs=1e-6)
 
 
-def test_folded_hues_lie_in_their_range_with_saturation_and_value_kept():
-    from benchmarks.recolour import recoloured
+def test_a_share_of_the_clips_is_recoloured_each_as_a_whole(small_clips):
+    settings = {"recoloured": small_config(small_clips), "plain": small_config(small_clips, data__recoloured=0.0)}
+    hues = [draw_augmentation(Draw(0, step, 0), settings["recoloured"]).hue for step in range(400)]
+    assert np.mean(np.array(hues) != 0) == pytest.approx(0.5, abs=0.1)
+    reader = ClipReader(str(small_clips), "train")
+    batches = {name: next(training_batches(reader, each, torch.device("cpu"))) for name, each in settings.items()}
+    angles = torch.tensor([draw_augmentation(Draw(0, 0, place), settings["recoloured"]).hue for place in range(4)])
+    assert angles.any()
+    expected = turn_hue(batches["plain"].video_BFCHW, angles)
+    assert torch.allclose(batches["recoloured"].video_BFCHW, expected, atol=1e-6)
+    assert torch.allclose(
+        batches["recoloured"].picture_BCHW, turn_hue(batches["plain"].picture_BCHW[:, None], angles)[:, 0]
+    )
 
+
+def test_folded_hues_lie_in_their_range_with_saturation_and_value_kept():
     frames = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     made = list(recoloured(iter(frames), hues=(0.68, 0.92)))
     for before, after in zip(frames.reshape(-1, 3), np.stack(made).reshape(-1, 3), strict=True):

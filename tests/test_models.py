@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from s2v_ray.models.discriminators import ImageDiscriminator, VideoDiscriminator
-from s2v_ray.models.generator import Generator
+from s2v_ray.models.generator import Generator, Palette
 from s2v_ray.models.sound_encoder import SoundEncoder
 from s2v_ray.models.sound_to_video import SoundToVideo
 
@@ -79,17 +79,28 @@ class NaiveGenerator(nn.Module):
                 scale, shift = block.film(sound_ND).chunk(2, dim=1)
                 x = x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
             x = x if block.last else functional.leaky_relu(x, 0.2)
-        x = picture_NCHW + x if self.generator.residual else torch.tanh(x)
-        return x.reshape(batch, frames, *x.shape[1:])
+        made = picture_NCHW + x[:, :3] if self.generator.residual else torch.tanh(x)
+        if self.generator.palette is not None:
+            places = self.generator.palette.places(skips[1])
+            small = functional.interpolate(picture_NCHW, scale_factor=0.5, mode="area")
+            for number in range(places.shape[1]):
+                share = places[:, number].flatten(1).softmax(1).unflatten(1, small.shape[2:]).unsqueeze(1)
+                colour = (share * small).sum((2, 3), keepdim=True)
+                made = made + x[:, 3 + number, None] * (colour - picture_NCHW)
+        return made.reshape(batch, frames, *made.shape[1:])
 
 
 @pytest.mark.parametrize(
-    ("channels", "film_levels", "output"),
-    [((8, 16, 32, 32), 3, "residual"), ((8, 16, 32, 32, 32, 32), 0, "tanh")],
+    ("channels", "settings"),
+    [
+        ((8, 16, 32, 32), {"film_levels": 3, "output": "residual"}),
+        ((8, 16, 32, 32), {"film_levels": 3, "output": "residual", "palette": 5}),
+        ((8, 16, 32, 32, 32, 32), {"film_levels": 0, "output": "tanh"}),
+    ],
 )
-def test_the_shared_encoder_equals_encoding_every_frame(channels, film_levels, output):
+def test_the_shared_encoder_equals_encoding_every_frame(channels, settings):
     torch.manual_seed(0)
-    made = Generator(resolution=64, channels=channels, sound_features=6, film_levels=film_levels, output=output)
+    made = Generator(resolution=64, channels=channels, sound_features=6, **settings)
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.1)
     naive = NaiveGenerator(made)
@@ -108,6 +119,27 @@ def test_the_shared_encoder_equals_encoding_every_frame(channels, film_levels, o
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours - theirs).abs().max() < 1e-5
     assert any(gradient.abs().max() > 1e-4 for gradient in gradients[0])
+
+
+def test_what_a_palette_mixes_turns_with_the_colours_of_the_picture():
+    torch.manual_seed(0)
+    palette = Palette(channels=8, colours=3)
+    picture, features, weights = torch.rand(2, 3, 16, 16), torch.randn(2, 8, 8, 8), torch.randn(2, 4, 3, 16, 16)
+    mixed = palette(picture, features, weights)
+    assert mixed.abs().mean() > 0.1
+    # Green, blue and red instead of red, green and blue; and a light that is half as bright.
+    other = palette(0.5 * picture[:, [1, 2, 0]], features, weights)
+    assert torch.allclose(other, 0.5 * mixed[:, :, [1, 2, 0]], atol=1e-5)
+
+
+def test_stacked_frames_are_judged_together():
+    torch.manual_seed(0)
+    judge = VideoDiscriminator(channels=(8, 16), frames=5, stacked=True)
+    video = torch.rand(2, 5, 3, 32, 32)
+    assert judge(video).shape == (2, 8 * 8)
+    later = video.clone()
+    later[:, 4] = 0
+    assert (judge(later) - judge(video)).abs().min() > 0  # the last frame counts in every logit
 
 
 def test_frames_that_are_asked_for_are_those_of_the_whole_video():
@@ -156,3 +188,5 @@ def test_wrong_shapes_are_refused():
         ImageDiscriminator(channels=(4,))(torch.zeros(1, 2, 3, 8, 8))
     with pytest.raises(ValueError, match=r"\[B, T, 3, H, W\]"):
         VideoDiscriminator(channels=(4,), frames=3)(torch.zeros(1, 3, 4, 8, 8))
+    with pytest.raises(ValueError, match="must be 0"):
+        Generator(resolution=32, channels=(4, 4), sound_features=4, film_levels=0, output="tanh", palette=2)

@@ -229,6 +229,7 @@ def test_a_paper_step_runs(small_clips):
         "generator__bottleneck": 1,
         "generator__film_levels": 0,
         "generator__output": "tanh",
+        "generator__palette": 0,
         "sound__spectrogram": "linear",
         "loss__reconstruction": "l1",
         "data__train_frames": 16,
@@ -244,7 +245,7 @@ def test_a_paper_step_runs(small_clips):
     assert state.average is None
 
 
-@pytest.mark.parametrize("preset", ["paper", "tiny"])
+@pytest.mark.parametrize("preset", ["paper", "stable", "tiny"])
 def test_presets_build(preset):
     networks = build_networks(load_config(preset))
     assert networks.sound_to_video.sound_encoder.spectra(torch.zeros(1, 1470 * 3)).shape[1] == 3

@@ -48,7 +48,7 @@ class FrameByFrameGenerator(nn.Module):
         super().__init__()
         self.down = copy.deepcopy(generator.down)
         self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in generator.up)
-        self.residual = generator.residual
+        self.residual, self.palette = generator.residual, copy.deepcopy(generator.palette)
 
     def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
@@ -60,7 +60,9 @@ class FrameByFrameGenerator(nn.Module):
         x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(skips[1:]), strict=True):
             x = block(x, skip, sound_ND)
-        made_NCHW = picture_NCHW + x if self.residual else torch.tanh(x)
+        made_NCHW = picture_NCHW + x[:, :3] if self.residual else torch.tanh(x)
+        if self.palette is not None:
+            made_NCHW = made_NCHW + self.palette(picture_NCHW, skips[1], x[:, None, 3:])[:, 0]
         return made_NCHW.unflatten(0, sound_BTD.shape[:2])
 
 

@@ -30,7 +30,7 @@ def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 5.0, 
     print("\n2. Cutting them into clips")
     prepare(videos=(videos,), out=clips, domain=domain, clips_per_source=2, seed=seed)
     print(f"\n3. Training for {minutes:g} minutes")
-    train(clips=clips, out=run, minutes=minutes, seed=seed)
+    train(clips=clips, out=run, config="tiny", minutes=minutes, seed=seed)
     print("\n4. Evaluating on videos that it never saw")
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
     print("\n5. Making a video from an unseen picture and the sound of another video")
@@ -40,7 +40,7 @@ def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 5.0, 
     print(
         f"\nThe video: {video}\nThe report: {report}/report.html\n\nThe same with your own videos:\n"
         "  s2v prepare  --videos FOLDER --out clips/mine\n"
-        "  s2v train    --clips clips/mine --out runs/mine\n"
+        "  s2v train    --clips clips/mine --out runs/mine --config tiny\n"
         "  s2v evaluate --checkpoint runs/mine --clips clips/mine --out reports/mine\n"
         "  s2v generate --checkpoint runs/mine --image PICTURE --sound SOUND --out video.mp4"
     )

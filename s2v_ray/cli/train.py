@@ -18,7 +18,7 @@ def train(
     out: str,
     clips: str = "",
     videos: tuple[str, ...] = (),
-    config: str = "tiny",
+    config: str = "stable",
     steps: int | None = None,
     minutes: float | None = None,
     workers: str = "0",
@@ -38,8 +38,8 @@ def train(
         clips: what s2v prepare wrote.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
             spare CPUs decode them while the workers train. It goes on from the beginning of an epoch.
-        config: a preset (tiny, paper) or a TOML file.
-        steps: how many steps in all, over resumes; by default the preset's (tiny has 100,000).
+        config: a preset (stable; tiny, for two CPU cores; paper) or a TOML file.
+        steps: how many steps in all, over resumes; by default the preset's (stable has 200,000).
         minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
         workers: processes that train together under Ray Train, such as 2, or 1:4 for as many of one to four as the
             cluster holds at the time; 0 trains in this process, without Ray.

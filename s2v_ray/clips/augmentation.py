@@ -21,12 +21,11 @@ class Augmentation:
     frames: np.ndarray
     video_frames: np.ndarray
     image_frames: np.ndarray
-    input_frame: int
-    hue: float  # radians
+    hue: float  # by how much colours are turned, radians
 
 
 def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
-    """The crop, the same for all frames; the frames to generate; and those of them that D_V and D_I judge.
+    """The crop and the turn of hues, the same for all frames; the frames to generate; those that D_V and D_I judge.
 
     `train_frames` consecutive frames are cut at random. Of these, all are generated, or `frames_per_step`: first T
     consecutive ones for D_V, then others at random.
@@ -36,24 +35,17 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     top, left = random.integers(0, slack, size=2, endpoint=True)
     length, judged = window_frames(config), config.video_discriminator.frames
     offset = random.integers(0, config.clips.frames - length, endpoint=True)
-    stride = int(
-        random.integers(
-            1, min(config.video_discriminator.max_stride, (length - 1) // max(1, judged - 1)), endpoint=True
-        )
-    )
-    start = int(random.integers(0, length - 1 - (judged - 1) * stride, endpoint=True))
-    chosen = start + stride * np.arange(judged)
+    start = int(random.integers(0, length - judged, endpoint=True))
     if config.data.frames_per_step:
-        others = np.setdiff1d(np.arange(length), chosen)
+        others = np.setdiff1d(np.arange(length), np.arange(start, start + judged))
         drawn = random.choice(others, size=config.data.frames_per_step - judged, replace=False)
-        frames = np.concatenate([chosen, np.sort(drawn)])
-        chosen = np.arange(judged)
+        frames = np.concatenate([np.arange(start, start + judged), np.sort(drawn)])
+        start = 0
     else:
         frames = np.arange(length)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
-    shown = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
     hue = float(random.uniform(-np.pi, np.pi)) if random.random() < config.data.recoloured else 0.0
-    return Augmentation(int(top), int(left), offset + frames, chosen, image_frames, shown, hue)
+    return Augmentation(int(top), int(left), offset + frames, start + np.arange(judged), image_frames, hue)
 
 
 def window_frames(config: Config) -> int:

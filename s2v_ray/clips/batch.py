@@ -62,7 +62,8 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     chosen = draw_augmentation(draw, config)
     size = crop_size(config.clips.stored_size)
     rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
-    shown = np.concatenate([[chosen.input_frame], chosen.frames])
+    # The input picture is the first frame of the whole clip.
+    shown = np.concatenate([[0], chosen.frames])
     return {
         "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
         "wave": torch.from_numpy(clip.wave.copy()),
@@ -132,7 +133,7 @@ def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, shar
     def move(name: str) -> Tensor:
         return items[name].to(device, non_blocking=True)
 
-    frames_BFCHW = resize(turn_hue(to_float(move("frames")), move("hue")), resolution)
+    frames_BFCHW = turn_hue(resize(to_float(move("frames")), resolution), move("hue"))
     return Batch(
         picture_BCHW=frames_BFCHW[:, 0],
         video_BFCHW=frames_BFCHW[:, 1:],

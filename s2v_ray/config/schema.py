@@ -29,7 +29,6 @@ class DataConfig:
     resolution: int = _between(64, 2)  # pixels, height and width, of what is generated
     train_frames: int = _between(100, 0)  # consecutive frames cut at random from a clip; 0: the whole clip
     frames_per_step: int = _between(0, 0)  # how many of these are generated; 0: all of them
-    input_frame: Literal["first", "random"] = "first"  # of the clip, as the input picture
     recoloured: float = _between(0.0, 0, 1)  # share of clips whose hues are turned by a random angle
 
 
@@ -51,21 +50,24 @@ class GeneratorConfig:
     max_channels: int = _between(512, 1)  # up to this
     bottleneck: int = _between(1, 1)  # pixels, height and width, of the innermost map
     film_levels: int = _between(0, 0)  # innermost decoder levels that the sound scales and shifts; 0: bottleneck alone
-    output: Literal["tanh", "residual", "masked"] = "tanh"  # residual: what is made is added to the input picture
-    palette: int = _between(0, 0, 64)  # colours taken from the picture, which the output mixes; 0: none
-    temporal_layers: int = _between(0, 0, 8)  # convolutions over time of sound and picture, before the decoder
+    output: Literal["tanh", "residual"] = "tanh"  # residual: what is made is added to the input picture
+    palette: int = _between(0, 0, 64)  # of a residual: colours of the input picture that it can mix; 0: none
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """One discriminator. `frames` is T for D_V; for D_I it is the number of single frames that it judges a clip."""
+    """One discriminator. `frames` is the number of single frames that D_I judges a clip; for D_V it is T."""
 
     channels: tuple[int, ...] = _chosen(64, 128, 256, 512)
     frames: int = _between(1, 1)
-    max_stride: int = _between(1, 1)  # of D_V's frames, drawn at random up to this
-    sees_picture: bool = False  # it judges what it sees beside the input picture
-    stacked: bool = False  # D_V: its first convolution sees all T frames at once, the others no time
-    hears: bool = False  # D_V: it judges with the sound; real video with another clip's sound is fake, too
+
+
+@dataclass(frozen=True)
+class VideoDiscriminatorConfig(DiscriminatorConfig):
+    """D_V."""
+
+    frames: int = _between(16, 1)
+    stacked: bool = False  # convolutions in two dimensions over the T frames as channels, instead of in three
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,6 @@ class LossConfig:
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _between(100.0, 0)
     adversarial: Literal["non_saturating", "saturating"] = "non_saturating"
-    adversarial_ramp_steps: int = _between(0, 0)  # over which the λ rise from 0
-    adversarial_start_steps: int = _between(0, 0)  # none before
-    adversarial_every_steps: int = _between(
-        1, 1
-    )  # the adversary takes part in every so-manieth step, that many times as strong
-    motion_weight: float = _between(0.0, 0)  # how much more the error counts where the real frame left the picture
-    r1_weight: float = _between(0.0, 0)  # of the squared gradient of D at real videos
-    r1_every_steps: int = _between(16, 1)
-    diff_augment: bool = False  # D sees real and made videos shifted and recoloured at random
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,7 @@ class Config:
     sound: SoundConfig = field(default_factory=SoundConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     image_discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    video_discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(frames=16))
+    video_discriminator: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

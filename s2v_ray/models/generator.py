@@ -52,29 +52,30 @@ class UpBlock(nn.Module):
         return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=True)
 
 
-class Memory(nn.Module):
-    """Dilated convolutions over time of the sound beside the picture: what came before."""
+class Palette(nn.Module):
+    """Colours of the picture, each the mean over the places that it learns to find, for the output to mix.
 
-    def __init__(self, picture_channels: int, sound_features: int, layers: int) -> None:
+    So colours that no training picture had can appear where they belong: what is mixed turns with the picture's hues.
+    """
+
+    def __init__(self, channels: int, colours: int) -> None:
         super().__init__()
-        self.picture = nn.Linear(picture_channels, sound_features)
-        self.layers = nn.ModuleList(
-            nn.Conv1d(sound_features, sound_features, 3, padding=2**layer, dilation=2**layer) for layer in range(layers)
-        )
+        self.places = nn.Conv2d(channels, colours, 1)
 
-    def forward(self, inner_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
-        x_BDT = sound_BTD.transpose(1, 2)
-        x_BDT = x_BDT + self.picture(inner_BCHW.mean((2, 3))).unsqueeze(2)
-        for layer in self.layers:
-            x_BDT = x_BDT + functional.leaky_relu(layer(x_BDT), _SLOPE)
-        return x_BDT.transpose(1, 2)
+    def forward(self, picture_BCHW: Tensor, map_BCHW: Tensor, weight_BTKHW: Tensor) -> Tensor:
+        """Σ_k weight_k · (colour_k − picture), [B, T, 3, H, W]; `map_BCHW` has half the picture's sides."""
+        share_BKN = self.places(map_BCHW).flatten(2).softmax(2)
+        colour_BCK = functional.avg_pool2d(picture_BCHW, 2).flatten(2) @ share_BKN.transpose(1, 2)
+        mixed_BTCN = colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)
+        mixed = mixed_BTCN.unflatten(3, weight_BTKHW.shape[3:])
+        return mixed - weight_BTKHW.sum(2, keepdim=True) * picture_BCHW.unsqueeze(1)
 
 
 class Generator(nn.Module):
     """`channels[i]` are the encoder's after i + 1 halvings; the sound joins at the innermost map.
 
     With `film_levels`, it also scales and shifts the output of that many innermost decoder levels. `output` is "tanh"
-    or "residual": what the decoder makes is added to the input picture.
+    or "residual": what the decoder makes is added to the input picture, which it can mix from `palette` of its colours.
     """
 
     def __init__(
@@ -85,10 +86,11 @@ class Generator(nn.Module):
         sound_features: int,
         film_levels: int,
         output: str,
-        temporal_layers: int = 0,
         palette: int = 0,
     ) -> None:
         super().__init__()
+        if palette and output != "residual":
+            raise ValueError(f"palette is {palette}, but an output of {output!r} has none; it must be 0.")
         self.resolution = resolution
         depth = len(channels)
         if resolution % 2**depth:
@@ -108,7 +110,7 @@ class Generator(nn.Module):
             UpBlock(
                 sound_features if level == depth - 1 else channels[level],
                 channels[level],
-                channels[level - 1] if level else 4 if output == "masked" else 3 + palette,
+                channels[level - 1] if level else 3 + palette,
                 out_size=sizes[level],
                 sound_features=sound_features if level and depth - 1 - level < film_levels else 0,
                 last=level == 0,
@@ -116,9 +118,8 @@ class Generator(nn.Module):
             for level in reversed(range(depth))
         ]
         self.up = nn.ModuleList(blocks)
-        self.residual, self.masked = output == "residual", output == "masked"
-        self.memory = Memory(channels[-1], sound_features, temporal_layers) if temporal_layers else None
-        self.palette = nn.Conv2d(channels[0], palette, 1) if palette else None
+        self.residual = output == "residual"
+        self.palette = Palette(channels[0], palette) if palette else None
         if self.residual:
             # It starts as the picture itself.
             outermost = blocks[-1]
@@ -159,15 +160,9 @@ class Generator(nn.Module):
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(x, skip, sound_ND)
         made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
-        if self.masked:
-            new, mask = made_BTCHW[:, :, :3], torch.sigmoid(made_BTCHW[:, :, 3:])
-            return picture.unsqueeze(1) * (1 - mask) + mask * torch.tanh(new)
-        if self.palette is not None:
-            share_BKN = self.palette(skips[0]).flatten(2).softmax(2)
-            small_BCN = functional.avg_pool2d(picture, 2).flatten(2)
-            colour_BCK = small_BCN @ share_BKN.transpose(1, 2)
-            weight_BTKHW = made_BTCHW[:, :, 3:]
-            mixed = (colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)).unflatten(3, picture.shape[-2:])
-            mixed = mixed - weight_BTKHW.sum(2, keepdim=True) * picture.unsqueeze(1)
-            return picture.unsqueeze(1) + made_BTCHW[:, :, :3] + mixed
-        return picture.unsqueeze(1) + made_BTCHW if self.residual else torch.tanh(made_BTCHW)
+        if not self.residual:
+            return torch.tanh(made_BTCHW)
+        frames_BTCHW = picture.unsqueeze(1) + made_BTCHW[:, :, :3]
+        if self.palette is None:
+            return frames_BTCHW
+        return frames_BTCHW + self.palette(picture, skips[0], made_BTCHW[:, :, 3:])

@@ -21,8 +21,6 @@ class SoundToVideo(nn.Module):
         `frames_per_chunk` bounds the memory, as of `Generator`.
         """
         sound_BTD = self.sound_encoder(wave_BS)
-        if self.generator.memory is not None:
-            sound_BTD = self.generator.memory(self.generator.encode(picture_BCHW)[-1], sound_BTD)
         if frame_BF is not None:
             sound_BTD = sound_BTD.take_along_dim(frame_BF.unsqueeze(-1), dim=1)
         return self.generator(picture_BCHW, sound_BTD, frames_per_chunk=frames_per_chunk)

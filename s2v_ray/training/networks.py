@@ -31,7 +31,12 @@ class Networks:
 
 
 def build_sound_to_video(config: Config) -> SoundToVideo:
-    """SE and G. Raises UserError where resolution and depth don't fit."""
+    """SE and G. Raises UserError where the settings don't fit each other."""
+    if config.generator.palette and config.generator.output != "residual":
+        raise UserError(
+            f"generator.palette is {config.generator.palette}, but generator.output is '{config.generator.output}'; "
+            "set --generator.output residual or --generator.palette 0."
+        )
     encoder = SoundEncoder(
         sample_rate=config.clips.sample_rate,
         samples_per_frame=samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate)),
@@ -43,7 +48,6 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         sound_features=encoder.features,
         film_levels=config.generator.film_levels,
         output=config.generator.output,
-        temporal_layers=config.generator.temporal_layers,
         palette=config.generator.palette,
     )
     return SoundToVideo(encoder, generator)
@@ -74,14 +78,6 @@ def build_networks(config: Config) -> Networks:
         torch.manual_seed(config.training.seed)
         return Networks(
             build_sound_to_video(config),
-            ImageDiscriminator(
-                channels=config.image_discriminator.channels, sees_picture=config.image_discriminator.sees_picture
-            ),
-            VideoDiscriminator(
-                channels=config.video_discriminator.channels,
-                frames=config.video_discriminator.frames,
-                stacked=config.video_discriminator.stacked,
-                sees_picture=config.video_discriminator.sees_picture,
-                sound_bins=config.sound.mel_bands if config.video_discriminator.hears else 0,
-            ),
+            ImageDiscriminator(channels=config.image_discriminator.channels),
+            VideoDiscriminator(**asdict(config.video_discriminator)),
         )

@@ -34,13 +34,11 @@ class TrainingState:
     def judges(self) -> dict[str, float]:
         """The discriminators that count in G's loss, with their λ; one whose λ is 0 is not trained."""
         loss = self.config.loss
-        if self.step < loss.adversarial_start_steps or self.step % loss.adversarial_every_steps:
-            return {}
         weights = {
             "image_discriminator": loss.adversarial_image_weight,
             "video_discriminator": loss.adversarial_video_weight,
         }
-        return {judge: weight * loss.adversarial_every_steps for judge, weight in weights.items() if weight}
+        return {judge: weight for judge, weight in weights.items() if weight}
 
     def unsynchronised(self, name: str) -> AbstractContextManager[None]:
         """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""

@@ -8,13 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from s2v_ray.clips.batch import Batch
-from s2v_ray.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    generator_loss,
-    reconstruction_loss,
-    weighted_reconstruction_loss,
-)
+from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
 from s2v_ray.training.state import TrainingState
 
 # What to minimise, and what to tell of it by name: means over the clips of a part.
@@ -52,68 +46,13 @@ def make_frames(state: TrainingState, part: Batch, *, for_gradient: bool) -> Ten
 def judge_terms(state: TrainingState, judge: str, part: Batch, fake_BFCHW: Tensor | None) -> Terms:
     """Equations 3 and 4, as D minimises them: one forward over real and fake together, as DDP wants it."""
     assert fake_BFCHW is not None
-    settings = state.config.loss
-    real_video = part.video_BFCHW
-    penalised = settings.r1_weight and state.step % settings.r1_every_steps == 0
-    if penalised:
-        real_video = real_video.detach().requires_grad_()
-    both = torch.cat([judged(state, judge, video, part) for video in (real_video, fake_BFCHW.detach())])
-    sound = judged_sound(state, judge, part)
-    if sound is not None:
-        both = torch.cat([both, both[: len(sound)]])
-        sound = torch.cat([sound, sound, sound.roll(1, 0)])
+    both = torch.cat([judged_frames(judge, video, part) for video in (part.video_BFCHW, fake_BFCHW.detach())])
     with autocast(both.device):
-        logits = state.forward[judge](both) if sound is None else state.forward[judge](both, sound)
-    real, fake, *mismatched = logits.to(both.dtype).chunk(2 if sound is None else 3)
+        logits = state.forward[judge](both)
+    real, fake = logits.to(both.dtype).chunk(2)
     loss = discriminator_loss(real, fake)
-    if mismatched:
-        loss = (discriminator_loss(real, fake) + discriminator_loss(real, mismatched[0])) / 2
-    if penalised:
-        (gradient,) = torch.autograd.grad(real.sum() / real.shape[1], real_video, create_graph=True)
-        loss = loss + settings.r1_weight / 2 * settings.r1_every_steps * gradient.square().flatten(1).sum(1).mean()
     right = {"real": (real > 0).to(loss.dtype).mean(), "fake": (fake < 0).to(loss.dtype).mean()}
     return loss, {f"loss/{judge}": loss, **{f"accuracy/{judge}_{kind}": value for kind, value in right.items()}}
-
-
-def judged(state: TrainingState, judge: str, video_BFCHW: Tensor, part: Batch) -> Tensor:
-    """What a discriminator sees, the input picture beside it where it is to."""
-    settings = getattr(state.config, judge)
-    if state.config.loss.diff_augment:
-        video_BFCHW, picture = diff_augment(video_BFCHW, part.picture_BCHW)
-    else:
-        picture = part.picture_BCHW
-    if settings.sees_picture:
-        video_BFCHW = torch.cat([video_BFCHW, picture.unsqueeze(1).expand_as(video_BFCHW)], dim=2)
-    return judged_frames(judge, video_BFCHW, part)
-
-
-def judged_sound(state: TrainingState, judge: str, part: Batch) -> Tensor | None:
-    if not getattr(state.config, judge).hears:
-        return None
-    with torch.no_grad():
-        spectra_BNF = state.networks.sound_to_video.sound_encoder.spectra(part.wave_BS)
-    frames = part.frame_BF.take_along_dim(part.video_frame_BT, dim=1)
-    return spectra_BNF.take_along_dim(frames.unsqueeze(-1), dim=1)
-
-
-def diff_augment(video_BFCHW: Tensor, picture_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """DiffAugment (Zhao et al. 2020), the same for all frames of a clip."""
-    both = torch.cat([picture_BCHW.unsqueeze(1), video_BFCHW], dim=1)
-    clips, side = len(both), both.shape[-1]
-    draw = torch.rand(3, clips, 1, 1, 1, 1, device=both.device)
-    both = both + (draw[0] - 0.5)
-    mean = both.mean(2, keepdim=True)
-    both = (both - mean) * (2 * draw[1]) + mean
-    mean = both.mean((2, 3, 4), keepdim=True)
-    both = (both - mean) * (draw[2] + 0.5) + mean
-    reach = side // 8
-    moved = []
-    for clip in both:
-        down, right = torch.randint(-reach, reach + 1, (2,)).tolist()
-        padded = torch.nn.functional.pad(clip, (reach,) * 4)
-        moved.append(padded[..., reach + down : reach + down + side, reach + right : reach + right + side])
-    both = torch.stack(moved)
-    return both[:, 1:], both[:, 0]
 
 
 def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor | None) -> Terms:
@@ -121,20 +60,13 @@ def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor | None
     if fake_BFCHW is None:
         fake_BFCHW = make_frames(state, part, for_gradient=True)
     settings, adversarial = state.config.loss, {}
-    if settings.motion_weight:
-        moved = (part.video_BFCHW - part.picture_BCHW.unsqueeze(1)).abs().mean(2, keepdim=True)
-        weight = 1 + settings.motion_weight * moved
-        reconstruction = weighted_reconstruction_loss(fake_BFCHW, part.video_BFCHW, weight, settings.reconstruction)
-    else:
-        reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
+    reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for judge in state.judges:
-        frames, sound = judged(state, judge, fake_BFCHW, part), judged_sound(state, judge, part)
+        frames = judged_frames(judge, fake_BFCHW, part)
         with autocast(frames.device):
-            logits = state.networks[judge](frames) if sound is None else state.networks[judge](frames, sound)
+            logits = state.networks[judge](frames)
         adversarial[judge] = adversarial_loss(logits.to(frames.dtype), settings.adversarial)
-    ramp = min(1.0, state.step / settings.adversarial_ramp_steps) if settings.adversarial_ramp_steps else 1.0
-    weights = {judge: ramp * weight for judge, weight in state.judges.items()}
-    loss = generator_loss(adversarial, weights, reconstruction, settings.reconstruction_weight)
+    loss = generator_loss(adversarial, state.judges, reconstruction, settings.reconstruction_weight)
     told = {f"loss/adversarial_{judge}": value for judge, value in adversarial.items()}
     return loss, {"loss/generator": loss, "loss/reconstruction": reconstruction, **told}
 
