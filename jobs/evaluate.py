@@ -1,8 +1,8 @@
-"""`s2v evaluate` on a cluster: ray job submit --working-dir . -- python jobs/evaluate.py FLAGS."""
+"""`s2v evaluate` on a cluster: ray job submit --runtime-env jobs/runtime_env.yaml -- python jobs/evaluate.py FLAGS."""
 
 import sys
 
-from s2v_ray.cli import main
+from s2v_ray.cli.job import run
 
 if __name__ == "__main__":
-    sys.exit(main(["evaluate", *sys.argv[1:]]))
+    sys.exit(run("evaluate", sys.argv[1:]))

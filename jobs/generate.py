@@ -1,8 +1,8 @@
-"""`s2v generate` on a cluster: ray job submit --working-dir . -- python jobs/generate.py FLAGS."""
+"""`s2v generate` on a cluster: ray job submit --runtime-env jobs/runtime_env.yaml -- python jobs/generate.py FLAGS."""
 
 import sys
 
-from s2v_ray.cli import main
+from s2v_ray.cli.job import run
 
 if __name__ == "__main__":
-    sys.exit(main(["generate", *sys.argv[1:]]))
+    sys.exit(run("generate", sys.argv[1:]))

@@ -1,8 +1,8 @@
-"""`s2v train` on a cluster: ray job submit --working-dir . -- python jobs/train.py FLAGS."""
+"""`s2v train` on a cluster: ray job submit --runtime-env jobs/runtime_env.yaml -- python jobs/train.py FLAGS."""
 
 import sys
 
-from s2v_ray.cli import main
+from s2v_ray.cli.job import run
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.exit(run("train", sys.argv[1:]))

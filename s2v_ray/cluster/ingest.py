@@ -1,6 +1,5 @@
 """Preparation as a Ray Data pipeline: one task a source, as many at once as there are cores."""
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +25,6 @@ def run_in_parallel(work: Callable[[Job], int], jobs: list[Job]) -> Iterator[tup
     if not jobs:
         return
     connect()
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False

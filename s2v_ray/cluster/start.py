@@ -5,6 +5,8 @@ import os
 
 import ray
 
+_NODE_GROUP = "ray.io/node-group"
+
 
 def connect() -> None:
     """Join the cluster of this job, or start one here that ends with this process."""
@@ -17,3 +19,8 @@ def connect() -> None:
         logging_level=logging.ERROR,
         log_to_driver=True,
     )
+
+
+def grows() -> bool:
+    """Whether an autoscaler adds nodes to this cluster when there is work for them: it tells each node its group."""
+    return any(_NODE_GROUP in node.get("Labels", {}) for node in ray.nodes())

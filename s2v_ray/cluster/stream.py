@@ -5,7 +5,6 @@ workers.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from s2v_ray.clips.prepare import prepare_source, record_crash
 from s2v_ray.clips.settings import ClipSettings
 from s2v_ray.cluster.decode import Epoch
 from s2v_ray.cluster.ingest import run_in_parallel
-from s2v_ray.cluster.start import connect
+from s2v_ray.cluster.start import connect, grows
 from s2v_ray.cluster.train import scaling
 from s2v_ray.config import Config, UserError
 from s2v_ray.media.storage import exists, join
@@ -44,9 +43,8 @@ def open_stream(
 
     Raises UserError where either can't be.
     """
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # of a cluster started here: not a line for every epoch
     connect()
-    scaling(workers, device, ray.cluster_resources(), decoding=True)
+    scaling(workers, device, ray.cluster_resources(), decoding=True, grows=grows())
     planned = plan(videos, str(run), Path(videos[0]).resolve().stem, settings)
     jobs = [job for job in planned.jobs if job.split == "train"]
     if not jobs:

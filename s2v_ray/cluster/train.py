@@ -20,7 +20,7 @@ from ray.train import (
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
-from s2v_ray.cluster.start import connect
+from s2v_ray.cluster.start import connect, grows
 from s2v_ray.config import UserError
 from s2v_ray.media.storage import write_bytes
 from s2v_ray.training.interrupt import stop_signals
@@ -67,7 +67,7 @@ def train_on_workers(
         train_loop_config={"loop": loop, "run": str(run)},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
-        scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None),
+        scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=run.name,
@@ -148,14 +148,30 @@ class WholeShards(DataConfig):
 
 
 def scaling(
-    workers: tuple[int, int], device: str, resources: Mapping[str, float], *, decoding: bool = False
+    workers: tuple[int, int],
+    device: str,
+    resources: Mapping[str, float],
+    *,
+    decoding: bool = False,
+    grows: bool = False,
 ) -> ScalingConfig:
     """What to ask of a cluster of these `resources`: a CPU each, or an equal part where it has fewer CPUs than workers.
 
     With `decoding`, a CPU is left to it. Raises UserError where the cluster can't hold the least number of workers.
+    One that `grows` is asked for a CPU (and, with "cuda", a GPU) each whatever it has now, and says so.
     """
-    least, most = workers
+    least = workers[0]
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    if grows:
+        missing = [f"{least} GPUs"] if device == "cuda" and gpus < least else []
+        missing += [f"{least} CPUs"] if cpus < least else []
+        if missing:
+            print(
+                f"{least} workers need {' and '.join(missing)}, but the cluster has {gpus:g} GPUs and {cpus:g} CPUs; "
+                "waiting for its autoscaler to add nodes. `ray status` tells what it can't add.",
+                flush=True,
+            )
+        return _asked(workers, device == "cuda" or (device == "auto" and gpus >= least), _CPUS_A_WORKER)
     if device == "cuda" and gpus < least:
         raise UserError(
             f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
@@ -167,10 +183,14 @@ def scaling(
             f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs{told}, but the cluster has {cpus:g}; "
             f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}."
         )
+    return _asked(workers, device != "cpu" and gpus >= least, min(_CPUS_A_WORKER, (cpus - reserved) / least))
+
+
+def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfig:
     return ScalingConfig(
-        num_workers=least if least == most else workers,
-        use_gpu=device != "cpu" and gpus >= least,
-        resources_per_worker={"CPU": min(_CPUS_A_WORKER, (cpus - reserved) / least)},
+        num_workers=workers[0] if workers[0] == workers[1] else workers,
+        use_gpu=use_gpu,
+        resources_per_worker={"CPU": cpus},
         elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
     )
 
