@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import prepare, quality, train
+from benchmarks import prepare, quality, scale, train
 
-BENCHMARKS = {"prepare": prepare, "quality": quality, "train": train}
+BENCHMARKS = {"prepare": prepare, "train": train, "quality": quality, "scale": scale}
 
 
 def main() -> None:

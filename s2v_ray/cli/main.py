@@ -31,6 +31,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "info": info,
 }
 RESUMABLE = ("demo", "prepare", "train")
+# s3://KEY:SECRET@bucket, but not hdfs://host:9000/name@x
+_PASSWORD = re.compile(r"://[^/@\s]*:(?!\d+/)[^@\s]*@")
 _DOTTED = re.compile(r"--([a-z_-]+\.[a-z0-9_-]+)(?:=(.*))?", re.DOTALL)
 
 
@@ -46,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             nearest = difflib.get_close_matches(verb, VERBS, n=1)
             hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(VERBS)}."
             raise UserError(f"There is no verb '{verb}'; {hint}")
+        if any(_PASSWORD.search(argument) for argument in arguments):
+            raise UserError(
+                "A URI in the command holds a password, which would come into logs and files; give keys by the "
+                "environment or the machine's role instead, and change this one, since your shell remembers it."
+            )
         with _ending_on_sigterm():
             tyro.extras.subcommand_cli_from_dict(
                 VERBS, prog="s2v", description=s2v_ray.__doc__, args=gather_settings(arguments)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 import ray
 
@@ -12,6 +13,8 @@ def connect() -> None:
     """Join the cluster of this job, or start one here that ends with this process."""
     if ray.is_initialized():
         return
+    if not sys.stdout.isatty():
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # no codes for a terminal in a log
     in_cluster = "RAY_ADDRESS" in os.environ
     ray.init(
         address=None if in_cluster else "local",

@@ -1,0 +1,105 @@
+"""A Ray cluster of several nodes on this machine, with a head that runs no work, and jobs submitted to it."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[1]
+_DONE = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+def wait_until(said: Callable[[], object], what: str, seconds: float = 240) -> None:
+    """Wait until it is so; fails, saying for what it waited."""
+    for _ in range(int(seconds * 5)):
+        if said():
+            return
+        threading.Event().wait(0.2)
+    raise AssertionError(f"waited {seconds:g} s for {what}")
+
+
+class Nodes:
+    """The cluster, and what is done to it."""
+
+    def __init__(self, count: int) -> None:
+        from ray.cluster_utils import Cluster
+        from ray.job_submission import JobSubmissionClient
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(count)]
+        self.session = self.cluster.head_node.get_session_dir_path()
+        self.jobs: JobSubmissionClient
+        for _ in range(100):  # until the dashboard answers
+            try:
+                self.jobs = JobSubmissionClient(f"http://127.0.0.1:{port}")
+                break
+            except ConnectionError:
+                threading.Event().wait(0.2)
+
+    def submit(self, verb: str, *flags: str) -> str:
+        """Submit `python jobs/VERB.py FLAGS` as README says; returns the job's name."""
+        environment = yaml.safe_load((ROOT / "jobs" / "runtime_env.yaml").read_text())
+        environment["working_dir"] = str(ROOT)
+        return self.jobs.submit_job(
+            entrypoint=" ".join([sys.executable, f"jobs/{verb}.py", *flags]), runtime_env=environment
+        )
+
+    def status(self, job: str) -> str:
+        """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
+        return str(self.jobs.get_job_status(job).value)
+
+    def finished(self, job: str) -> tuple[str, str]:
+        """Its last status and its log, when it has come to an end."""
+        wait_until(lambda: self.status(job) in _DONE, f"the end of {job}: {self.jobs.get_job_logs(job)}")
+        return self.status(job), self.jobs.get_job_logs(job)
+
+    def run(self, verb: str, *flags: str) -> str:
+        """The log of a job that succeeds."""
+        status, log = self.finished(self.submit(verb, *flags))
+        assert status == "SUCCEEDED", log
+        return log
+
+    def kill_worker(self) -> None:
+        """Kill -9 of a process that trains."""
+        self._kill(lambda process: "RayTrainWorker" in " ".join(process.cmdline()))
+
+    def kill_driver(self) -> None:
+        """Kill -9 of the program of a job."""
+        self._kill(lambda process: any(part.startswith("jobs/") for part in process.cmdline()))
+
+    def replace_node(self) -> None:
+        """Take a node away without warning, and add another."""
+        self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
+        self.nodes.append(self.cluster.add_node(num_cpus=1))
+
+    def _kill(self, meant: Callable[[psutil.Process], bool]) -> None:
+        """Kill one of this cluster's processes."""
+        for process in psutil.process_iter():
+            try:
+                if meant(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
+            except (psutil.Error, AttributeError):
+                continue  # it ended meanwhile
+        raise AssertionError("there is no such process")
+
+
+@contextmanager
+def nodes_of(count: int) -> Iterator[Nodes]:
+    """A head and `count` nodes of one CPU."""
+    nodes = Nodes(count)
+    try:
+        yield nodes
+    finally:
+        nodes.cluster.shutdown()
