@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import psutil
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -83,8 +83,10 @@ class Nodes:
         self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
         self.nodes.append(self.cluster.add_node(num_cpus=1))
 
-    def _kill(self, meant: Callable[[psutil.Process], bool]) -> None:
+    def _kill(self, meant: Callable[[Any], bool]) -> None:
         """Kill one of this cluster's processes."""
+        import psutil  # Ray's own copy, there once Ray is imported
+
         for process in psutil.process_iter():
             try:
                 if meant(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):

@@ -54,8 +54,8 @@ def test_a_cluster_that_grows_is_asked_for_what_it_has_not_yet(capsys):
 
 
 LISTENING = """
-import psutil, ray
 from s2v_ray.cluster.start import connect, grows
+import psutil
 
 connect()
 assert not grows()
