@@ -47,10 +47,9 @@ def assert_reads_well(log: str) -> None:
 
 def test_from_videos_to_a_video_on_two_nodes(nodes, small_videos, small_clips, small_model, tmp_path):
     clips, run, report, video = (tmp_path / name for name in ("clips", "run", "report", "video.mp4"))
-    log = nodes.run("prepare", "--videos", str(small_videos), "--out", str(clips), "--domain", "sea", *SMALL_CLIPS)
+    log = nodes.run("prepare", "--videos", str(small_videos), "--out", str(clips), *SMALL_CLIPS)
     assert_reads_well(log)
     assert f"Wrote {len(list(small_clips.rglob('*.parquet'))) * 4} clips" in log
-    # All but the name of the folder's data set, which is the same too.
     assert files(clips) == files(small_clips)
     log = nodes.run("train", *train_flags(clips, run, small_model, "--steps", "8"))
     assert_reads_well(log)

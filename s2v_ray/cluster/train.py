@@ -20,6 +20,7 @@ from ray.train import (
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
+from s2v_ray.cluster.network import OneNetwork
 from s2v_ray.cluster.start import connect, grows
 from s2v_ray.config import UserError
 from s2v_ray.media.storage import write_bytes
@@ -67,6 +68,7 @@ def train_on_workers(
         train_loop_config={"loop": loop, "run": str(run)},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
+        torch_config=OneNetwork(),
         scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(  # type: ignore[arg-type]
