@@ -1,6 +1,7 @@
 """The verbs as jobs, what they refuse, and what a cluster that grows is asked for; no job is submitted here."""
 
 import ipaddress
+import signal
 import subprocess
 import sys
 
@@ -37,6 +38,17 @@ def test_a_job_does_not_write_where_ray_removes_it(monkeypatch, capsys, tmp_path
     assert run("train", ["--out", str(tmp_path / "run")]) == 1
     assert "--clips" in capsys.readouterr().err  # it came to the verb, whose status it returns
     assert not list(tmp_path.iterdir())
+
+
+def test_sigterm_ends_a_verb_with_a_sentence_and_its_own_status(tmp_path):
+    command = [sys.executable, "-m", "s2v_ray", "synth", "--domain", "sea", "--sources", "1000", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        while not list(tmp_path.glob("sea_*.mp4")):
+            assert process.poll() is None
+        process.terminate()
+        told = process.communicate()[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert told == "s2v synth: stopped, and nothing unfinished is left.\n"
 
 
 def test_a_cluster_that_grows_is_asked_for_what_it_has_not_yet(capsys):

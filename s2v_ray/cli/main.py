@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import tyro
@@ -62,10 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         place = f"'{error.filename}'" if error.filename else "A file"
         return _fail(verb, f"{place} can't be read or written: {error.strerror or error}; choose another place.")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         goes_on = "; the same command goes on" if verb in RESUMABLE else ", and nothing unfinished is left"
         _fail(verb, f"stopped{goes_on}.")
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT)
     return 0
 
 
@@ -87,13 +88,21 @@ def gather_settings(arguments: list[str]) -> list[str]:
     return [*kept, "--settings", *settings] if settings else kept
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as from `ray job stop`."""
+
+
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind the program, so that what is unfinished is removed. Training has its own way to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
