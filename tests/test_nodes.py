@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 from conftest import SMALL_CLIPS
 from nodes import Nodes, nodes_of, wait_until
 from test_faults import assert_close, weights
 
 from s2v_ray.cli.main import main
-from s2v_ray.media.probe import probe
 from s2v_ray.media.synth.write import synthesize
 from s2v_ray.training.checkpoint import checkpoints
 
@@ -64,7 +64,8 @@ def test_from_videos_to_a_video_on_two_nodes(nodes, small_videos, small_clips, s
     assert json.loads((report / "report.json").read_text())
     source = str(next(small_videos.iterdir()))
     assert_reads_well(nodes.run("generate", *where, "--image", source, "--sound", source, "--out", str(video)))
-    assert probe(video).frames == 40  # 1.6 s at 25 a second
+    with av.open(str(video)) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 40  # 1.6 s at 25 a second
 
     status, log = nodes.finished(nodes.submit("train", "--clips", str(tmp_path / "none"), "--out", str(run)))
     assert status == "FAILED"
