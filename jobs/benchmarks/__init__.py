@@ -1,1 +1,3 @@
-"""What `benchmark.py` measures, one file each."""
+"""Speed beside honest baselines, and what a unit of work costs."""
+
+import s2v_ray.cluster  # noqa: F401  sets what Ray reads of the environment, before Ray is imported
