@@ -1,3 +1,3 @@
-"""Speed beside honest baselines, and what a unit of work costs."""
+"""What `benchmark.py` measures, one file each."""
 
 import s2v_ray.cluster  # noqa: F401  sets what Ray reads of the environment, before Ray is imported
