@@ -12,7 +12,7 @@ from s2v_ray.clips.sources import Missing
 from s2v_ray.clips.splits import SPLITS
 from s2v_ray.config import UserError
 from s2v_ray.config.load import differing_names
-from s2v_ray.media.storage import Location, exists, join, list_files, read_bytes, write_bytes
+from s2v_ray.media.storage import Location, at_once, exists, is_uri, join, list_files, read_bytes, write_bytes
 
 
 def read_dataset(clips: Location) -> tuple[ClipSettings, dict[str, Any]]:
@@ -48,11 +48,11 @@ def read_records(clips: Location) -> dict[str, dict[str, Any]]:
     """What became of each source that is done, by its name. One whose record is damaged is not done."""
     folder = join(clips, "_sources")
     records = {}
-    for name in list_files(folder):
-        if name.endswith(".json") and not name.startswith("."):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                record = json.loads(read_bytes(join(folder, name)))
-                records[record["source"]] = record
+    found = [join(folder, name) for name in list_files(folder) if name.endswith(".json") and not name.startswith(".")]
+    for content in at_once(read_bytes, found, remote=is_uri(clips)):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = json.loads(content)
+            records[record["source"]] = record
     return records
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from s2v_ray.clips.dataset import read_records, write_record
 from s2v_ray.clips.fingerprint import find_duplicates
 from s2v_ray.clips.sources import Source
-from s2v_ray.media.storage import join, locate, remove_file
+from s2v_ray.media.storage import join, move_file, remove_file
 
 
 def settle_duplicates(out: str) -> dict[str, str]:
@@ -40,8 +40,5 @@ def _settle(out: str, record: dict[str, Any], first: str, split: str) -> None:
         record["clips"], record["split"] = 0, ""
         remove_file(now)
         return
-    filesystem, path = locate(now)
-    _, target = locate(join(out, f"split={split}", file))
-    filesystem.create_dir(target.rpartition("/")[0])
-    filesystem.move(path, target)
+    move_file(now, join(out, f"split={split}", file))
     record["split"] = split

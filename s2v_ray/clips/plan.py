@@ -8,13 +8,13 @@ from s2v_ray.clips.dataset import read_records, read_same_dataset
 from s2v_ray.clips.focus import source_motion_square
 from s2v_ray.clips.settings import MOTION, ClipSettings
 from s2v_ray.clips.sources import Missing, Source, find_sources
-from s2v_ray.clips.splits import FEW_SOURCES, split_by_hash, splits_by_rank
+from s2v_ray.clips.splits import FEW_SOURCES, SPLITS, split_by_hash, splits_by_rank
 from s2v_ray.clips.windows import window_starts
 from s2v_ray.config import MediaError, UserError
 from s2v_ray.media.limits import Budget
 from s2v_ray.media.probe import MediaInfo, probe
 from s2v_ray.media.square import Crop
-from s2v_ray.media.storage import exists, join
+from s2v_ray.media.storage import join, list_files
 
 # Up to so many sources are looked at to see whether enough of them are usable.
 _MOST_SOURCES_TO_COUNT = 60
@@ -70,20 +70,21 @@ def plan(
     def split(source: Source) -> str:
         return source.split or ranked_splits.get(source.group) or split_by_hash(source.group)
 
+    stored = {name: set(list_files(join(out, f"split={name}"))) for name in SPLITS} if records else {}
     jobs = [
         Job(source, split(source), domain, out, settings)
         for source in sources
-        if not _is_done(source, records.get(source.name), out)
+        if not _is_done(source, records.get(source.name), stored)
     ]
     return Plan(jobs, len(sources) - len(jobs), missing, ranked_splits)
 
 
-def _is_done(source: Source, record: dict[str, Any] | None, out: str) -> bool:
+def _is_done(source: Source, record: dict[str, Any] | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source is as it was when it was prepared, its clips are there, and another try would end the same."""
     if record is None or record["version"] != source.version():
         return False
     if record["clips"]:
-        return exists(join(out, f"split={record['split']}", f"{source.key}.parquet"))
+        return f"{source.key}.parquet" in stored.get(record["split"], ())
     return not any(reject["reason"] in _PASSING_REASONS for reject in record["rejects"])
 
 

@@ -1,6 +1,6 @@
 """Settings: frozen dataclasses, strict TOML presets, dotted overrides."""
 
-from s2v_ray.config.errors import MediaError, UserError
+from s2v_ray.config.errors import MediaError, StoreError, UserError
 from s2v_ray.config.load import config_from_dict, config_to_toml, load_config, override
 from s2v_ray.config.schema import (
     ClipConfig,
@@ -24,6 +24,7 @@ __all__ = [
     "MediaError",
     "OptimConfig",
     "SoundConfig",
+    "StoreError",
     "TrainingConfig",
     "UserError",
     "config_from_dict",

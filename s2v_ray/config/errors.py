@@ -8,6 +8,20 @@ class UserError(Exception):
     """
 
 
+class StoreError(UserError):
+    """An object store that does not do what it is asked, after all tries: it may later."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(
+            f"'{uri}' can't be read or written: {reason.rstrip('.')}; when its store answers again (or its name and "
+            "your rights are mended), give the same command."
+        )
+        self.uri, self.reason = uri, reason
+
+    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str]]:
+        return StoreError, (self.uri, self.reason)
+
+
 class MediaError(UserError):
     """A media file that can't be used.
 

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from s2v_ray.config.errors import MediaError
-from s2v_ray.media.storage import is_uri, locate
+from s2v_ray.media.storage import is_uri, open_file
 
 av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
 
@@ -33,8 +33,7 @@ def open_container(path: str | Path) -> InputContainer:
 
 def _remote_file(uri: str) -> SimpleNamespace:
     """A file of an object store as PyAV reads it; it keeps its URI as the container's name."""
-    filesystem, path = locate(uri)
-    file = filesystem.open_input_file(path)
+    file = open_file(uri)
     return SimpleNamespace(name=uri, read=file.read, seek=file.seek, tell=file.tell)
 
 
