@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.picture import read_picture
 from s2v_ray.media.sound import read_sound
+from s2v_ray.media.storage import base_name, is_folder
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
@@ -26,7 +27,7 @@ _WINDOWS_AT_ONCE = 8
 class Generated:
     """What was written."""
 
-    path: Path
+    path: str
     frames: int
     frame_rate: Fraction
 
@@ -35,7 +36,7 @@ def generate(
     checkpoint: str,
     image: str,
     sound: str,
-    out: Path,
+    out: str,
     device: torch.device,
     show: Callable[[float, str], None] = lambda done, text: None,
 ) -> Generated:
@@ -43,9 +44,9 @@ def generate(
 
     Memory is flat in the pictures: they are made and encoded some at a time. Raises UserError for what can't be read.
     """
-    if out.suffix.lower() != ".mp4":
+    if PurePath(base_name(out)).suffix.lower() != ".mp4":
         raise UserError(f"--out '{out}' must end in .mp4, the format of the video.")
-    if out.is_dir():
+    if is_folder(out):
         raise UserError(f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
     model, config, _ = load_model(find_checkpoint(checkpoint))
     picture_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
@@ -55,7 +56,6 @@ def generate(
     heard = wave if sample_rate == config.clips.sample_rate else read_sound(sound, sample_rate)
     rate = Fraction(config.clips.frame_rate)
     length = -(-len(wave) // samples_per_frame(config.clips.sample_rate, rate))
-    out.parent.mkdir(parents=True, exist_ok=True)
     frames = generate_frames(model.to(device), config, picture_CHW.to(device), wave)
     write_video(out, _counted(frames, length, show), heard, frame_rate=rate, sample_rate=sample_rate)
     return Generated(out, length, rate)

@@ -1,9 +1,5 @@
 """`s2v generate`."""
 
-from pathlib import Path
-
-from s2v_ray.config import UserError
-
 
 def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str = "auto", seed: int = 0) -> None:
     """Make a video from one picture and a sound of any length.
@@ -18,11 +14,9 @@ def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str =
     """
     from s2v_ray.cli.device import choose_device
     from s2v_ray.generation import generate as generate_video
-    from s2v_ray.media.storage import absolute, is_uri
+    from s2v_ray.media.storage import absolute
     from s2v_ray.training.progress import ProgressBar
 
-    if is_uri(out):
-        raise UserError(f"--out '{out}' is a URI, but a video is written to local or mounted folders only.")
     with ProgressBar("generating") as show:
-        made = generate_video(checkpoint, image, sound, Path(absolute(out)), choose_device(device), show)
+        made = generate_video(checkpoint, image, sound, absolute(out), choose_device(device), show)
     print(f"Wrote {made.frames} frames at {made.frame_rate} a second, with their sound, to {made.path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2v_ray.config import Config, UserError, load_config
@@ -56,14 +55,12 @@ def train(
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.train_worker import clip_feed, train_here, video_feed
     from s2v_ray.clips.dataset import read_dataset
-    from s2v_ray.media.storage import absolute, is_uri
+    from s2v_ray.media.storage import absolute, base_name
     from s2v_ray.training.checkpoint import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
 
     if minutes is not None and minutes <= 0:
         raise UserError(f"--minutes is {minutes:g}, but must be above 0; leave it out to train --steps.")
-    if is_uri(out):
-        raise UserError(f"--out '{out}' is a URI, but a run is written to local or mounted folders only.")
     overrides = dict(_name_and_value(setting) for setting in settings)
     flags = {
         "training.steps": steps,
@@ -77,7 +74,7 @@ def train(
             "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both."
         )
     loaded = load_config(config, overrides)
-    run = Path(absolute(out))
+    run = absolute(out)
     least, most = worker_range(workers, loaded.training.batch_size)
     if videos:
         clip_settings = settings_to_stream(loaded, most if least == most else 0, dry_run)
@@ -126,7 +123,7 @@ def train(
     if videos:
         print(f"Next: s2v generate --checkpoint {out} --image PICTURE --sound SOUND --out video.mp4")
     else:
-        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{run.name}")
+        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(run)}")
 
 
 def worker_range(workers: str, batch_size: int) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2v_ray.config import Config
@@ -32,7 +31,7 @@ def clip_feed(clips: str, config: Config, workers: Workers) -> Feed:
     from s2v_ray.clips.batch import training_batches
     from s2v_ray.clips.reader import ClipReader
 
-    reader = ClipReader(clips, "train")
+    reader = ClipReader(clips, "train", cache_gib=config.training.clip_cache_gib)
 
     def batches(state: TrainingState) -> Iterator[Batch]:
         place = {"first_step": state.step, "rank": workers.rank, "world_size": workers.world_size}
@@ -41,7 +40,7 @@ def clip_feed(clips: str, config: Config, workers: Workers) -> Feed:
     return Feed(reader.fingerprint, _validation(config, clips), batches)
 
 
-def video_feed(stream: VideoStream, run: Path, config: Config, workers: Workers) -> Feed:
+def video_feed(stream: VideoStream, run: str, config: Config, workers: Workers) -> Feed:
     """Videos that are decoded meanwhile."""
     from s2v_ray.cluster.feed import stream_batches
 
@@ -55,14 +54,15 @@ def _validation(config: Config, clips: str) -> Validate | None:
     from s2v_ray.clips.reader import ClipReader
     from s2v_ray.evaluation.validation import validation
 
-    held_out, more = ClipReader(clips, "val"), ClipReader(clips, "train")
+    cache_gib = config.training.clip_cache_gib
+    held_out, more = (ClipReader(clips, split, cache_gib=cache_gib) for split in ("val", "train"))
     return validation(held_out, more, clips=config.training.validate_clips, resolution=config.data.resolution)
 
 
 def train_here(
     config: Config,
     feed_of: Callable[[Config, Workers], Feed],
-    run: Path,
+    run: str,
     init_from: str | None,
     skip_damaged: bool,
     workers: Workers,

@@ -1,7 +1,9 @@
 """From stored clips to a `Batch` on a device."""
 
 import signal
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,13 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from s2v_ray.clips.augmentation import draw_augmentation, window_frames
 from s2v_ray.clips.order import Draw, EndlessBatches
 from s2v_ray.clips.pixels import crop_size, resize, to_float, turn_hue, wave_to_float
 from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.config import Config
+from s2v_ray.media.storage import AT_ONCE
+
+_BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,24 @@ class TrainingClips(Dataset[dict[str, Any]]):
         return augmented(self.reader[draw.clip], draw, self.config)
 
 
+class ReadAhead(IterableDataset[dict[str, Any]]):
+    """The batches of clips that lie in an object store, which threads read before they are asked for."""
+
+    def __init__(self, clips: TrainingClips, batches: Iterable[list[Draw]]) -> None:
+        self.clips, self.batches = clips, batches
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        coming: deque[list[Future[dict[str, Any]]]] = deque()
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clips")
+        try:
+            for draws in self.batches:
+                coming.append([pool.submit(self.clips.__getitem__, draw) for draw in draws])
+                if len(coming) > _BATCHES_AHEAD:
+                    yield default_collate([clip.result() for clip in coming.popleft()])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     """What a step sees of a clip, as tensors on the CPU: the crop and the frames that `draw` stands for."""
     chosen = draw_augmentation(draw, config)
@@ -78,7 +101,11 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
 def training_batches(
     reader: ClipReader, config: Config, device: torch.device, *, first_step: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
-    """This worker's batches of step `first_step` and of all after it."""
+    """This worker's batches of step `first_step` and of all after it.
+
+    Clips in an object store are read by threads, meanwhile; others by `loader_workers` processes, or, without these,
+    when they are asked for.
+    """
     settings = config.training
     sampler = EndlessBatches(
         clip_count=len(reader),
@@ -88,15 +115,20 @@ def training_batches(
         rank=rank,
         world_size=world_size,
     )
-    loader = DataLoader(
-        TrainingClips(reader, config),
-        batch_sampler=sampler,
-        num_workers=settings.loader_workers,
-        # CUDA and Arrow's threads don't survive a fork.
-        multiprocessing_context="spawn" if settings.loader_workers else None,
-        worker_init_fn=_ignore_interrupt,
-        pin_memory=device.type == "cuda",
-    )
+    clips, on_gpu = TrainingClips(reader, config), device.type == "cuda"
+    loader: DataLoader[dict[str, Any]]
+    if reader.remote:
+        loader = DataLoader(ReadAhead(clips, sampler), batch_size=None, pin_memory=on_gpu)
+    else:
+        loader = DataLoader(
+            clips,
+            batch_sampler=sampler,
+            num_workers=settings.loader_workers,
+            # CUDA and Arrow's threads don't survive a fork.
+            multiprocessing_context="spawn" if settings.loader_workers else None,
+            worker_init_fn=_ignore_interrupt,
+            pin_memory=on_gpu,
+        )
     for step, items in enumerate(loader, start=first_step):
         yield to_device(
             items,

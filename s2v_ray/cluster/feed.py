@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from s2v_ray.cluster.stream import VideoStream
 from s2v_ray.cluster.train import CLIPS
 from s2v_ray.config import Config, UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.storage import write_bytes
+from s2v_ray.media.storage import join, write_bytes
 from s2v_ray.training.workers import Workers
 
 # A worker draws its clips from so many batches at a time: those of one video come apart.
@@ -29,7 +28,7 @@ _READ_AHEAD = 4  # clips that are on their way to a worker
 
 
 def stream_batches(
-    stream: VideoStream, config: Config, run: Path, workers: Workers, *, first_epoch: int, first_step: int
+    stream: VideoStream, config: Config, run: str, workers: Workers, *, first_epoch: int, first_step: int
 ) -> Iterator[Batch]:
     """This worker's batches from the beginning of an epoch on, endlessly; `Batch.epoch` counts those that ended.
 
@@ -51,7 +50,7 @@ def stream_batches(
             told = _tell_epoch(stream, run, told)
 
 
-def _tell_epoch(stream: VideoStream, run: Path, told_before: str) -> str:
+def _tell_epoch(stream: VideoStream, run: str, told_before: str) -> str:
     """Say what an epoch had, where that is not what was told before. Raises UserError where it had no clips."""
     report: tuple[int, list[dict[str, Any]]] = ray.get(stream.epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
@@ -62,7 +61,7 @@ def _tell_epoch(stream: VideoStream, run: Path, told_before: str) -> str:
         raise UserError(f"None of the {stream.videos} videos gave a clip ({rejected}), such as {example}")
     told = f"An epoch has {clips} clips of {stream.videos} videos; rejected: {rejected or 'nothing'}"
     if told != told_before:
-        write_bytes(run / "rejects.jsonl", "".join(f"{json.dumps(reject)}\n" for reject in rejects).encode())
+        write_bytes(join(run, "rejects.jsonl"), "".join(f"{json.dumps(reject)}\n" for reject in rejects).encode())
         print(f"{told}. Each with its reason: {run}/rejects.jsonl" if rejects else told, flush=True)
     return told
 

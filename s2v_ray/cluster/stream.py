@@ -37,7 +37,7 @@ class VideoStream:
 
 
 def open_stream(
-    videos: list[str], settings: ClipSettings, config: Config, run: Path, *, workers: tuple[int, int], device: str
+    videos: list[str], settings: ClipSettings, config: Config, run: str, *, workers: tuple[int, int], device: str
 ) -> VideoStream:
     """Find the videos, see that the cluster can both train and decode, and prepare the clips to validate on.
 
@@ -45,11 +45,11 @@ def open_stream(
     """
     connect()
     scaling(workers, device, ray.cluster_resources(), decoding=True, grows=grows())
-    planned = plan(videos, str(run), Path(videos[0]).resolve().stem, settings)
+    planned = plan(videos, run, Path(videos[0]).resolve().stem, settings)
     jobs = [job for job in planned.jobs if job.split == "train"]
     if not jobs:
         raise UserError(f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
-    held_out = str(run / "validation_clips")
+    held_out = join(run, "validation_clips")
     _prepare_held_out(planned, settings, held_out, config.training.validate_clips)
     names = "\n".join([settings.fingerprint, *(job.source.name for job in jobs)])
     return VideoStream(

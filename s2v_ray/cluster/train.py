@@ -1,6 +1,7 @@
 """Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -22,8 +23,19 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 
 from s2v_ray.cluster.network import OneNetwork
 from s2v_ray.cluster.start import connect, grows
-from s2v_ray.config import UserError
-from s2v_ray.media.storage import write_bytes
+from s2v_ray.config import StoreError, UserError
+from s2v_ray.media.storage import (
+    Location,
+    absolute,
+    base_name,
+    exists,
+    is_uri,
+    join,
+    locate,
+    read_bytes,
+    remove_file,
+    write_bytes,
+)
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.workers import Workers
@@ -36,6 +48,7 @@ _CPUS_A_WORKER = 1.0
 _SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
 _LEAST_CPUS_A_WORKER = 0.1
 _CPUS_TO_DECODE = 1.0  # at least, beside the workers
+_SECONDS_BETWEEN_REQUESTS = 2.0  # for the stop file
 _STOP_FILE = "stop"
 _FAILURE_FILE = "failure"  # what a worker raised that no further try would mend
 # Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
@@ -47,7 +60,7 @@ def train_on_workers(
     *,
     workers: tuple[int, int],
     device: str,
-    run: Path,
+    run: Location,
     max_failures: int,
     clips: Dataset | None = None,
 ) -> bool:
@@ -62,18 +75,18 @@ def train_on_workers(
     raises as such.
     """
     connect()
-    run = run.absolute()
+    run = absolute(run)
     trainer = TorchTrainer(
         _on_worker,
-        train_loop_config={"loop": loop, "run": str(run)},
+        train_loop_config={"loop": loop, "run": run},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
         torch_config=OneNetwork(),
         scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(  # type: ignore[arg-type]
-            name=run.name,
-            storage_path=str(run.parent),
+            name=base_name(run),
+            **_storage(run),
             failure_config=FailureConfig(max_failures=max_failures),
             # What workers raise comes back to us; Ray would print it at each try.
             logging_config=LoggingConfig(log_level="CRITICAL"),
@@ -91,7 +104,7 @@ def train_on_workers(
         _clean(run)
 
 
-def _fit(trainer: TorchTrainer, run: Path) -> bool:
+def _fit(trainer: TorchTrainer, run: str) -> bool:
     """Train to the end, or until a signal comes, of which the workers learn by a file in the run directory."""
     training: Future[Any] = Future()
 
@@ -101,29 +114,31 @@ def _fit(trainer: TorchTrainer, run: Path) -> bool:
         except BaseException as error:
             training.set_exception(error)
 
+    told = False
     with stop_signals() as stop:
         # A daemon, so that a second signal ends the program without waiting for the training to end.
         Thread(target=fit, daemon=True).start()
         while not wait([training], timeout=0.5).done:
-            if stop():
-                (run / _STOP_FILE).touch()
+            if stop() and not told:
+                write_bytes(join(run, _STOP_FILE), b"")
+                told = True
         training.result()
-        if (run / _FAILURE_FILE).exists():
-            raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
+        if exists(join(run, _FAILURE_FILE)):
+            raise UserError(read_bytes(join(run, _FAILURE_FILE)).decode())
         return not stop()
 
 
 def _on_worker(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
-    run = Path(config["run"])
-    if (run / _FAILURE_FILE).exists():
+    run = config["run"]
+    if exists(join(run, _FAILURE_FILE)):
         return
 
     def saved(location: str, metrics: dict[str, float]) -> None:
-        """Tell Ray of a checkpoint, which is where it belongs already."""
+        """Tell Ray of a checkpoint, which is where it belongs already; what an object store holds needs no report."""
         ray.train.report(
             {name: float(value) for name, value in metrics.items()},
-            checkpoint=Checkpoint(location) if location else None,
+            checkpoint=Checkpoint(location) if location and not is_uri(location) else None,
             checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
         )
 
@@ -131,11 +146,38 @@ def _on_worker(config: dict[str, Any]) -> None:
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
     workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
     try:
-        config["loop"](workers, saved, (run / _STOP_FILE).exists)
+        config["loop"](workers, saved, _asking(join(run, _STOP_FILE), workers))
+    except StoreError:
+        raise  # a store that fails for a while is what Ray tries again for
     except UserError as error:
-        with contextlib.suppress(OSError):  # a full disk; then Ray tries again, in vain
-            write_bytes(run / _FAILURE_FILE, str(error).encode())
+        with contextlib.suppress(OSError, StoreError):  # a full disk; then Ray tries again, in vain
+            write_bytes(join(run, _FAILURE_FILE), str(error).encode())
         raise
+
+
+def _asking(stop_file: str, workers: Workers) -> Stop:
+    """Whether a stop was asked for. One worker's answer is enough, and of an object store one every two seconds."""
+    if not is_uri(stop_file):
+        return Path(stop_file).exists
+    asked_at, asked = time.monotonic(), False
+
+    def ask() -> bool:
+        nonlocal asked_at, asked
+        if workers.rank == 0 and time.monotonic() - asked_at > _SECONDS_BETWEEN_REQUESTS:
+            asked_at = time.monotonic()
+            with contextlib.suppress(StoreError):  # it asks again
+                asked = exists(stop_file)
+        return asked
+
+    return ask
+
+
+def _storage(run: str) -> dict[str, Any]:
+    """Where Ray keeps its directory for this training."""
+    if not is_uri(run):
+        return {"storage_path": str(Path(run).parent)}
+    filesystem, path = locate(run)
+    return {"storage_path": path.rpartition("/")[0], "storage_filesystem": filesystem}
 
 
 class WholeShards(DataConfig):
@@ -197,9 +239,9 @@ def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfi
     )
 
 
-def _clean(run: Path) -> None:
+def _clean(run: str) -> None:
     for name in (_STOP_FILE, _FAILURE_FILE, *_RAY_FILES):
-        (run / name).unlink(missing_ok=True)
+        remove_file(join(run, name))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,7 +1,7 @@
 """Settings: frozen dataclasses, strict TOML presets, dotted overrides."""
 
 from s2v_ray.config.errors import MediaError, StoreError, UserError
-from s2v_ray.config.load import config_from_dict, config_to_toml, load_config, override
+from s2v_ray.config.load import config_from_dict, config_from_toml, config_to_toml, load_config, override
 from s2v_ray.config.schema import (
     ClipConfig,
     Config,
@@ -28,6 +28,7 @@ __all__ = [
     "TrainingConfig",
     "UserError",
     "config_from_dict",
+    "config_from_toml",
     "config_to_toml",
     "load_config",
     "override",

@@ -51,6 +51,15 @@ def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
     return _merge(_load_file(_presets()[preset]), values, where)
 
 
+def config_from_toml(text: str, where: str) -> Config:
+    """The settings that a TOML file's `text` holds; `where` names it in errors."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{where} is not a TOML file: {error}.") from None
+    return config_from_dict(values, where)
+
+
 def config_to_toml(config: Config) -> str:
     """The complete settings as TOML that `load_config` reads back."""
     return tomli_w.dumps(asdict(config))
@@ -70,10 +79,10 @@ def _presets() -> dict[str, Path]:
 
 def _load_file(path: Path) -> Config:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a TOML file: {error}.") from None
-    return config_from_dict(values, where=str(path))
+    return config_from_toml(text, where=str(path))
 
 
 def _parse_value(text: str) -> Any:

@@ -108,6 +108,7 @@ class TrainingConfig:
     micro_batches: int = _between(1, 1)  # parts of a batch that are done one after the other; same gradients
     frames_per_chunk: int = _between(0, 0)  # frames a clip made at once, the rest recomputed for the gradients; 0: all
     loader_workers: int = _between(2, 0)  # processes that read clips; 0: read in the training process
+    clip_cache_gib: float = _between(10.0, 0)  # GiB of clips from an object store that stay on this machine; 0: none
     compile: bool = False  # torch.compile the networks
     collapse_steps: int = _between(2000, 0)  # stop where a discriminator is of no use for so many steps; 0: never
 

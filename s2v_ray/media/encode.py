@@ -13,7 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
 from s2v_ray.config.errors import UserError
-from s2v_ray.media.storage import writing_path
+from s2v_ray.media.storage import Location, writing_path
 
 # The rates that AAC has (ISO/IEC 14496-3, table 1.18).
 AAC_SAMPLE_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -28,14 +28,14 @@ _CONVERSION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation
 
 
 def write_video(
-    path: str | Path,
+    path: Location,
     frames: Iterable[np.ndarray],
     wave: np.ndarray,
     *,
     frame_rate: Fraction,
     sample_rate: int,
 ) -> None:
-    """Write `frames` and `wave` to the MP4 file `path`, both starting at time zero.
+    """Write `frames` and `wave` to the MP4 file `path`, also of an object store, both starting at time zero.
 
     `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is shown at
     exactly t / frame_rate. `wave` is int16 mono [S]; sample n is heard at n / sample_rate. Each is written to its
@@ -48,9 +48,8 @@ def write_video(
     # The movie clock of one tick a sample keeps the sound's length exact; its default is a millisecond.
     options = {"movflags": "+faststart", "movie_timescale": str(sample_rate)}
     try:
-        # A whole path, since FFmpeg takes what stands before a colon in a name for a protocol.
         with (
-            writing_path(Path(path).absolute()) as beside,
+            writing_path(path) as beside,
             av.open(str(beside), "w", format="mp4", options=options) as container,
         ):
             _encode(container, frames, wave, frame_rate, sample_rate)

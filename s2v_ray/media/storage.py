@@ -136,7 +136,8 @@ def read_bytes(location: Location) -> bytes:
     """A file's whole content. Raises UserError where it is not there."""
     filesystem, path = locate(location)
     try:
-        with naming(location), filesystem.open_input_stream(path) as file:
+        # Not `open_input_stream`, of which an object store's `read` makes a request for every 256 KiB.
+        with naming(location), filesystem.open_input_file(path) as file:
             return file.read()
     except FileNotFoundError:
         raise UserError(f"There is no file '{location}'.") from None

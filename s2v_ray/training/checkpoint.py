@@ -17,7 +17,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from s2v_ray.config import Config, UserError, config_from_dict
-from s2v_ray.media.storage import Location, exists, join, list_folders, read_bytes, write_bytes
+from s2v_ray.media.storage import (
+    Location,
+    exists,
+    join,
+    list_folders,
+    read_bytes,
+    remove_file,
+    remove_folder,
+    write_bytes,
+)
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.state import TrainingState
@@ -67,6 +76,12 @@ def write_checkpoint(run: Location, taken: Snapshot, *, best: bool) -> str:
     for pointer in ("best", "last") if best else ("last",):
         write_bytes(join(run, "checkpoints", pointer), name.encode())
     return folder
+
+
+def remove_checkpoint(checkpoint: Location) -> None:
+    """Remove a checkpoint, its manifest first: what is left where this is cut short is not taken for a whole one."""
+    remove_file(join(checkpoint, _MANIFEST))
+    remove_folder(checkpoint)
 
 
 def find_checkpoint(location: Location) -> str:

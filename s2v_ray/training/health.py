@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from s2v_ray.clips.batch import Batch
 from s2v_ray.config import UserError
+from s2v_ray.media.storage import Location
 from s2v_ray.training.checkpoint import checkpoints, last_checkpoint
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.workers import Workers
@@ -23,7 +23,7 @@ _SAME_ANSWER = 1e-3
 class Health:
     """Collects what steps tell, so that nothing waits for the device until `check`."""
 
-    def __init__(self, state: TrainingState, run: Path, workers: Workers) -> None:
+    def __init__(self, state: TrainingState, run: Location, workers: Workers) -> None:
         self.state, self.run, self.workers = state, run, workers
         self.told: list[tuple[int, dict[str, Tensor], Batch]] = []
         self.useless_since: dict[str, int] = {}

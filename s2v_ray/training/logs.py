@@ -1,6 +1,8 @@
 """What a run writes for people to look at: `metrics.jsonl`, TensorBoard events, sample pictures."""
 
 import json
+import tempfile
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,22 +13,39 @@ from torch.utils.tensorboard import SummaryWriter
 
 from s2v_ray.config.schema import ClipConfig
 from s2v_ray.media.encode import for_aac, write_video
-from s2v_ray.media.storage import write_bytes, writing_path
+from s2v_ray.media.storage import (
+    Location,
+    exists,
+    is_uri,
+    join,
+    list_versions,
+    read_bytes,
+    upload,
+    write_bytes,
+    writing_path,
+)
 
 _STRIP_EVERY = 20  # frames
 
 
 class RunLogs:
-    """The logs of a run in `directory`, which go on after `step`: what a stopped run wrote beyond it is dropped."""
+    """The logs of a run, which go on after `step`: what a stopped run wrote beyond it is dropped.
 
-    def __init__(self, directory: Path, clips: ClipConfig, step: int) -> None:
-        self.directory, self.clips = directory, clips
-        directory.mkdir(parents=True, exist_ok=True)
-        metrics = directory / "metrics.jsonl"
-        if metrics.exists():
-            write_bytes(metrics, "".join(_lines_up_to(metrics, step)).encode())
+    An object store can't append to a file: there they are written to a local folder, and `publish` uploads them.
+    """
+
+    def __init__(self, run: Location, clips: ClipConfig, step: int) -> None:
+        self.run, self.clips = run, clips
+        # The next start goes on from a checkpoint, with what was published before it: the folder needn't outlive us.
+        self._local = tempfile.TemporaryDirectory(prefix="s2v_") if is_uri(run) else nullcontext(run)
+        self.directory = Path(self._local.__enter__())
+        self._published: dict[str, str] = {}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        metrics = self.directory / "metrics.jsonl"
+        if exists(join(run, metrics.name)):
+            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
         self.metrics = metrics.open("a", encoding="utf-8", buffering=1)
-        self.board = SummaryWriter(str(directory), purge_step=step + 1)
+        self.board = SummaryWriter(str(self.directory), purge_step=step + 1)
 
     def __enter__(self) -> "RunLogs":
         return self
@@ -36,6 +55,19 @@ class RunLogs:
     ) -> None:
         self.metrics.close()
         self.board.close()
+        self._local.__exit__(kind, error, trace)
+
+    def publish(self) -> None:
+        """Upload what changed, where the run lies in an object store. Raises StoreError."""
+        if not is_uri(self.run):
+            return
+        self.board.flush()
+        versions = list_versions(self.directory, recursive=True)
+        for name, version in versions.items():
+            # Hidden ones are about to be written.
+            if self._published.get(name) != version and not Path(name).name.startswith("."):
+                upload(self.directory / name, join(self.run, name))
+        self._published = versions
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Log numbers under their names, such as "loss/generator"."""
@@ -55,9 +87,9 @@ class RunLogs:
         write_video(name.with_suffix(".mp4"), frames_THWC, heard, frame_rate=rate, sample_rate=sample_rate)
 
 
-def _lines_up_to(metrics: Path, step: int) -> list[str]:
+def _lines_up_to(metrics: bytes, step: int) -> list[str]:
     kept = []
-    for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in metrics.decode(errors="replace").splitlines(keepends=True):
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from s2v_ray.clips.batch import Batch
 from s2v_ray.config import UserError
+from s2v_ray.media.storage import Location
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.checkpoint import DamagedCheckpointError, checkpoints, last_checkpoint, load_state
 from s2v_ray.training.health import Health, naming_memory_settings
@@ -42,7 +42,7 @@ Saved = Callable[[str, dict[str, float]], None]
 def train(
     state: TrainingState,
     batches: Iterator[Batch],
-    run: Path,
+    run: Location,
     *,
     validate: Validate | None = None,
     show: Callable[[Standing], None] = lambda standing: None,
@@ -63,7 +63,8 @@ def train(
     leads = workers.rank == 0
     with (
         RunLogs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
-        CheckpointWriter(str(run), settings.keep_checkpoints) if leads else nullcontext() as writer,
+        # Logs go first: a run that goes on from a checkpoint has them up to there.
+        CheckpointWriter(run, settings.keep_checkpoints, first=logs.publish) if logs else nullcontext() as writer,
     ):
         health = Health(state, run, workers)
         while not finished:
@@ -93,7 +94,7 @@ def train(
     return True
 
 
-def resume(state: TrainingState, run: Path, clips: str, *, skip_damaged: bool = False) -> bool:
+def resume(state: TrainingState, run: Location, clips: str, *, skip_damaged: bool = False) -> bool:
     """Go on from the run's last checkpoint, of training on `clips`; returns whether there was one.
 
     Raises UserError for a damaged one (`skip_damaged` takes the latest one before it that is whole), and where the

@@ -1,15 +1,17 @@
 """Saving while training goes on: one checkpoint at a time is written in a thread, then old ones are removed."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from s2v_ray.config import UserError
-from s2v_ray.media.storage import Location, remove_folder
+from s2v_ray.config import StoreError, UserError
+from s2v_ray.media.storage import Location
 from s2v_ray.training.checkpoint import (
     Snapshot,
     best_checkpoint,
     checkpoints,
     last_checkpoint,
+    remove_checkpoint,
     take_snapshot,
     write_checkpoint,
 )
@@ -19,8 +21,9 @@ from s2v_ray.training.state import TrainingState
 class CheckpointWriter:
     """Writes checkpoints beside the training, one at a time, and removes the old ones."""
 
-    def __init__(self, run: Location, keep: int) -> None:
-        self.run, self.keep = run, keep
+    def __init__(self, run: Location, keep: int, *, first: Callable[[], None] = lambda: None) -> None:
+        self.run, self.keep, self.first = run, keep, first
+        self.last = last_checkpoint(run)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: Future[str] | None = None
 
@@ -44,16 +47,19 @@ class CheckpointWriter:
         writing, self._writing = self._writing, None
         try:
             return writing.result() if writing else ""
-        except OSError as error:
-            raise UserError(
-                f"A checkpoint could not be written to '{self.run}' ({error.strerror or error}); make room or mend the "
-                f"place, then give the same command: it goes on from {last_checkpoint(self.run) or 'the start'}."
-            ) from error
+        except (OSError, StoreError) as error:
+            reason = error.reason if isinstance(error, StoreError) else error.strerror or error
+            sentence = (
+                f"A checkpoint could not be written to '{self.run}' ({reason}); make room or mend the "
+                f"place, then give the same command: it goes on from {self.last or 'the start'}."
+            )
+            raise UserError(sentence) from error
 
     def _write(self, taken: Snapshot, best: bool) -> str:
-        location = write_checkpoint(self.run, taken, best=best)
+        self.first()
+        self.last = write_checkpoint(self.run, taken, best=best)
         remove_old_checkpoints(self.run, self.keep)
-        return location
+        return self.last
 
 
 def remove_old_checkpoints(run: Location, keep: int) -> None:
@@ -63,4 +69,4 @@ def remove_old_checkpoints(run: Location, keep: int) -> None:
     kept = {*whole[-keep:], best_checkpoint(run), last_checkpoint(run)}
     for location in found:
         if location not in kept:
-            remove_folder(location)
+            remove_checkpoint(location)
