@@ -14,6 +14,10 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="60",
+    # Of the object store in tests/object_store.py: Ray's workers have the environment of its start.
+    AWS_ACCESS_KEY_ID="the-key",
+    AWS_SECRET_ACCESS_KEY="the-secret",
+    AWS_REGION="us-east-1",
 )
 
 from s2v_ray.cli.main import main

@@ -10,8 +10,6 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-KEYS = {"AWS_ACCESS_KEY_ID": "the-key", "AWS_SECRET_ACCESS_KEY": "the-secret", "AWS_REGION": "us-east-1"}
-
 
 class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -44,14 +42,13 @@ class ObjectStore:
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        credentials = {"aws_access_key_id": "the-key", "aws_secret_access_key": "the-secret"}
-        self.client = boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", **credentials)
+        self.client = boto3.client("s3", endpoint_url=self.url)
         self.client.create_bucket(Bucket="bucket")
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to find it; it tries three times."""
-        return {**KEYS, "AWS_ENDPOINT_URL": self.url, "AWS_MAX_ATTEMPTS": "3"}
+        """What a program needs to find it, besides the keys of conftest.py; it tries three times more."""
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_MAX_ATTEMPTS": "3"}
 
     def content(self) -> dict[str, bytes]:
         """All objects."""

@@ -172,9 +172,7 @@ def bucket(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
-def test_an_object_store_is_searched_as_a_folder_is(bucket, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+def test_an_object_store_is_searched_as_a_folder_is(bucket):
     folder, end = bucket
     touch(folder, "videos/a b#.mp4", "videos/sea/c.mp4", "videos/.hidden.mp4", "other/d.mp4")
     (folder / "videos" / "list.csv").write_text("path,start,end\nsea/c.mp4,1,2\nsea/gone.mp4,,\n")
