@@ -109,8 +109,8 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert "--workers is '-1'" in told_by(capsys, *base, "--workers", "-1")
     assert "0 (without Ray) to 4" in told_by(capsys, *base, "--workers", "5")
     assert "as they were prepared" in told_by(capsys, *base, "--clips.sample-rate", "8000")
-    told = told_by(capsys, "train", "--clips", small_clips, "--out", "s3://bucket/run", "--config", small_model)
-    assert "local or mounted folders only" in told
+    told = told_by(capsys, "train", "--clips", small_clips, "--out", "nowhere://bucket/run", "--config", small_model)
+    assert "no URI that can be opened" in told
     (tmp_path / "own.toml").write_text('preset = "tiny"\n[optim]\nspeed = 3\n')
     told = told_by(
         capsys, "train", "--clips", small_clips, "--out", tmp_path / "run", "--config", tmp_path / "own.toml"
