@@ -20,6 +20,7 @@ from s2v_ray.cli.info import info
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
+from s2v_ray.cli.tune import tune
 from s2v_ray.config import UserError
 
 VERBS: dict[str, Callable[..., Any]] = {
@@ -29,9 +30,10 @@ VERBS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "generate": generate,
+    "tune": tune,
     "info": info,
 }
-RESUMABLE = ("demo", "prepare", "train")
+RESUMABLE = ("demo", "prepare", "train", "tune")
 # s3://KEY:SECRET@bucket, but not hdfs://host:9000/name@x
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\d+/)[^@\s]*@")
 _DOTTED = re.compile(r"--([a-z_-]+\.[a-z0-9_-]+)(?:=(.*))?", re.DOTALL)

@@ -61,7 +61,7 @@ def train(
 
     if minutes is not None and minutes <= 0:
         raise UserError(f"--minutes is {minutes:g}, but must be above 0; leave it out to train --steps.")
-    overrides = dict(_name_and_value(setting) for setting in settings)
+    overrides = dict(name_and_value(setting) for setting in settings)
     flags = {
         "training.steps": steps,
         "training.minutes": minutes,
@@ -190,7 +190,8 @@ def settings_to_stream(config: Config, workers: int, dry_run: bool) -> ClipSetti
     return replace(at_rates, frames=clips.frames)
 
 
-def _name_and_value(setting: str) -> tuple[str, str]:
+def name_and_value(setting: str) -> tuple[str, str]:
+    """The two parts of a setting on the command line. Raises UserError for any other form."""
     name, equals, value = setting.partition("=")
     if not equals:
         raise UserError(f"--settings '{setting}' must have the form NAME=VALUE, such as optim.generator-lr=1e-4.")

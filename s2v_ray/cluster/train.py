@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
@@ -17,6 +17,7 @@ from ray.train import (
     CheckpointUploadMode,
     DataConfig,
     TrainingFailedError,
+    UserCallback,
 )
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
@@ -63,13 +64,16 @@ def train_on_workers(
     run: Location,
     max_failures: int,
     clips: Dataset | None = None,
+    scaling_config: ScalingConfig | None = None,
+    callbacks: Sequence[UserCallback] = (),
 ) -> bool:
     """Run `loop` on processes with a process group between them; False where a signal stopped it.
 
     `workers` are the least and the most: where the cluster shrinks or grows, Ray starts them again in another number.
     `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs where there are enough. A worker
     that dies makes Ray start all of them again, up to `max_failures` times. Each start goes on from the run's last
-    checkpoint. `clips` are made while they train, and shared by them: each has a shard called CLIPS.
+    checkpoint. `clips` are made while they train, and shared by them: each has a shard called CLIPS. A `scaling_config`
+    replaces what `workers` and `device` would ask of the cluster; `callbacks` hear what the loop reports.
 
     Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
     raises as such.
@@ -82,7 +86,8 @@ def train_on_workers(
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
         torch_config=OneNetwork(),
-        scaling_config=scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
+        scaling_config=scaling_config
+        or scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
         # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=base_name(run),
@@ -90,6 +95,7 @@ def train_on_workers(
             failure_config=FailureConfig(max_failures=max_failures),
             # What workers raise comes back to us; Ray would print it at each try.
             logging_config=LoggingConfig(log_level="CRITICAL"),
+            callbacks=list(callbacks),
         ),
     )
     _clean(run)
@@ -248,3 +254,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     """What workers raised, however Ray wrapped it."""
     for failure in getattr(error, "worker_failures", {}).values():
         yield getattr(failure, "_base_exc", failure)
+
+
+def reason_of(error: UserError | TrainingFailedError) -> str:
+    """Why a training failed, in one line: what a worker said, or what Ray says of it."""
+    if isinstance(error, UserError):
+        return str(error)
+    cause = next(iter(_causes(error)), error)
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[-1] if 'Traceback' in lines[0] else lines[0]}"

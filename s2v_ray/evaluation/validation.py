@@ -5,8 +5,11 @@ import torch
 
 from s2v_ray.clips.pixels import to_bytes
 from s2v_ray.clips.reader import ClipReader
-from s2v_ray.evaluation.controls import MODEL, clip_videos, wrong_sounds
+from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mean, wrong_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
+from s2v_ray.metrics.l1 import l1
+from s2v_ray.metrics.motion import moving_mask
+from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.loop import Validate, Validation
 
@@ -18,7 +21,8 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
     """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
 
     Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus right minus wrong
-    motion correlation: at best 2.
+    motion correlation: at best 2. Its metrics tell also of sharpness where it moves and of the appearance error where
+    nothing does, as `s2v evaluate` defines them.
     """
     numbers = [reader.sources.index(source) for source in dict.fromkeys(reader.sources)][:clips]
     if not numbers:
@@ -34,8 +38,18 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
             name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))
             for name in ("motion_correlation", "right_minus_wrong", "motion_explained")
         }
+        metrics |= _appearance(made)
         score = metrics["motion_explained"] + metrics["right_minus_wrong"]
         side_by_side = to_bytes(torch.cat([made[0].model, made[0].real], dim=3)).numpy()
         return Validation(score, metrics, side_by_side, made[0].clip.wave)
 
     return validate
+
+
+def _appearance(made: list[ClipVideos]) -> dict[str, float]:
+    """Means over the clips that define them; 0, as of the real video, where none does."""
+    moving = [moving_mask(videos.real) for videos in made]
+    pairs = list(zip(made, moving, strict=True))
+    blur = mean([sharpness(videos.model, videos.real, where_HW=mask_HW) for videos, mask_HW in pairs])
+    error = mean([l1(videos.model, videos.real, where_HW=~mask_HW) for videos, mask_HW in pairs])
+    return {"sharpness": blur or 0.0, "appearance_error": error or 0.0}

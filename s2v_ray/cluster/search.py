@@ -1,0 +1,120 @@
+"""Ray Tune's Optuna search, with three differences.
+
+Optuna's journal is the only record, so that a search goes on after anything: trials that were running when it ended
+come first, as the same trials. A trial that ASHA stops is told as pruned, where Ray would tell its last value as if it had
+been trained to the end. And trials can be given, also with settings that the space can't express, such as λ = 0.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from s2v_ray.config.space import Space, is_within
+from s2v_ray.evaluation.sweeps.trials import FAILURE, KIND, METRICS, SEARCH, SECONDS, SETTINGS
+
+PERCENT, DONE = "percent", 100.0  # of a trial's clock
+MEASURED = "metrics/"
+
+
+class JournalSearch(OptunaSearch):
+    """A search of `space` in the study of this name. `ended` is called after each trial that is told to Optuna.
+
+    After `deadline`, in seconds since 1970, no trial is begun. `failure_of` tells why a trial failed, by its number.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        study_name: str,
+        storage: BaseStorage,
+        objectives: tuple[str, ...],
+        sampler: BaseSampler,
+        deadline: float,
+        failure_of: Callable[[int], str],
+        ended: Callable[[], None],
+    ) -> None:
+        several = len(objectives) > 1
+        super().__init__(
+            partial(choose, space),
+            metric=list(objectives) if several else objectives[0],
+            mode=["max"] * len(objectives) if several else "max",
+            study_name=study_name,
+            storage=storage,
+            sampler=sampler,
+        )
+        self._deadline, self._failure_of, self._ended = deadline, failure_of, ended
+        running = self._ot_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._interrupted = [optuna.trial.Trial(self._ot_study, trial._trial_id) for trial in running]
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial's settings; those that were interrupted come first."""
+        if time.time() > self._deadline:
+            return str(Searcher.FINISHED)
+        if self._interrupted:
+            self._ot_trials[trial_id] = self._interrupted.pop(0)
+        suggested: dict[str, Any] | None = super().suggest(trial_id)
+        return suggested
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Keep what was measured, and tell it to Optuna with the part of the clock that is over."""
+        trial = self._ot_trials[trial_id]
+        metrics = {name.removeprefix(MEASURED): result[name] for name in result if name.startswith(MEASURED)}
+        trial.set_user_attr(METRICS, metrics)
+        trial.set_user_attr(SECONDS, result["seconds"])
+        if isinstance(self.metric, str):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Ray tells the last result twice
+                trial.report(result[self.metric], round(result[PERCENT]))
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tell Optuna how it ended: complete, pruned by ASHA, or failed with a reason."""
+        trial = self._ot_trials[trial_id]
+        if error or not result or PERCENT not in result:
+            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or "it was lost with its process or node")
+            self._ot_study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.on_trial_result(trial_id, result)
+            if result[PERCENT] < DONE:
+                self._ot_study.tell(trial, state=TrialState.PRUNED)
+            else:
+                names = [self.metric] if isinstance(self.metric, str) else self.metric
+                self._ot_study.tell(trial, [result[name] for name in names])
+        self._ended()
+
+
+def choose(space: Space, trial: Any) -> dict[str, Any]:
+    """A trial's settings: those it was given, or else the sampler's choice, with its number and kind."""
+    given = trial.user_attrs.get(SETTINGS)
+    if given is None or is_within(space, given):
+        settings = {name: _suggest(trial, name, distribution) for name, distribution in space.searched.items()}
+    else:
+        settings = given
+    return {"number": trial.number, KIND: trial.user_attrs.get(KIND, SEARCH), SETTINGS: settings}
+
+
+def give(study: optuna.Study, space: Space, kind: str, settings: dict[str, Any]) -> None:
+    """Make the study's next trial one of these settings, once: the same ones are not given again."""
+    given = {KIND: kind, SETTINGS: settings}
+    if any(given.items() <= trial.user_attrs.items() for trial in study.get_trials(deepcopy=False)):
+        return
+    study.enqueue_trial(settings if is_within(space, settings) else {}, user_attrs=given)
+
+
+def _suggest(trial: Any, name: str, distribution: Any) -> Any:
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, CategoricalDistribution)
+    return trial.suggest_categorical(name, distribution.choices)
