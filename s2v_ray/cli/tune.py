@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from s2v_ray.config import Config, UserError, load_config
 
 if TYPE_CHECKING:
-    from s2v_ray.clips.reader import ClipReader
     from s2v_ray.cluster.sweep import DomainSweep
     from s2v_ray.config.space import Space
 
@@ -61,7 +60,7 @@ def tune(
         minutes: how long a trial trains; 5 where neither this nor --steps is given.
         steps: how many steps a trial trains.
         repeats: with how many other seeds the winner and the preset are trained again.
-        time_budget: minutes after which no further trial is begun.
+        time_budget: minutes after which the search begins no further trial; the repeats follow.
         max_concurrent: how many trials run at once, at most; by default as many as the cluster holds.
         workers_per_trial: processes that train one trial together.
         gpus_per_worker: GPUs of each, such as 0.5; by default one where there are enough.
@@ -71,6 +70,7 @@ def tune(
     """
     from s2v_ray.cli.tune_progress import SweepBoard
     from s2v_ray.cluster.sweep import run_sweeps
+    from s2v_ray.config.space import with_settings
     from s2v_ray.evaluation.sweeps.report import write_report
     from s2v_ray.media.storage import absolute, is_uri
 
@@ -124,8 +124,8 @@ def tune(
                 max_concurrent=max_concurrent,
                 show=board,
             )
-        final = base_config(config, settings, seed)
-        findings = write_report(home, {sweep.domain: (sweep.space, final) for sweep in sweeps})
+        final = with_settings(base_config(config, settings, seed), searched.fixed)
+        findings = write_report(home, {sweep.domain: (sweep.space, final) for sweep in sweeps}, objectives)
     for finding in findings:
         print(f"{finding.domain}: {finding.told}")
     print(f"Look at {out}/report.html, or at the trials with: optuna-dashboard {out}/journal.log")

@@ -1,8 +1,9 @@
 """Ray Tune's Optuna search, with three differences.
 
 Optuna's journal is the only record, so that a search goes on after anything: trials that were running when it ended
-come first, as the same trials. A trial that ASHA stops is told as pruned, where Ray would tell its last value as if it had
-been trained to the end. And trials can be given, also with settings that the space can't express, such as λ = 0.
+come first, as the same trials. A trial that ASHA stops is told as pruned, where Ray would tell its last
+value as if it had been trained to the end. And trials can be given, also with settings that the space can't express,
+such as λ = 0.
 """
 
 import time
@@ -44,6 +45,7 @@ class JournalSearch(OptunaSearch):
         failure_of: Callable[[int], str],
         ended: Callable[[], None],
     ) -> None:
+        self._ot_study: optuna.Study
         several = len(objectives) > 1
         super().__init__(
             partial(choose, space),
@@ -57,14 +59,13 @@ class JournalSearch(OptunaSearch):
         running = self._ot_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         self._interrupted = [optuna.trial.Trial(self._ot_study, trial._trial_id) for trial in running]
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The next trial's settings; those that were interrupted come first."""
         if time.time() > self._deadline:
-            return str(Searcher.FINISHED)
+            return Searcher.FINISHED
         if self._interrupted:
             self._ot_trials[trial_id] = self._interrupted.pop(0)
-        suggested: dict[str, Any] | None = super().suggest(trial_id)
-        return suggested
+        return super().suggest(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Keep what was measured, and tell it to Optuna with the part of the clock that is over."""

@@ -1,8 +1,11 @@
-"""Sweeps: one Ray Tune search a domain, side by side, whose trials are Ray Train runs.
+"""Sweeps: one Ray Tune search a domain, side by side.
 
-Their journal is the only record. A domain's search is a task that can be run again at any time: it does what the journal lacks.
+A trial of several workers is a Ray Train run; a trial of one trains in its own process, which goes on with the next
+trial. Their journal is the only record. A domain's search is a task that can be run again at any time: it does what the
+journal lacks.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -14,6 +17,7 @@ from typing import Any
 
 import optuna
 import ray
+import torch
 from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -46,13 +50,14 @@ from s2v_ray.evaluation.sweeps.trials import (
 )
 from s2v_ray.media.storage import write_bytes
 from s2v_ray.training.run import open_run
+from s2v_ray.training.workers import Workers
 
 # What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
 TrialLoop = Callable[[Config, Path, tuple[float, ...], Floors | None], WorkerLoop]
 
 _FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS, _TRIAL_RESTARTS, _DOMAIN_RESTARTS = 3, 2, 3
-_TRIALS_CPUS = 0.01  # of the process that watches a trial, beside its workers
+_CPUS_TO_WATCH = 0.01  # the workers of a trial, from a process of their own
 _CPUS_FOR_WORKERS = 0.97
 _LEAST_CPUS_A_WORKER = 0.1
 _HALVING = 2
@@ -144,7 +149,7 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
         give(study, sweep.space, CONTROL, control)
     for settings in sweep.warm_starts:
         give(study, sweep.space, WARM, settings)
-    _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling)
+    _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling, deadline=sweep.deadline)
     best = best_trial(read_trials(study, floors))
     if best is None or best.kind == PRESET or not sweep.repeats:
         return
@@ -168,7 +173,14 @@ def _open_study(sweep: DomainSweep, name: str) -> Study:
 
 
 def _run_trials(
-    sweep: DomainSweep, study: Study, floors: Floors | None, trials: int, *, at_once: int, scaling: ScalingConfig
+    sweep: DomainSweep,
+    study: Study,
+    floors: Floors | None,
+    trials: int,
+    *,
+    at_once: int,
+    scaling: ScalingConfig,
+    deadline: float = float("inf"),
 ) -> None:
     """Run trials until the study has so many that are finished, or the time is over."""
     name, known = study.study_name, read_trials(study, floors)
@@ -185,7 +197,7 @@ def _run_trials(
         storage=open_storage(sweep.out),
         objectives=sweep.objectives,
         sampler=_sampler(sweep, len(known)),
-        deadline=sweep.deadline,
+        deadline=deadline,
         failure_of=partial(_read_failure, folder),
         ended=ended,
     )
@@ -194,14 +206,16 @@ def _run_trials(
     def trial(params: dict[str, Any]) -> None:
         _run_trial(sweep, folder(params["number"]), floors, scaling, params)
 
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in the sweep's own words
-    tune.Tuner(
-        tune.with_resources(trial, {"CPU": _TRIALS_CPUS}),
+    alone = scaling.num_workers == 1
+    tuner = tune.Tuner(
+        tune.with_resources(trial, scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}),
         tune_config=tune.TuneConfig(
             num_samples=missing,
             max_concurrent_trials=at_once,
             search_alg=search,
             scheduler=FIFOScheduler() if several else _asha(sweep),
+            reuse_actors=alone,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
             name=rays_own.name,
@@ -209,7 +223,12 @@ def _run_trials(
             failure_config=tune.FailureConfig(max_failures=_TRIAL_RESTARTS),
             verbose=0,
         ),
-    ).fit()
+    )
+    # The sweep tells of trials and failures in its own words.
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        tuner.fit()
     ended()  # a trial that was stopped may have been writing still
     shutil.rmtree(rays_own, ignore_errors=True)
 
@@ -219,8 +238,8 @@ def _asha(sweep: DomainSweep) -> ASHAScheduler:
         time_attr=PERCENT,
         metric=sweep.objectives[0],
         mode="max",
-        max_t=DONE,
-        grace_period=DONE * sweep.rungs[0],
+        max_t=round(DONE),
+        grace_period=round(DONE * sweep.rungs[0]),
         reduction_factor=_HALVING,
         stop_last_trials=False,
     )
@@ -242,24 +261,33 @@ def _run_trial(
     """
     if (run / _FAILURE_FILE).exists():
         raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
     rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        train_on_workers(
-            sweep.loop(config, run, rungs, floors),
-            workers=(scaling.num_workers, scaling.num_workers),  # type: ignore[arg-type]
-            device="auto",
-            run=run,
-            max_failures=_WORKER_RESTARTS,
-            scaling_config=scaling,
-            callbacks=[TuneReportCallback()],
-        )
+        loop = sweep.loop(config, run, rungs, floors)
+        if scaling.num_workers == 1:
+            loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
+        else:
+            os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
+            workers = (scaling.num_workers, scaling.num_workers)
+            train_on_workers(
+                loop,
+                workers=workers,
+                device="auto",
+                run=run,
+                max_failures=_WORKER_RESTARTS,
+                scaling_config=scaling,
+                callbacks=[TuneReportCallback()],
+            )
     except (UserError, TrainingFailedError) as error:
         reason = reason_of(error)
         write_bytes(run / _FAILURE_FILE, reason.encode())
         raise UserError(reason) from None
+
+
+def _own_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _read_failure(folder: Callable[[int], Path], number: int) -> str:

@@ -1,0 +1,102 @@
+"""Figures of a search as PNG files: Optuna's own, and what sync costs in appearance."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from s2v_ray.evaluation.figures import GREEN, ORANGE, RED
+from s2v_ray.evaluation.objective import objective_values
+from s2v_ray.evaluation.sweeps.trials import CONTROL, PRESET, Trial, best_trial
+from s2v_ray.media.storage import writing
+
+_DPI = 110
+_WIDTH, _HEIGHT = 8.0, 4.2
+_GREY = "#9aa3ad"
+_LEAST_FOR_IMPORTANCE = 4  # trials; with fewer, nothing can be told apart
+
+
+def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[str], folder: Path) -> dict[str, str]:
+    """Write what the trials so far allow; returns the files' names by what they show."""
+    mpl.use("agg")
+    from optuna.visualization import matplotlib as optuna_figures
+
+    whole = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    searched = [trial for trial in whole if trial.params]
+    figures: dict[str, Callable[[], Any]] = {}
+    for place, name in enumerate(objectives if whole else ()):
+        target = partial(_value, place) if len(objectives) > 1 else None
+        of = f" of {name}" if target else ""
+        drawn: dict[str, Any] = {"study": study, "target": target, "target_name": name}
+        figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, **drawn)
+        if len(searched) > 1:
+            figures[f"slice{of}"] = partial(optuna_figures.plot_slice, **drawn)
+            figures[f"parallel coordinates{of}"] = partial(optuna_figures.plot_parallel_coordinate, **drawn)
+        if len(searched) >= _LEAST_FOR_IMPORTANCE and len(searched[0].params) > 1:
+            figures[f"importance{of}"] = partial(optuna_figures.plot_param_importances, **drawn)
+    if whole:
+        figures["Pareto front"] = partial(_pareto_front, trials)
+    written = {}
+    for told, figure in figures.items():
+        file = f"{told.replace(' ', '_').lower()}.png"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls its figures experimental
+            _save(figure(), folder / file)
+        written[told] = file
+    return written
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points than which no other is better in both, from left to right."""
+    best: list[tuple[float, float]] = []
+    for point in sorted(points, reverse=True):
+        if not best or point[1] > best[-1][1]:
+            best.append(point)
+    return best[::-1]
+
+
+def _pareto_front(trials: Sequence[Trial]) -> Any:
+    """Sync against appearance of all trials that were trained to their end."""
+    figure = Figure((_WIDTH, _HEIGHT))
+    axes = figure.subplots()
+    best, points = best_trial(trials), []
+    for trial in trials:
+        if trial.state != "complete":
+            continue
+        values = objective_values(trial.metrics, None)
+        point = (values["sync"], values["appearance"])
+        points.append(point)
+        colour = {PRESET: GREEN, CONTROL: RED}.get(trial.kind, _GREY)
+        colour = ORANGE if best and trial.number == best.number else colour
+        axes.plot(*point, "o", color=colour, markersize=8)
+        axes.annotate(str(trial.number), point, (5, 5), textcoords="offset points", fontsize=8)
+    axes.step(*zip(*front(points), strict=True), where="pre", color=_GREY, linewidth=1, zorder=0)
+    axes.set_xlabel("sync: motion explained + right minus wrong (better to the right)")
+    axes.set_ylabel("appearance, octaves (better upwards)")
+    told = (("the best", ORANGE), ("the preset", GREEN), ("the control, λ = 0", RED), ("others", _GREY))
+    for label, colour in told:
+        axes.plot([], [], "o", color=colour, label=label)
+    axes.legend(fontsize=8, frameon=False)
+    return axes
+
+
+def _value(place: int, trial: FrozenTrial) -> float:
+    return float(trial.values[place])
+
+
+def _save(drawn: Any, path: Path) -> None:
+    """Optuna gives axes, or an array of them, one a setting."""
+    several = list(drawn.flat) if hasattr(drawn, "flat") else [drawn]
+    figure: Figure = several[0].figure
+    figure.set_size_inches(max(_WIDTH, 2.6 * len(several)), _HEIGHT)
+    figure.set_layout_engine("constrained")
+    with writing(path) as file:
+        FigureCanvasAgg(figure).print_figure(file, dpi=_DPI, format="png")
+    mpl.pyplot.close(figure)

@@ -1,0 +1,161 @@
+"""`report.html` of a sweep: all domains in one file that opens from disk and needs no network.
+
+Names and reasons may come from strangers' files, so every text is escaped, and the page may load nothing.
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from statistics import mean
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from s2v_ray.evaluation.sweeps.trials import CONTROL, PRESET, Trial
+from s2v_ray.evaluation.table import signed
+from s2v_ray.media.storage import read_bytes
+
+if TYPE_CHECKING:
+    from s2v_ray.evaluation.sweeps.report import Finding
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --faint: #888; --ours: #f28c1b; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+figure { margin: 1rem 0; } figcaption { color: var(--faint); font-size: .85rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
+td, th { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+td:first-child, th:first-child, td.text { text-align: left; }
+tr.best { color: var(--ours); font-weight: 600; }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+<p>Scores are of held-out clips (the split "val"): motion explained plus right minus wrong motion correlation, at best
+2, less four for each octave by which a setting is blurrier, or worse where nothing moves, than the preset's own run.
+Only repeats with fresh seeds count as a gain; the search's own scores are the best of many.</p>
+<ul>$verdicts</ul>
+<h2>What differs between domains</h2>
+$differences
+$domains
+</body>
+</html>
+""")
+
+_SCORES = ("motion_explained", "right_minus_wrong", "sharpness", "appearance_error")
+
+
+def sweep_page(findings: Sequence["Finding"], out: Path) -> str:
+    """The page over all domains, whose figures lie in `out`."""
+    return _PAGE.substitute(
+        title=escape(f"Sweep over {', '.join(finding.domain for finding in findings)}"),
+        verdicts="".join(f"<li><b>{escape(finding.domain)}</b>: {escape(finding.told)}</li>" for finding in findings),
+        differences=_differences(findings),
+        domains="".join(_domain(finding, out / finding.domain) for finding in findings),
+    )
+
+
+def _differences(findings: Sequence["Finding"]) -> str:
+    """The winners' settings side by side, each with its factor over the preset, and how far they lie apart."""
+    found = [finding for finding in findings if finding.best is not None]
+    if not found:
+        return "<p>Nothing was found for any domain.</p>"
+    rows = []
+    for name, preset in found[0].preset.items():
+        values = [finding.best.settings.get(name) for finding in found if finding.best]
+        rows.append([name, _value(preset), *(_beside(value, preset) for value in values), _spread(values)])
+    return _table(["setting", "preset", *(finding.domain for finding in found), "largest over smallest"], rows)
+
+
+def _domain(finding: "Finding", folder: Path) -> str:
+    figures = "".join(
+        f'<figure><img src="data:image/png;base64,{base64.b64encode(read_bytes(folder / file)).decode()}" '
+        f'alt="{escape(told)}"><figcaption>{escape(told)}</figcaption></figure>'
+        for told, file in finding.figures.items()
+    )
+    return (
+        f"<h2>{escape(finding.domain)}</h2><p>{escape(finding.told)}</p>{_compared(finding)}{_repeats(finding)}{figures}"
+        f"<details><summary>All trials</summary>{_trials(finding)}</details>"
+    )
+
+
+def _compared(finding: "Finding") -> str:
+    """Preset, control and the best trial, score by score."""
+    shown = {kind: next((trial for trial in finding.trials if trial.kind == kind), None) for kind in (PRESET, CONTROL)}
+    columns = {**shown, f"best (trial {finding.best.number})" if finding.best else "best": finding.best}
+    rows = [[name.replace("_", " "), *(_of(trial, name) for trial in columns.values())] for name in ("score", *_SCORES)]
+    return _table(["in the search", *columns], rows)
+
+
+def _repeats(finding: "Finding") -> str:
+    """Winner and preset again, a row each, with their means."""
+    trials = [trial for trial in finding.repeats if trial.state == "complete" and trial.score is not None]
+    if not trials:
+        return ""
+    rows = []
+    for kind in dict.fromkeys(trial.kind for trial in trials):
+        own = [trial for trial in trials if trial.kind == kind]
+        means = [signed(mean(trial.metrics[name] for trial in own), 3) for name in _SCORES]
+        scores = [trial.score for trial in own if trial.score is not None]
+        told = ", ".join(signed(score, 3) for score in scores)
+        rows.append([kind, signed(mean(scores), 3), told, *means])
+    return _table(["repeated", "mean score", "of each seed", *(name.replace("_", " ") for name in _SCORES)], rows)
+
+
+def _trials(finding: "Finding") -> str:
+    names = list(finding.preset)
+    best = finding.best.number if finding.best else None
+    rows = [
+        [
+            str(trial.number),
+            trial.kind,
+            trial.state + (f": {trial.failure}" if trial.failure else ""),
+            _of(trial, "score"),
+            "" if trial.seconds is None else f"{trial.seconds:.0f}",
+            *(_value(trial.settings.get(name)) for name in names),
+        ]
+        for trial in finding.trials
+    ]
+    return _table(["trial", "kind", "state", "score", "seconds", *names], rows, best)
+
+
+def _of(trial: Trial | None, name: str) -> str:
+    value = None if trial is None else trial.score if name == "score" else trial.metrics.get(name)
+    return "–" if value is None else signed(value, 3)
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _beside(value: Any, preset: Any) -> str:
+    if isinstance(value, float) and isinstance(preset, float) and preset > 0:
+        return f"{value:.3g} (× {value / preset:.2g})"
+    return _value(value)
+
+
+def _spread(values: Sequence[Any]) -> str:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < 2 or min(numbers) <= 0:
+        return ""
+    return f"× {max(numbers) / min(numbers):.2g}"
+
+
+def _table(headings: Iterable[str], rows: Iterable[Sequence[str]], best: int | None = None) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        f"<tr{' class=best' if best is not None and row[0] == str(best) else ''}>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
