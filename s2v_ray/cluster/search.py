@@ -45,7 +45,7 @@ class JournalSearch(OptunaSearch):
         failure_of: Callable[[int], str],
         ended: Callable[[], None],
     ) -> None:
-        self._ot_study: optuna.Study
+        self._ot_study: Any
         several = len(objectives) > 1
         super().__init__(
             partial(choose, space),

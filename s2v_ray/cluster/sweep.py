@@ -207,8 +207,9 @@ def _run_trials(
         _run_trial(sweep, folder(params["number"]), floors, scaling, params)
 
     alone = scaling.num_workers == 1
+    asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}
     tuner = tune.Tuner(
-        tune.with_resources(trial, scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}),
+        tune.with_resources(trial, asked),
         tune_config=tune.TuneConfig(
             num_samples=missing,
             max_concurrent_trials=at_once,
@@ -270,10 +271,10 @@ def _run_trial(
             loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
         else:
             os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
-            workers = (scaling.num_workers, scaling.num_workers)
+            number: Any = scaling.num_workers
             train_on_workers(
                 loop,
-                workers=workers,
+                workers=(number, number),
                 device="auto",
                 run=run,
                 max_failures=_WORKER_RESTARTS,

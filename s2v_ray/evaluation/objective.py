@@ -13,10 +13,10 @@ from dataclasses import dataclass
 OBJECTIVES = ("score", "sync", "appearance")
 # What may be noise, in octaves: two seeds of a setting differ by about half of it.
 _MARGIN = 0.15
-# What an octave below a floor costs: half an octave takes away all that sync can give.
-_COST = 4.0
+# What an octave below a floor costs: half an octave takes away all that sync can give, and more costs no more.
+_COST, _MOST = 4.0, 2.0
 _ONE_PERCENT = 0.01
-_LEAST_ERROR = 1 / 512  # half a level of 255
+_LEAST_ERROR = 1 / 255  # one level: nobody sees less
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def objective_values(scores: Mapping[str, float], floors: Floors | None) -> dict
 
     `sync` is motion explained plus right minus wrong motion correlation, at best 2. `appearance` is minus the octaves
     by which it is less (or more) sharp than the real video where things move, minus those by which its error where
-    nothing moves exceeds one percent. `score` is `sync` minus four for each octave below the floors.
+    nothing moves exceeds one percent. `score` is `sync` minus four for each octave below the floors, at most two.
     """
     sync = scores["motion_explained"] + scores["right_minus_wrong"]
     error = math.log2(max(scores["appearance_error"], _LEAST_ERROR) / _ONE_PERCENT)
     return {
-        "score": sync - _COST * octaves_below(scores, floors),
+        "score": sync - min(_COST * octaves_below(scores, floors), _MOST),
         "sync": sync,
         "appearance": -abs(scores["sharpness"]) - error,
     }

@@ -96,7 +96,6 @@ def _save(drawn: Any, path: Path) -> None:
     several = list(drawn.flat) if hasattr(drawn, "flat") else [drawn]
     figure: Figure = several[0].figure
     figure.set_size_inches(max(_WIDTH, 2.6 * len(several)), _HEIGHT)
-    figure.set_layout_engine("constrained")
     with writing(path) as file:
-        FigureCanvasAgg(figure).print_figure(file, dpi=_DPI, format="png")
+        FigureCanvasAgg(figure).print_figure(file, dpi=_DPI, format="png", bbox_inches="tight")
     mpl.pyplot.close(figure)

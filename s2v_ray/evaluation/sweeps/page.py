@@ -41,7 +41,8 @@ tr.best { color: var(--ours); font-weight: 600; }
 <body>
 <h1>$title</h1>
 <p>Scores are of held-out clips (the split "val"): motion explained plus right minus wrong motion correlation, at best
-2, less four for each octave by which a setting is blurrier, or worse where nothing moves, than the preset's own run.
+2, less four for each octave (at most two in all) by which a setting is blurrier, or worse where nothing moves, than the
+preset's own run, beyond what may be noise.
 Only repeats with fresh seeds count as a gain; the search's own scores are the best of many.</p>
 <ul>$verdicts</ul>
 <h2>What differs between domains</h2>
