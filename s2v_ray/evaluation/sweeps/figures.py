@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import optuna
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -30,24 +32,27 @@ def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[st
 
     whole = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     searched = [trial for trial in whole if trial.params]
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    within = optuna.create_study(directions=study.directions)  # without the control, which has no place in the space
+    within.add_trials(searched)
     figures: dict[str, Callable[[], Any]] = {}
     for place, name in enumerate(objectives if whole else ()):
         target = partial(_value, place) if len(objectives) > 1 else None
         of = f" of {name}" if target else ""
-        drawn: dict[str, Any] = {"study": study, "target": target, "target_name": name}
-        figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, **drawn)
+        drawn: dict[str, Any] = {"target": target, "target_name": name}
+        figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, study, **drawn)
         if len(searched) > 1:
-            figures[f"slice{of}"] = partial(optuna_figures.plot_slice, **drawn)
-            figures[f"parallel coordinates{of}"] = partial(optuna_figures.plot_parallel_coordinate, **drawn)
+            figures[f"slice{of}"] = partial(optuna_figures.plot_slice, within, **drawn)
+            figures[f"parallel coordinates{of}"] = partial(optuna_figures.plot_parallel_coordinate, within, **drawn)
         if len(searched) >= _LEAST_FOR_IMPORTANCE and len(searched[0].params) > 1:
-            figures[f"importance{of}"] = partial(optuna_figures.plot_param_importances, **drawn)
+            figures[f"importance{of}"] = partial(optuna_figures.plot_param_importances, within, **drawn)
     if whole:
         figures["Pareto front"] = partial(_pareto_front, trials)
     written = {}
     for told, figure in figures.items():
         file = f"{told.replace(' ', '_').lower()}.png"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna calls its figures experimental
+        with warnings.catch_warnings(), mpl.rc_context():  # Optuna changes matplotlib's style for good
+            warnings.simplefilter("ignore")  # and calls its figures experimental
             _save(figure(), folder / file)
         written[told] = file
     return written
@@ -95,7 +100,11 @@ def _save(drawn: Any, path: Path) -> None:
     """Optuna gives axes, or an array of them, one a setting."""
     several = list(drawn.flat) if hasattr(drawn, "flat") else [drawn]
     figure: Figure = several[0].figure
-    figure.set_size_inches(max(_WIDTH, 2.6 * len(several)), _HEIGHT)
+    figure.set_size_inches(max(_WIDTH, 3.2 * len(several)), _HEIGHT)
+    for axes in several if len(several) > 1 else ():
+        axes.set_xlabel(axes.get_xlabel().partition(".")[2], fontsize=9)
+        axes.tick_params(axis="x", which="both", labelsize=7)
+        axes.xaxis.set_minor_formatter(NullFormatter())
     with writing(path) as file:
         FigureCanvasAgg(figure).print_figure(file, dpi=_DPI, format="png", bbox_inches="tight")
     mpl.pyplot.close(figure)

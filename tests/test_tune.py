@@ -1,0 +1,282 @@
+"""Sweeps: what is searched, what is looked for, what follows from it; and, through Ray, that they go on."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import optuna
+import pyarrow.parquet as pq
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState, create_trial
+
+from s2v_ray.cli.main import main
+from s2v_ray.config import Config, UserError, load_config
+from s2v_ray.config.space import default_space, get_setting, is_within, load_space
+from s2v_ray.evaluation.objective import Floors, floors_beside, objective_values
+from s2v_ray.evaluation.sweeps.figures import front
+from s2v_ray.evaluation.sweeps.report import write_report
+from s2v_ray.evaluation.sweeps.trials import best_settings, best_trial, read_trials
+from s2v_ray.evaluation.sweeps.verdict import chance_of
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "did you mean 'adversarial_image_weight'"),
+        ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
+        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
+        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be at most 0.9999"),
+        (
+            "[data]\nframes_per_step = { low = 1.5, high = 3 }",
+            "data.frames_per_step is 1.5, but must be a whole number",
+        ),
+        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "generator.output is 'sin', but must be one of"),
+        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "must say what to search"),
+        ("[training]\nminutes = 3", "the sweep sets it by --minutes"),
+        ("[clips]\nframes = { low = 3, high = 5 }", "the clips are as they were prepared"),
+        ("[optim]\nbeta1 = [", "is not a TOML file"),
+    ],
+)
+def test_a_space_that_is_none_is_refused_by_name(tmp_path, text, told):
+    path = tmp_path / "space.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=told.replace("(", r"\(")):
+        load_space(str(path))
+
+
+def test_a_space_file_adds_changes_and_fixes(tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text(
+        "[optim]\nbeta1 = 0.7\ngenerator_lr = { low = 1e-4, high = 1e-3 }\n"
+        "[data]\nframes_per_step = { low = 5, high = 20 }\n[generator]\nfilm_levels = { choices = [1, 3] }"
+    )
+    space = load_space(str(path))
+    assert space.fixed == {"optim.beta1": 0.7}
+    assert space.searched["optim.generator_lr"] == FloatDistribution(1e-4, 1e-3)
+    assert space.searched["data.frames_per_step"] == IntDistribution(5, 20)
+    assert space.searched["generator.film_levels"] == CategoricalDistribution((1, 3))
+    assert space.searched.keys() - default_space().searched.keys() == {"data.frames_per_step", "generator.film_levels"}
+
+
+def test_the_presets_lie_in_the_default_space_and_no_adversarial_loss_does_not():
+    space = default_space()
+    for preset in ("tiny", "paper"):
+        settings = {name: get_setting(load_config(preset), name) for name in space.searched}
+        assert is_within(space, settings)
+        assert not is_within(space, settings | {"loss.adversarial_image_weight": 0.0})
+
+
+def scores(explained: float, sharpness: float, error: float) -> dict[str, float]:
+    return {
+        "motion_explained": explained,
+        "right_minus_wrong": 0.5,
+        "sharpness": sharpness,
+        "appearance_error": error,
+    }
+
+
+def test_blur_does_not_pay():
+    floors = Floors(sharpness=-0.5, appearance_error=0.02)
+    sharp, blurred = scores(0.4, -0.4, 0.02), scores(0.6, -0.75, 0.02)
+    assert objective_values(sharp, floors)["score"] == pytest.approx(0.4 + 0.5)
+    # A quarter of an octave below the floor, at four an octave.
+    assert objective_values(blurred, floors)["score"] == pytest.approx(0.6 + 0.5 - 1)
+    assert objective_values(blurred, None)["score"] == objective_values(blurred, floors)["sync"] == pytest.approx(1.1)
+    # Twice the error is an octave, which would cost four: the most is two.
+    assert objective_values(scores(0.4, 0, 0.04), floors)["score"] == pytest.approx(0.9 - 2)
+    # 0.4 octaves of sharpness are missing, and 2 % of error are an octave above one percent.
+    assert objective_values(sharp, floors)["appearance"] == pytest.approx(-0.4 - 1)
+
+
+def test_the_preset_lies_above_its_own_floors():
+    preset = scores(0.4, -0.3, 0.016)
+    assert objective_values(preset, floors_beside(preset))["score"] == pytest.approx(0.9)
+    assert objective_values(scores(0.4, -0.6, 0.016), floors_beside(preset))["score"] < 0.9
+
+
+def test_chance_counts_the_ways_to_divide_the_scores():
+    assert chance_of([3, 4, 5], [0, 1, 2]) == pytest.approx(1 / 20)
+    assert chance_of([2, 4, 5], [0, 1, 3]) == pytest.approx(2 / 20)
+    assert chance_of([1.0], [0.0]) == 0.5
+    assert chance_of([1, 1, 1], [1, 1, 1]) == 1
+
+
+def test_the_front_holds_what_nothing_beats_in_both():
+    assert front([(0, 3), (1, 1), (2, 2), (3, 0), (0, 2)]) == [(0, 3), (2, 2), (3, 0)]
+
+
+def journal(folder: Path, winner: float) -> optuna.Study:
+    """A sweep of one domain: preset, control, a trial that failed, one that was stopped, and the best one."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    space = default_space()
+    preset = {name: get_setting(Config(), name) for name in space.searched}
+
+    def add(study: optuna.Study, state: TrialState, explained: float, **attributes: object) -> None:
+        told = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
+        value = explained + 0.5 if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+        settings = {} if attributes.get("kind") == "control" else preset
+        distributions = {name: space.searched[name] for name in settings}
+        study.add_trial(
+            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=told)
+        )
+
+    study = optuna.create_study(study_name="sea", storage=storage, direction="maximize")
+    add(study, TrialState.COMPLETE, 0.3, kind="preset")
+    add(study, TrialState.COMPLETE, 0.9, kind="control", settings=dict.fromkeys(preset, 0.0))
+    add(study, TrialState.FAIL, 0.0, failure="<b>loss/generator is not finite</b>", metrics={})
+    add(study, TrialState.PRUNED, 0.8)
+    add(study, TrialState.COMPLETE, 0.5)
+    add(study, TrialState.COMPLETE, 0.4)
+    repeats = optuna.create_study(study_name="sea repeats", storage=storage, direction="maximize")
+    for seed in (1, 2, 3):
+        add(repeats, TrialState.COMPLETE, 0.3 + seed / 100, kind="preset", settings=preset)
+        add(repeats, TrialState.COMPLETE, winner + seed / 100, kind="winner", settings=preset)
+    return study
+
+
+@pytest.mark.parametrize(("winner", "told"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")])
+def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
+    study = journal(tmp_path, winner)
+    best = best_trial(read_trials(study, None))
+    assert best is not None
+    assert best.number == 4  # neither the control nor what was stopped early
+    (finding,) = write_report(tmp_path, {"sea": (default_space(), load_config("tiny"))}, ("score",))
+    assert told in finding.told
+    assert "adversarial losses don't pay here" in finding.told
+    page = (tmp_path / "report.html").read_text()
+    assert told in page
+    assert "&lt;b&gt;loss/generator is not finite" in page
+    assert "http" not in page.replace('http-equiv="Content', "")
+    assert set(finding.figures) >= {"history", "slice", "parallel coordinates", "Pareto front"}
+    assert load_config(str(tmp_path / "sea" / "best.toml")).loss.adversarial_image_weight == 1.0
+    table = pq.read_table(tmp_path / "sea" / "trials.parquet").to_pylist()
+    assert [row["state"] for row in table[:5]] == ["complete", "complete", "failed", "stopped early", "complete"]
+    assert len(table) == 12
+    assert best_settings(tmp_path, "fireworks") == [best.settings]
+
+
+def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
+    command = ["tune", "--config", str(small_model), "--out", str(tmp_path / "sweep"), "--clips", str(small_clips)]
+    assert main([*command, "--warm-start", str(tmp_path / "none")]) == 1
+    assert "holds no sweep" in capsys.readouterr().err
+    assert main([*command, "--trials", "2"]) == 1
+    assert "--trials is 2, but must be at least 3" in capsys.readouterr().err
+    assert main([*command, str(small_clips)]) == 1
+    assert "Two of --clips are of the domain" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.fixture(scope="module")
+def two_domains(small_clips, tmp_path_factory) -> list[str]:
+    """The same clips under two names."""
+    folder = tmp_path_factory.mktemp("domains")
+    for domain in ("sea", "lake"):
+        shutil.copytree(small_clips, folder / domain)
+        described = json.loads((folder / domain / "dataset.json").read_text()) | {"domain": domain}
+        (folder / domain / "dataset.json").write_text(json.dumps(described))
+    return [str(folder / domain) for domain in ("sea", "lake")]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, tmp_path, capsys):
+    space = tmp_path / "space.toml"
+    # Of the three trials the third draws from two rates, of which one makes the loss infinite at once.
+    space.write_text("[optim]\ngenerator_lr = { choices = [1e-3, 1e30] }\n" + FIXED)
+    out = tmp_path / "sweep"
+    command = ["tune", "--clips", *two_domains, "--out", str(out), "--config", str(small_model), "--space", str(space)]
+    command += ["--trials", "5", "--steps", "12", "--repeats", "0"]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    for domain in ("sea", "lake"):
+        trials = pq.read_table(out / domain / "trials.parquet").to_pylist()
+        assert [trial["kind"] for trial in trials] == ["preset", "control", "search", "search", "search"]
+        for trial in trials:
+            assert (trial["state"] == "failed") == (trial["optim.generator_lr"] == 1e30)
+            assert ("not finite" in trial["failure"]) == (trial["state"] == "failed")
+        assert load_config(str(out / domain / "best.toml")).optim.generator_lr == 1e-3
+        kept = [path for path in (out / domain / "trials").iterdir() if (path / "checkpoints").exists()]
+        assert len(kept) == 1
+        assert f"{domain} trial 0 (preset) complete" in told
+    before = (out / "journal.log").read_bytes()
+    assert main(command) == 0  # nothing is left to do
+    assert (out / "journal.log").read_bytes() == before
+    assert main([*command, "--seed", "1"]) == 1
+    assert "other settings (config.training.seed)" in capsys.readouterr().err
+
+
+FIXED = """image_discriminator_lr = 2e-4
+video_discriminator_lr = 2e-4
+[loss]
+adversarial_image_weight = 0.01
+adversarial_video_weight = 0.01
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
+    out = tmp_path / "sweep"
+    command = [sys.executable, "-m", "s2v_ray", "tune", "--clips", str(small_clips), "--out", str(out)]
+    command += ["--config", str(small_model), "--trials", "5", "--steps", "30", "--repeats", "1"]
+
+    def finished() -> list[optuna.trial.FrozenTrial]:
+        storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
+        trials = optuna.load_study(study_name="sea", storage=storage).trials
+        return [trial for trial in trials if trial.state.is_finished()]
+
+    with (tmp_path / "log").open("w") as log:
+        sweep = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    give_up = time.monotonic() + 400
+    while time.monotonic() < give_up and sweep.poll() is None:
+        begun = (out / "journal.log").exists() and '"study_name":"sea"' in (out / "journal.log").read_text()
+        if begun and len(finished()) >= 2:
+            break
+        time.sleep(0.5)
+    os.kill(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    before = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
+    assert 2 <= len(before) < 5
+    subprocess.run(command, check=True, timeout=900, capture_output=True)
+    after = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
+    assert sorted(after) == [0, 1, 2, 3, 4]
+    assert before.items() <= after.items()
+    assert tomllib.loads((out / "sea" / "best.toml").read_text())["training"]["steps"] == 100_000
+
+
+@pytest.mark.slow
+def test_optuna_dashboard_opens_the_journal(tmp_path):
+    pytest.importorskip("optuna_dashboard")
+    journal(tmp_path, 0.5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("optuna-dashboard")
+    place = ["--host", "127.0.0.1", "--port", str(port)]
+    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *place])
+    try:
+        address, give_up = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while True:
+            try:
+                studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
+                break
+            except OSError:
+                assert time.monotonic() < give_up
+                time.sleep(0.2)
+        assert {study["study_name"] for study in studies["study_summaries"]} == {"sea", "sea repeats"}
+        assert b"<title>" in urllib.request.urlopen(f"{address}/dashboard").read()
+    finally:
+        dashboard.kill()
+        dashboard.wait()
