@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import prepare, quality, scale, train
+from benchmarks import prepare, quality, scale, train, tune
 
-BENCHMARKS = {"prepare": prepare, "train": train, "quality": quality, "scale": scale}
+BENCHMARKS = {"prepare": prepare, "train": train, "tune": tune, "quality": quality, "scale": scale}
 
 
 def main() -> None:

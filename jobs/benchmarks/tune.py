@@ -1,0 +1,78 @@
+"""A sweep beside Optuna alone, in a row and without Ray, at the same trials: what Ray costs a trial.
+
+Both train one trial at a time, with one thread.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import optuna
+import torch
+
+from benchmarks.measuring import Ratio
+from benchmarks.train_case import make_clips
+from s2v_ray.cli.tune import plan_domain, trial_config
+from s2v_ray.cluster.start import connect
+from s2v_ray.cluster.sweep import DomainSweep, run_sweeps
+from s2v_ray.config.space import with_settings
+from s2v_ray.evaluation.sweeps.trials import Trial, load_study, open_storage, read_floors, read_trials
+from s2v_ray.training.run import open_run
+from s2v_ray.training.workers import ALONE
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `benchmark.py tune`."""
+    parser.add_argument("--clips", help="prepared clips, instead of made-up ones")
+    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=40, help="of a trial")
+
+
+def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
+    """Seconds of a trial through Ray against Optuna alone, and what starting Ray costs once."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        clips = str(Path(flags.clips or make_clips(home)).absolute())
+        base, space = trial_config("tiny", (), None, 0, None, flags.steps)
+        plan = partial(
+            plan_domain, clips, base=base, space=space, objectives=("score",), trials=flags.trials, repeats=0
+        )
+        # Trained to the end, so that the sides do the same.
+        sweep = replace(plan(home / "sweep", warm_start=(), deadline=float("inf")), rungs=(1.0,))
+        sweep.out.mkdir()
+        begin = time.perf_counter()
+        connect()
+        started = time.perf_counter() - begin
+        begin = time.perf_counter()
+        run_sweeps([sweep], workers=1, gpus_per_worker=0, max_concurrent=1, show=lambda: None)
+        ours = time.perf_counter() - begin
+        study = load_study(open_storage(sweep.out), sweep.domain)
+        trials = read_trials(study, read_floors(study))
+        begin = time.perf_counter()
+        optuna_alone(sweep, trials, home / "alone")
+        alone = time.perf_counter() - begin
+    number = len(trials)
+    yield Ratio(f"seconds of a trial of {flags.steps} steps, against Optuna alone", ours / number, alone / number)
+    yield Ratio("the same, the start of Ray included", (started + ours) / number, alone / number)
+
+
+def optuna_alone(sweep: DomainSweep, trials: list[Trial], home: Path) -> None:
+    """The same settings again, by Optuna's own loop in this process."""
+
+    def objective(trial: optuna.Trial) -> float:
+        told: dict[str, float] = {}
+        run = home / str(trial.number)
+        config = with_settings(sweep.config, trials[trial.number].settings)
+        open_run(run, config)
+        sweep.loop(config, run, sweep.rungs, None)(ALONE, lambda location, values: told.update(values), lambda: False)
+        return told["score"]
+
+    study = optuna.create_study(direction="maximize")
+    study.optimize(objective, n_trials=len(trials))
