@@ -53,7 +53,7 @@ def test_a_space_that_is_none_is_refused_by_name(tmp_path, text, told):
     path = tmp_path / "space.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=told.replace("(", r"\(")):
-        load_space(str(path))
+        load_space(str(path), load_config("tiny"))
 
 
 def test_a_space_file_adds_changes_and_fixes(tmp_path):
@@ -62,17 +62,20 @@ def test_a_space_file_adds_changes_and_fixes(tmp_path):
         "[optim]\nbeta1 = 0.7\ngenerator_lr = { low = 1e-4, high = 1e-3 }\n"
         "[data]\nframes_per_step = { low = 5, high = 20 }\n[generator]\nfilm_levels = { choices = [1, 3] }"
     )
-    space = load_space(str(path))
+    space = load_space(str(path), load_config("tiny"))
     assert space.fixed == {"optim.beta1": 0.7}
     assert space.searched["optim.generator_lr"] == FloatDistribution(1e-4, 1e-3)
     assert space.searched["data.frames_per_step"] == IntDistribution(5, 20)
     assert space.searched["generator.film_levels"] == CategoricalDistribution((1, 3))
-    assert space.searched.keys() - default_space().searched.keys() == {"data.frames_per_step", "generator.film_levels"}
+    assert space.searched.keys() - default_space(Config()).searched.keys() == {
+        "data.frames_per_step",
+        "generator.film_levels",
+    }
 
 
-def test_the_presets_lie_in_the_default_space_and_no_adversarial_loss_does_not():
-    space = default_space()
+def test_the_default_space_lies_about_the_preset_and_no_adversarial_loss_outside():
     for preset in ("tiny", "paper"):
+        space = default_space(load_config(preset))
         settings = {name: get_setting(load_config(preset), name) for name in space.searched}
         assert is_within(space, settings)
         assert not is_within(space, settings | {"loss.adversarial_image_weight": 0.0})
@@ -120,7 +123,7 @@ def test_the_front_holds_what_nothing_beats_in_both():
 def journal(folder: Path, winner: float) -> optuna.Study:
     """A sweep of one domain: preset, control, a trial that failed, one that was stopped, and the best one."""
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-    space = default_space()
+    space = default_space(Config())
     preset = {name: get_setting(Config(), name) for name in space.searched}
 
     def add(study: optuna.Study, state: TrialState, explained: float, **attributes: object) -> None:
@@ -152,7 +155,7 @@ def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
-    (finding,) = write_report(tmp_path, {"sea": (default_space(), load_config("tiny"))}, ("score",))
+    (finding,) = write_report(tmp_path, {"sea": (default_space(Config()), load_config("tiny"))}, ("score",))
     assert told in finding.told
     assert "adversarial losses don't pay here" in finding.told
     page = (tmp_path / "report.html").read_text()
@@ -193,19 +196,17 @@ def two_domains(small_clips, tmp_path_factory) -> list[str]:
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, tmp_path, capsys):
     space = tmp_path / "space.toml"
-    # Of the three trials the third draws from two rates, of which one makes the loss infinite at once.
-    space.write_text("[optim]\ngenerator_lr = { choices = [1e-3, 1e30] }\n" + FIXED)
+    space.write_text("[optim]\ngenerator_lr = { low = 1e29, high = 1e30 }")  # makes weights infinite at once
     out = tmp_path / "sweep"
     command = ["tune", "--clips", *two_domains, "--out", str(out), "--config", str(small_model), "--space", str(space)]
-    command += ["--trials", "5", "--steps", "12", "--repeats", "0"]
+    command += ["--trials", "3", "--steps", "4", "--repeats", "0"]
     assert main(command) == 0
     told = capsys.readouterr().out
     for domain in ("sea", "lake"):
         trials = pq.read_table(out / domain / "trials.parquet").to_pylist()
-        assert [trial["kind"] for trial in trials] == ["preset", "control", "search", "search", "search"]
-        for trial in trials:
-            assert (trial["state"] == "failed") == (trial["optim.generator_lr"] == 1e30)
-            assert ("not finite" in trial["failure"]) == (trial["state"] == "failed")
+        assert [trial["kind"] for trial in trials] == ["preset", "control", "search"]
+        assert [trial["state"] for trial in trials] == ["complete", "complete", "failed"]
+        assert "is not finite at step" in trials[2]["failure"]
         assert load_config(str(out / domain / "best.toml")).optim.generator_lr == 1e-3
         kept = [path for path in (out / domain / "trials").iterdir() if (path / "checkpoints").exists()]
         assert len(kept) == 1
@@ -215,14 +216,6 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
     assert (out / "journal.log").read_bytes() == before
     assert main([*command, "--seed", "1"]) == 1
     assert "other settings (config.training.seed)" in capsys.readouterr().err
-
-
-FIXED = """image_discriminator_lr = 2e-4
-video_discriminator_lr = 2e-4
-[loss]
-adversarial_image_weight = 0.01
-adversarial_video_weight = 0.01
-"""
 
 
 @pytest.mark.slow

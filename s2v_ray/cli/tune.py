@@ -159,8 +159,9 @@ def trial_config(
     """The configuration of every trial, with its budget, and what is searched."""
     from s2v_ray.config.space import load_space, with_settings
 
-    searched = load_space(space)
-    loaded = with_settings(base_config(config, settings, seed), searched.fixed)
+    loaded = base_config(config, settings, seed)
+    searched = load_space(space, loaded)
+    loaded = with_settings(loaded, searched.fixed)
     budget = {
         "training.steps": steps or _NEVER,
         "training.minutes": minutes or (0.0 if steps else _DEFAULT_MINUTES),
