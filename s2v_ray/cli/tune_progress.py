@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -61,14 +61,14 @@ class SweepBoard:
         if time.monotonic() - self.looked < _SECONDS_BETWEEN_LOOKS:
             return
         self.looked = time.monotonic()
-        if self.live:
-            self.live.update(self._table(), refresh=True)
-            return
         finished = self._finished()
         for name, trial in finished:
             if (name, trial.number) not in self.told:
                 self.told.add((name, trial.number))
-                self.console.print(self._line(name, trial, len(finished)), soft_wrap=True, markup=False)
+                if trial.failure or not self.live:
+                    self.console.print(self._line(name, trial, len(finished)), soft_wrap=True, markup=False)
+        if self.live:
+            self.live.update(self._table(), refresh=True)
 
     def _studies(self) -> list[tuple[str, list[Trial]]]:
         """The trials of each domain's search and repeats."""
@@ -105,21 +105,21 @@ class SweepBoard:
         done = sum(trial.is_finished for _, trials in studies for trial in trials)
         whole = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps)
         table = Table(title=f"{done} of {whole} trials, {self._left(done)} left", title_justify="left")
-        for heading in ("domain", "trial", "kind", "state", "score", "settings"):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        settings = list(dict.fromkeys(name for _, trials in studies for trial in trials for name in trial.settings))
+        # Of a long name a word a line.
+        words = [name.partition(".")[2].replace("_", "\n") for name in settings]
+        for heading in ("domain", "trial", "kind", "state", "score", *words):
+            table.add_column(heading, no_wrap=True, vertical="bottom")
         for name, trials in studies:
             best = best_trial(trials)
             for trial in [trial for trial in trials if trial.state != "waiting"][-_ROWS:]:
                 score = "" if trial.score is None else f"{trial.score:.3f}"
                 style = "bold green" if best and trial.number == best.number else ""
                 style = "red" if trial.state == "failed" else style
-                row = (name, str(trial.number), trial.kind, trial.state, score, trial.failure or _short(trial))
-                table.add_row(*row, style=style)
+                values = [_short(trial.settings.get(setting, "")) for setting in settings]
+                table.add_row(name, str(trial.number), trial.kind, trial.state, score, *values, style=style)
         return table
 
 
-def _short(trial: Trial) -> str:
-    return "  ".join(
-        f"{name.partition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.partition('.')[2]} {value}"
-        for name, value in trial.settings.items()
-    )
+def _short(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)

@@ -25,6 +25,7 @@ from s2v_ray.evaluation.sweeps.trials import FAILURE, KIND, METRICS, SEARCH, SEC
 
 PERCENT, DONE = "percent", 100.0  # of a trial's clock
 MEASURED = "metrics/"
+_LOST = "its process ended each time it was begun, as when memory is out"
 
 
 class JournalSearch(OptunaSearch):
@@ -70,6 +71,8 @@ class JournalSearch(OptunaSearch):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Keep what was measured, and tell it to Optuna with the part of the clock that is over."""
         trial = self._ot_trials[trial_id]
+        if FAILURE in result:
+            return
         metrics = {name.removeprefix(MEASURED): result[name] for name in result if name.startswith(MEASURED)}
         trial.set_user_attr(METRICS, metrics)
         trial.set_user_attr(SECONDS, result["seconds"])
@@ -81,8 +84,8 @@ class JournalSearch(OptunaSearch):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how it ended: complete, pruned by ASHA, or failed with a reason."""
         trial = self._ot_trials[trial_id]
-        if error or not result or PERCENT not in result:
-            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or "it was lost with its process or node")
+        if error or not result or FAILURE in result:
+            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or _LOST)
             self._ot_study.tell(trial, state=TrialState.FAIL)
         else:
             self.on_trial_result(trial_id, result)

@@ -32,9 +32,10 @@ from s2v_ray.cluster.start import connect
 from s2v_ray.cluster.train import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import Config, UserError
 from s2v_ray.config.space import ADVERSARIAL_WEIGHTS, Space, get_setting, with_settings
-from s2v_ray.evaluation.objective import Floors
+from s2v_ray.evaluation.objective import OBJECTIVES, Floors
 from s2v_ray.evaluation.sweeps.trials import (
     CONTROL,
+    FAILURE,
     KIND,
     PRESET,
     SEARCH,
@@ -258,7 +259,8 @@ def _run_trial(
     """Train one trial, from its last checkpoint where it has one. What is given is trained to the end: it reports there
     only, where ASHA stops nothing.
 
-    Raises UserError with the reason where it fails, which is written down: Ray's next try is over at once.
+    Where it fails, the reason is written down. What a training refuses, as a loss that is not finite, is reported, and
+    the process goes on with the next trial; it ends with anything else, and Ray's next tries are over at once.
     """
     if (run / _FAILURE_FILE).exists():
         raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
@@ -266,25 +268,30 @@ def _run_trial(
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        loop = sweep.loop(config, run, rungs, floors)
-        if scaling.num_workers == 1:
-            loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
-        else:
-            os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
-            number: Any = scaling.num_workers
-            train_on_workers(
-                loop,
-                workers=(number, number),
-                device="auto",
-                run=run,
-                max_failures=_WORKER_RESTARTS,
-                scaling_config=scaling,
-                callbacks=[TuneReportCallback()],
-            )
-    except (UserError, TrainingFailedError) as error:
-        reason = reason_of(error)
-        write_bytes(run / _FAILURE_FILE, reason.encode())
-        raise UserError(reason) from None
+        _train(sweep.loop(config, run, rungs, floors), run, scaling)
+    except Exception as error:
+        write_bytes(run / _FAILURE_FILE, reason_of(error).encode())
+        if not isinstance(error, UserError | TrainingFailedError):
+            raise
+        tune.report(dict.fromkeys(OBJECTIVES, float("-inf")) | {PERCENT: 0.0, FAILURE: True})
+
+
+def _train(loop: WorkerLoop, run: Path, scaling: ScalingConfig) -> None:
+    """In this process, or by several workers."""
+    number: Any = scaling.num_workers
+    if number == 1:
+        loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
+        return
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
+    train_on_workers(
+        loop,
+        workers=(number, number),
+        device="auto",
+        run=run,
+        max_failures=_WORKER_RESTARTS,
+        scaling_config=scaling,
+        callbacks=[TuneReportCallback()],
+    )
 
 
 def _own_device() -> torch.device:

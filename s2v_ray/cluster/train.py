@@ -256,7 +256,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield getattr(failure, "_base_exc", failure)
 
 
-def reason_of(error: UserError | TrainingFailedError) -> str:
+def reason_of(error: Exception) -> str:
     """Why a training failed, in one line: what a worker said, or what Ray says of it."""
     if isinstance(error, UserError):
         return str(error)
