@@ -19,7 +19,8 @@ from benchmarks.measuring import Ratio
 from benchmarks.train_case import make_clips
 from s2v_ray.cli.tune import plan_domain, trial_config
 from s2v_ray.cluster.start import connect
-from s2v_ray.cluster.sweep import DomainSweep, run_sweeps
+from s2v_ray.cluster.sweep import run_sweeps
+from s2v_ray.cluster.trial import DomainSweep
 from s2v_ray.config.space import with_settings
 from s2v_ray.evaluation.sweeps.trials import Trial, load_study, open_storage, read_floors, read_trials
 from s2v_ray.training.run import open_run

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from s2v_ray.config import Config, UserError, load_config
 
 if TYPE_CHECKING:
-    from s2v_ray.cluster.sweep import DomainSweep
+    from s2v_ray.cluster.trial import DomainSweep
     from s2v_ray.config.space import Space
 
 _DEFAULT_MINUTES = 5.0
@@ -188,7 +188,7 @@ def plan_domain(
     from s2v_ray.cli.tune_worker import trial_loop
     from s2v_ray.clips.dataset import read_dataset
     from s2v_ray.clips.reader import ClipReader
-    from s2v_ray.cluster.sweep import DomainSweep
+    from s2v_ray.cluster.trial import DomainSweep
     from s2v_ray.evaluation.sweeps.trials import best_settings
     from s2v_ray.media.storage import absolute
     from s2v_ray.training.run import config_for_clips

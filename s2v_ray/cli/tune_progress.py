@@ -23,7 +23,7 @@ from s2v_ray.evaluation.sweeps.trials import (
 from s2v_ray.training.progress import clock
 
 if TYPE_CHECKING:
-    from s2v_ray.cluster.sweep import DomainSweep
+    from s2v_ray.cluster.trial import DomainSweep
 
 _ROWS = 12  # trials of a domain, the latest
 _SECONDS_BETWEEN_LOOKS = 2.0

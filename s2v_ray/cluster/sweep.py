@@ -10,36 +10,28 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import ray
-import torch
 from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import TrialState
 from ray import tune
-from ray.train import TrainingFailedError
 from ray.train.v2.api.config import ScalingConfig
-from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, give
 from s2v_ray.cluster.start import connect
-from s2v_ray.cluster.train import WorkerLoop, reason_of, train_on_workers
-from s2v_ray.config import Config, UserError
-from s2v_ray.config.space import ADVERSARIAL_WEIGHTS, Space, get_setting, with_settings
-from s2v_ray.evaluation.objective import OBJECTIVES, Floors
+from s2v_ray.cluster.trial import DomainSweep, read_failure, run_trial
+from s2v_ray.config import UserError
+from s2v_ray.config.space import ADVERSARIAL_WEIGHTS
+from s2v_ray.evaluation.objective import Floors
 from s2v_ray.evaluation.sweeps.trials import (
     CONTROL,
-    FAILURE,
-    KIND,
     PRESET,
-    SEARCH,
-    SETTINGS,
     WARM,
     WINNER,
     best_trial,
@@ -49,44 +41,12 @@ from s2v_ray.evaluation.sweeps.trials import (
     repeats_of,
     trial_folder,
 )
-from s2v_ray.media.storage import write_bytes
-from s2v_ray.training.run import open_run
-from s2v_ray.training.workers import Workers
 
-# What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
-TrialLoop = Callable[[Config, Path, tuple[float, ...], Floors | None], WorkerLoop]
-
-_FAILURE_FILE = "failure.txt"
-_WORKER_RESTARTS, _TRIAL_RESTARTS, _DOMAIN_RESTARTS = 3, 2, 3
+_TRIAL_RESTARTS, _DOMAIN_RESTARTS = 2, 3
 _CPUS_TO_WATCH = 0.01  # the workers of a trial, from a process of their own
 _CPUS_FOR_WORKERS = 0.97
 _LEAST_CPUS_A_WORKER = 0.1
 _HALVING = 2
-
-
-@dataclass(frozen=True)
-class DomainSweep:
-    """What to do for one domain: `trials` in all, then winner and preset again with `repeats` seeds each.
-
-    `config` is the preset with the clips and the budget of a trial; `rungs` are the parts of it at which ASHA compares.
-    """
-
-    domain: str
-    out: Path
-    config: Config
-    space: Space
-    loop: TrialLoop
-    objectives: tuple[str, ...]
-    trials: int
-    repeats: int
-    rungs: tuple[float, ...]
-    warm_starts: tuple[dict[str, Any], ...] = ()
-    deadline: float = float("inf")
-
-    @property
-    def preset(self) -> dict[str, Any]:
-        """The preset's own values of what is searched."""
-        return {name: get_setting(self.config, name) for name in self.space.searched}
 
 
 def run_sweeps(
@@ -199,13 +159,13 @@ def _run_trials(
         objectives=sweep.objectives,
         sampler=_sampler(sweep, len(known)),
         deadline=deadline,
-        failure_of=partial(_read_failure, folder),
+        failure_of=partial(read_failure, folder),
         ended=ended,
     )
     several = len(sweep.objectives) > 1  # Optuna prunes by one objective only
 
     def trial(params: dict[str, Any]) -> None:
-        _run_trial(sweep, folder(params["number"]), floors, scaling, params)
+        run_trial(sweep, folder(params["number"]), floors, scaling, params)
 
     alone = scaling.num_workers == 1
     asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}
@@ -251,56 +211,6 @@ def _sampler(sweep: DomainSweep, known: int) -> TPESampler:
     """Seeded by how many trials there are, so that a search that goes on doesn't draw the same again."""
     seed = hash((sweep.config.training.seed, known)) % 2**32
     return TPESampler(seed=seed, n_startup_trials=min(10, max(4, sweep.trials // 3)), constant_liar=True)
-
-
-def _run_trial(
-    sweep: DomainSweep, run: Path, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
-) -> None:
-    """Train one trial, from its last checkpoint where it has one. What is given is trained to the end: it reports there
-    only, where ASHA stops nothing.
-
-    Where it fails, the reason is written down. What a training refuses, as a loss that is not finite, is reported, and
-    the process goes on with the next trial; it ends with anything else, and Ray's next tries are over at once.
-    """
-    if (run / _FAILURE_FILE).exists():
-        raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
-    rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
-    try:
-        config = with_settings(sweep.config, params[SETTINGS])
-        open_run(run, config)
-        _train(sweep.loop(config, run, rungs, floors), run, scaling)
-    except Exception as error:
-        write_bytes(run / _FAILURE_FILE, reason_of(error).encode())
-        if not isinstance(error, UserError | TrainingFailedError):
-            raise
-        tune.report(dict.fromkeys(OBJECTIVES, float("-inf")) | {PERCENT: 0.0, FAILURE: True})
-
-
-def _train(loop: WorkerLoop, run: Path, scaling: ScalingConfig) -> None:
-    """In this process, or by several workers."""
-    number: Any = scaling.num_workers
-    if number == 1:
-        loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
-        return
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
-    train_on_workers(
-        loop,
-        workers=(number, number),
-        device="auto",
-        run=run,
-        max_failures=_WORKER_RESTARTS,
-        scaling_config=scaling,
-        callbacks=[TuneReportCallback()],
-    )
-
-
-def _own_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _read_failure(folder: Callable[[int], Path], number: int) -> str:
-    path = folder(number) / _FAILURE_FILE
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _remove_losers(out: Path, name: str, floors: Floors | None) -> None:
