@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import pyarrow.parquet as pq
 import pytest
+from conftest import small_config
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -179,6 +180,80 @@ def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips,
     assert main([*command, str(small_clips)]) == 1
     assert "Two of --clips are of the domain" in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
+
+
+def result(percent: float, score: float) -> dict[str, float]:
+    metrics = {f"metrics/{name}": value for name, value in scores(score, -0.3, 0.01).items()}
+    return {"percent": percent, "score": score, "sync": score, "appearance": -score, "seconds": 3.0, **metrics}
+
+
+@pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
+def test_what_optuna_is_told(tmp_path, objectives):
+    from s2v_ray.cluster.search import JournalSearch, give
+
+    space, ended = default_space(Config()), []
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
+
+    def search(deadline: float = float("inf")) -> JournalSearch:
+        return JournalSearch(
+            space,
+            study_name="sea",
+            storage=storage,
+            objectives=objectives,
+            sampler=optuna.samplers.RandomSampler(seed=1),
+            deadline=deadline,
+            failure_of=lambda number: f"trial {number} diverged",
+            ended=lambda: ended.append(1),
+        )
+
+    study = optuna.create_study(study_name="sea", storage=storage, directions=["maximize"] * len(objectives))
+    preset = {name: get_setting(Config(), name) for name in space.searched}
+    for _ in range(2):  # once is enough
+        give(study, space, "preset", preset)
+        give(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+    first = search()
+    told = [first.suggest(name) for name in "abcde"]
+    assert [trial["number"] for trial in told] == [0, 1, 2, 3, 4]
+    assert told[0]["settings"] == preset
+    assert told[1]["settings"]["loss.adversarial_image_weight"] == 0
+    assert is_within(space, told[2]["settings"])
+    first.on_trial_complete("a", result(100, 0.7))
+    first.on_trial_result("b", result(100, 0.6))
+    first.on_trial_complete("b", result(100, 0.6))  # Ray tells the last one twice
+    first.on_trial_complete("c", result(50, 0.1))  # what ASHA stops
+    first.on_trial_complete("d", error=True)
+    assert len(ended) == 4
+
+    again = search()  # after a kill, while the fifth was running
+    assert again.suggest("e") == told[4]
+    again.on_trial_complete("e", {"failure": True, "percent": 0.0})
+    assert again.suggest("f")["number"] == 5
+    assert search(deadline=0).suggest("g") == "FINISHED"
+    states = [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
+    assert [trial.state for trial in study.trials] == [*states, TrialState.RUNNING]
+    assert study.trials[0].values == ([0.7] if objectives == ("score",) else [0.7, -0.7])
+    assert study.trials[3].user_attrs["failure"] == "trial 3 diverged"
+    assert [trial.kind for trial in read_trials(study, None)][:3] == ["preset", "control", "search"]
+
+
+def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
+    from s2v_ray.cli.tune_worker import trial_loop
+    from s2v_ray.training.workers import ALONE
+
+    config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
+    reports: list[dict[str, float]] = []
+
+    def run(rungs: tuple[float, ...]) -> None:
+        loop = trial_loop(str(small_clips), config, tmp_path / "run", rungs, None)
+        loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+
+    run((0.5,))
+    run((0.5, 1.0))  # in another process: the first half is not trained again
+    assert [(report["percent"], report["steps"]) for report in reports] == [(50, 4), (50, 4), (100, 8)]
+    sync = reports[2]["metrics/motion_explained"] + reports[2]["metrics/right_minus_wrong"]
+    assert reports[2]["score"] == pytest.approx(sync)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [4, 8]
 
 
 @pytest.fixture(scope="module")
