@@ -70,7 +70,7 @@ def _differences(findings: Sequence["Finding"]) -> str:
     found = [finding for finding in findings if finding.best is not None]
     if not found:
         return "<p>Nothing was found for any domain.</p>"
-    rows = []
+    rows = [["a gain that repeats", "", *("yes" if finding.verdict.is_gain else "no" for finding in found), ""]]
     for name, preset in found[0].preset.items():
         values = [finding.best.settings.get(name) for finding in found if finding.best]
         rows.append([name, _value(preset), *(_beside(value, preset) for value in values), _spread(values)])
