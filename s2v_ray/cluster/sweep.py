@@ -18,7 +18,6 @@ import optuna
 import ray
 from optuna.samplers import TPESampler
 from optuna.study import Study
-from optuna.trial import TrialState
 from ray import tune
 from ray.train.v2.api.config import ScalingConfig
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
@@ -109,7 +108,8 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
     if control != preset:
         give(study, sweep.space, CONTROL, control)
     for settings in sweep.warm_starts:
-        give(study, sweep.space, WARM, settings)
+        if settings != preset:
+            give(study, sweep.space, WARM, settings)
     _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling, deadline=sweep.deadline)
     best = best_trial(read_trials(study, floors))
     if best is None or best.kind == PRESET or not sweep.repeats:
@@ -119,9 +119,7 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
         seed = {"training.seed": sweep.config.training.seed + more}
         give(repeats, sweep.space, PRESET, preset | seed)
         give(repeats, sweep.space, WINNER, best.settings | seed)
-    unfinished = len(repeats.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)))
-    finished = len(repeats.trials) - unfinished
-    _run_trials(sweep, repeats, floors, finished + unfinished, at_once=at_once, scaling=scaling)
+    _run_trials(sweep, repeats, floors, len(repeats.trials), at_once=at_once, scaling=scaling)
 
 
 def _open_study(sweep: DomainSweep, name: str) -> Study:
