@@ -194,16 +194,20 @@ def test_the_card_counts_what_is_there(small_clips):
     assert counts["seconds"] == pytest.approx(0.8 * counts["clips"])
 
 
-def test_a_batch_is_the_clip_cropped_and_scaled(small_clips):
-    config = small_config(small_clips, data__recoloured=0.0)
+@pytest.mark.parametrize("input_frame", ["first", "random"])
+def test_a_batch_is_the_clip_cropped_and_scaled(small_clips, input_frame):
+    config = small_config(small_clips, data__recoloured=0.0, data__input_frame=input_frame)
     reader = ClipReader(str(small_clips), "train")
     batch = next(training_batches(reader, config, torch.device("cpu"), first_step=5))
     settings = {"clip_count": len(reader), "batch_size": 4, "seed": config.training.seed}
-    for place, draw in enumerate(global_batch(5, **settings)):
+    draws = global_batch(5, **settings)
+    shown = [draw_augmentation(draw, config).input_frame for draw in draws]
+    assert shown == [0] * 4 if input_frame == "first" else len(set(shown)) > 1
+    for place, draw in enumerate(draws):
         clip, chosen = reader[draw.clip], draw_augmentation(draw, config)
         cropped = clip.frames_THWC[:, chosen.top : chosen.top + 32, chosen.left : chosen.left + 32]
         assert batch.clip_ids[place] == clip.clip_id
-        assert (to_bytes(batch.picture_BCHW[place]).numpy() == cropped[0]).all()
+        assert (to_bytes(batch.picture_BCHW[place]).numpy() == cropped[chosen.input_frame]).all()
         assert (to_bytes(batch.video_BFCHW[place]).numpy() == cropped[chosen.frames]).all()
         assert batch.wave_BS[place].numpy() == pytest.approx(clip.wave / 32768)
         assert batch.frame_BF[place].tolist() == chosen.frames.tolist()

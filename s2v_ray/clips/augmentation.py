@@ -21,6 +21,7 @@ class Augmentation:
     frames: np.ndarray
     video_frames: np.ndarray
     image_frames: np.ndarray
+    input_frame: int
     hue: float  # by how much colours are turned, radians
 
 
@@ -45,7 +46,9 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
         frames = np.arange(length)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
     hue = float(random.uniform(-np.pi, np.pi)) if random.random() < config.data.recoloured else 0.0
-    return Augmentation(int(top), int(left), offset + frames, start + np.arange(judged), image_frames, hue)
+    shown = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
+    video_frames = start + np.arange(judged)
+    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, shown, hue)
 
 
 def window_frames(config: Config) -> int:

@@ -85,8 +85,7 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     chosen = draw_augmentation(draw, config)
     size = crop_size(config.clips.stored_size)
     rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
-    # The input picture is the first frame of the whole clip.
-    shown = np.concatenate([[0], chosen.frames])
+    shown = np.concatenate([[chosen.input_frame], chosen.frames])
     return {
         "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
         "wave": torch.from_numpy(clip.wave.copy()),

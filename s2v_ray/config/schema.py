@@ -29,6 +29,7 @@ class DataConfig:
     resolution: int = _between(64, 2)  # pixels, height and width, of what is generated
     train_frames: int = _between(100, 0)  # consecutive frames cut at random from a clip; 0: the whole clip
     frames_per_step: int = _between(0, 0)  # how many of these are generated; 0: all of them
+    input_frame: Literal["first", "random"] = "first"  # which of the clip's is the input picture
     recoloured: float = _between(0.0, 0, 1)  # share of clips whose hues are turned by a random angle
 
 
