@@ -255,6 +255,14 @@ def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [4, 8]
 
+    # By the clock, both halves are trained, however long the validation between them took.
+    config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
+    reports.clear()
+    loop = trial_loop(str(small_clips), config, tmp_path / "timed", (0.5, 1.0), None)
+    loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+    assert reports[1]["steps"] > reports[0]["steps"]
+    assert [report["seconds"] for report in reports] == pytest.approx([0.6, 1.2])
+
 
 @pytest.fixture(scope="module")
 def two_domains(small_clips, tmp_path_factory) -> list[str]:

@@ -45,6 +45,10 @@ def _train_to_rungs(
     for rung in rungs:
         state.config = _up_to(config, rung)
         if train(state, batches, run, validate=feed.validate, stop=stop, workers=workers):
+            if config.training.minutes:
+                # Validating is no training: a trial that is looked at earlier would have less of it.
+                state.seconds = min(state.seconds, 60 * state.config.training.minutes)
+                workers.check_same_step(state.step)  # all wait for the first, which validates
             saved("", _report(state, rung, floors) if workers.rank == 0 else {})
 
 
