@@ -1,8 +1,8 @@
-"""`s2v tune` on a cluster: ray job submit --working-dir . -- python jobs/tune.py FLAGS."""
+"""`s2v tune` on a cluster: ray job submit --runtime-env jobs/runtime_env.yaml -- python jobs/tune.py FLAGS."""
 
 import sys
 
-from s2v_ray.cli import main
+from s2v_ray.cli.job import run
 
 if __name__ == "__main__":
-    sys.exit(main(["tune", *sys.argv[1:]]))
+    sys.exit(run("tune", sys.argv[1:]))
