@@ -136,7 +136,7 @@ def test_each_scheme_finds_its_file_system():
 
 
 def test_a_secret_in_a_uri_is_refused_and_not_repeated():
-    with pytest.raises(UserError, match="holds a password.*AWS_SECRET_ACCESS_KEY") as refused:
+    with pytest.raises(UserError, match=r"holds a password.*AWS_SECRET_ACCESS_KEY") as refused:
         locate("s3://the-key:the-secret@bucket/run")
     assert "the-secret" not in str(refused.value)
 
