@@ -47,7 +47,7 @@ def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos
 
 def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
     videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
-    settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=2))
+    settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=6))
     jobs = plan(videos, str(tmp_path / "clips"), "sea", settings).jobs
     tries = tmp_path / "tries"
 

@@ -60,7 +60,7 @@ class Palette(nn.Module):
 
     def __init__(self, channels: int, colours: int) -> None:
         super().__init__()
-        self.places = nn.Conv2d(channels, colours, 1)
+        self.places = nn.Conv2d(channels, colours, 1, bias=False)  # softmax takes no notice of one
 
     def forward(self, picture_BCHW: Tensor, map_BCHW: Tensor, weight_BTKHW: Tensor) -> Tensor:
         """Σ_k weight_k · (colour_k − picture), [B, T, 3, H, W]; `map_BCHW` has half the picture's sides."""
