@@ -51,9 +51,18 @@ class Nodes:
         """Submit `python jobs/VERB.py FLAGS` as README says; returns the job's name."""
         environment = yaml.safe_load((ROOT / "jobs" / "runtime_env.yaml").read_text())
         environment["working_dir"] = str(ROOT)
-        return self.jobs.submit_job(
-            entrypoint=" ".join([sys.executable, f"jobs/{verb}.py", *flags]), runtime_env=environment
-        )
+        command, submitted = " ".join([sys.executable, f"jobs/{verb}.py", *flags]), list[str]()
+
+        def accepted() -> bool:
+            try:
+                submitted.append(self.jobs.submit_job(entrypoint=command, runtime_env=environment))
+            except RuntimeError as error:
+                if "No available agent" not in str(error):  # a node's agent starts after the node
+                    raise
+            return bool(submitted)
+
+        wait_until(accepted, "an agent that takes the job")
+        return submitted[0]
 
     def status(self, job: str) -> str:
         """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""

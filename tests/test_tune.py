@@ -307,17 +307,18 @@ def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_
     out = tmp_path / "sweep"
     command = [sys.executable, "-m", "s2v_ray", "tune", "--clips", str(small_clips), "--out", str(out)]
     command += ["--config", str(small_model), "--trials", "5", "--steps", "30", "--repeats", "1"]
+    domain = json.loads((small_clips / "dataset.json").read_text())["domain"]
 
     def finished() -> list[optuna.trial.FrozenTrial]:
         storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
-        trials = optuna.load_study(study_name="sea", storage=storage).trials
+        trials = optuna.load_study(study_name=domain, storage=storage).trials
         return [trial for trial in trials if trial.state.is_finished()]
 
     with (tmp_path / "log").open("w") as log:
         sweep = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     give_up = time.monotonic() + 400
     while time.monotonic() < give_up and sweep.poll() is None:
-        begun = (out / "journal.log").exists() and '"study_name":"sea"' in (out / "journal.log").read_text()
+        begun = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
         if begun and len(finished()) >= 2:
             break
         time.sleep(0.5)
@@ -329,7 +330,7 @@ def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_
     after = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
     assert sorted(after) == [0, 1, 2, 3, 4]
     assert before.items() <= after.items()
-    assert tomllib.loads((out / "sea" / "best.toml").read_text())["training"]["steps"] == 100_000
+    assert tomllib.loads((out / domain / "best.toml").read_text())["training"]["steps"] == 100_000
 
 
 @pytest.mark.slow

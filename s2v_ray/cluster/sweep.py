@@ -215,7 +215,7 @@ def _remove_losers(out: Path, name: str, floors: Floors | None) -> None:
     """Keep the checkpoints of the best trial so far and of those that run, and of all repeats."""
     trials = read_trials(_load(out, name), floors)
     best = best_trial(trials)
-    for trial in trials:
+    for trial in trials if best else ():
         if trial.is_finished and trial is not best and trial.kind != WINNER and "training.seed" not in trial.settings:
             shutil.rmtree(trial_folder(out, name, trial.number) / "checkpoints", ignore_errors=True)
 
