@@ -165,6 +165,8 @@ def _run_trials(
     def trial(params: dict[str, Any]) -> None:
         run_trial(sweep, folder(params["number"]), floors, scaling, params)
 
+    # Ray keeps trainables by their names, one for all Tuners of a job: of two alike, each would run the other's.
+    trial.__name__ = name
     alone = scaling.num_workers == 1
     asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}
     tuner = tune.Tuner(
