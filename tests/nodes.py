@@ -11,18 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 _DONE = ("SUCCEEDED", "FAILED", "STOPPED")
-
-
-def wait_until(said: Callable[[], object], what: str, seconds: float = 240) -> None:
-    """Wait until it is so; fails, saying for what it waited."""
-    for _ in range(int(seconds * 5)):
-        if said():
-            return
-        threading.Event().wait(0.2)
-    raise AssertionError(f"waited {seconds:g} s for {what}")
 
 
 class Nodes:

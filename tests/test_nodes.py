@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import pytest
 from conftest import SMALL_CLIPS
-from nodes import Nodes, nodes_of, wait_until
+from nodes import Nodes, nodes_of
 from test_faults import assert_close, weights
+from waiting import wait_until
 
 from s2v_ray.cli.main import main
 from s2v_ray.media.synth.write import synthesize

@@ -1,5 +1,6 @@
 """Sweeps: what is searched, what is looked for, what follows from it; and, through Ray, that they go on."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 import urllib.request
 from pathlib import Path
@@ -20,6 +20,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
+from waiting import wait_until
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import Config, UserError, load_config
@@ -316,12 +317,13 @@ def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_
 
     with (tmp_path / "log").open("w") as log:
         sweep = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    give_up = time.monotonic() + 400
-    while time.monotonic() < give_up and sweep.poll() is None:
+
+    def half_way() -> bool:
+        assert sweep.poll() is None, (tmp_path / "log").read_text()
         begun = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
-        if begun and len(finished()) >= 2:
-            break
-        time.sleep(0.5)
+        return begun and len(finished()) >= 2
+
+    wait_until(half_way, "two trials", seconds=400)
     os.kill(sweep.pid, signal.SIGKILL)
     sweep.wait()
     before = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
@@ -345,14 +347,15 @@ def test_optuna_dashboard_opens_the_journal(tmp_path):
     place = ["--host", "127.0.0.1", "--port", str(port)]
     dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *place])
     try:
-        address, give_up = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while True:
-            try:
-                studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
-                break
-            except OSError:
-                assert time.monotonic() < give_up
-                time.sleep(0.2)
+        address = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/studies"):
+                return True
+            return False
+
+        wait_until(answers, "the dashboard", seconds=60)
+        studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
         assert {study["study_name"] for study in studies["study_summaries"]} == {"sea", "sea repeats"}
         assert b"<title>" in urllib.request.urlopen(f"{address}/dashboard").read()
     finally:

@@ -1,9 +1,5 @@
-"""`report.html`: everything an evaluation found, in one file that opens from disk and needs no network.
+"""`report.html`: everything an evaluation found."""
 
-Names come from strangers' files, so every text is escaped, and the page may load nothing but what it carries.
-"""
-
-import base64
 from html import escape
 from string import Template
 from typing import Any
@@ -11,37 +7,18 @@ from typing import Any
 from s2v_ray.config import config_from_dict, config_to_toml
 from s2v_ray.evaluation.controls import MODEL, WRONG
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
+from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.table import GROUPS, cells, controls, judge_sentence, rows, signed, title
 from s2v_ray.media.storage import Location, exists, join, read_bytes
 
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --faint: #888; --ours: #f28c1b; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
-img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
-video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
-figure { margin: 0; } figcaption { color: var(--faint); font-size: .85rem; }
+_STYLE = """video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
 .videos { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 1rem 0; }
+.videos figure { margin: 0; }
 .ours figcaption { color: var(--ours); font-weight: 600; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-td, th { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-td:first-child, th:first-child { text-align: left; }
 th[colspan] { padding-top: 1rem; }
 pre { font-size: .8rem; overflow-x: auto; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-$headline
+"""
+_BODY = Template("""$headline
 <figure><img src="$figure" alt="Motion correlation and motion explained of the model and its controls"></figure>
 <h2>Look and listen</h2>
 <p>The best, the median and the worst clip by motion correlation. In the strips, the sound stands over the input picture
@@ -53,19 +30,15 @@ $examples
 <p>$judge</p>
 <h2>Settings</h2>
 <details><summary>$checkpoint, step $step</summary><pre>$settings</pre></details>
-$card
-</body>
-</html>
-""")
+$card""")
 
 
 def report_page(report: dict[str, Any], out: Location) -> str:
     """The page of a report whose figures and videos lie in `out`; the clips' own card is on it where there is one."""
     config = config_from_dict(report["config"], "the report")
-    return _PAGE.substitute(
-        title=escape(f"{report['checkpoint']} on {report['clips']}"),
+    body = _BODY.substitute(
         headline="".join(f"<p>{escape(sentence)}</p>" for sentence in headline(report)),
-        figure=_data("image/png", join(out, "headline.png")),
+        figure=data_uri("image/png", join(out, "headline.png")),
         examples="".join(_example(name, example, out) for name, example in report["examples"].items()),
         caption=escape(title(report)),
         table=_table(report),
@@ -75,6 +48,7 @@ def report_page(report: dict[str, Any], out: Location) -> str:
         settings=escape(config_to_toml(config)),
         card=_card(report["clips"]),
     )
+    return page(f"{report['checkpoint']} on {report['clips']}", body, style=_STYLE)
 
 
 def headline(report: dict[str, Any]) -> list[str]:
@@ -114,13 +88,13 @@ def _example(name: str, example: dict[str, Any], out: Location) -> str:
     correlation = example["scores"][MODEL]["motion_correlation"]
     videos = "".join(
         f'<figure class="{"ours" if kind == "model" else kind}">'
-        f'<video controls loop preload="auto" src="{_data("video/mp4", join(out, f"{name}_{kind}.mp4"))}"></video>'
+        f'<video controls loop preload="auto" src="{data_uri("video/mp4", join(out, f"{name}_{kind}.mp4"))}"></video>'
         f"<figcaption>{escape(told)}</figcaption></figure>"
         for kind, told in VIDEOS.items()
         if exists(join(out, f"{name}_{kind}.mp4"))
     )
     figures = "".join(
-        f'<figure><img src="{_data("image/png", join(out, f"{name}_{file}"))}" alt="{escape(name)} clip"></figure>'
+        f'<figure><img src="{data_uri("image/png", join(out, f"{name}_{file}"))}" alt="{escape(name)} clip"></figure>'
         for file in FIGURES
     )
     told = f"The {name} clip: {example['source']}, motion correlation {signed(correlation or 0)}"
@@ -143,9 +117,5 @@ def _card(clips: str) -> str:
     if not (exists(text) and exists(picture)):
         return ""
     told = escape(read_bytes(text).decode(errors="replace"))
-    image = _data("image/png", picture)
+    image = data_uri("image/png", picture)
     return f'<h2>The clips</h2><figure><img src="{image}" alt="The data card"></figure><pre>{told}</pre>'
-
-
-def _data(kind: str, location: Location) -> str:
-    return f"data:{kind};base64,{base64.b64encode(read_bytes(location)).decode()}"

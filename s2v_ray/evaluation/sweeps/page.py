@@ -1,9 +1,5 @@
-"""`report.html` of a sweep: all domains in one file that opens from disk and needs no network.
+"""`report.html` of a sweep, over all its domains."""
 
-Names and reasons may come from strangers' files, so every text is escaped, and the page may load nothing.
-"""
-
-import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -11,58 +7,33 @@ from statistics import mean
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.sweeps.trials import CONTROL, PRESET, Trial
 from s2v_ray.evaluation.table import signed
-from s2v_ray.media.storage import read_bytes
 
 if TYPE_CHECKING:
     from s2v_ray.evaluation.sweeps.report import Finding
 
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --faint: #888; --ours: #f28c1b; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
-img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
-figure { margin: 1rem 0; } figcaption { color: var(--faint); font-size: .85rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-td, th { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-td:first-child, th:first-child, td.text { text-align: left; }
-tr.best { color: var(--ours); font-weight: 600; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p>Scores are of held-out clips (the split "val"): motion explained plus right minus wrong motion correlation, at best
-2, less four for each octave (at most two in all) by which a setting is blurrier, or worse where nothing moves, than the
-preset's own run, beyond what may be noise.
+_STYLE = "tr.best { color: var(--ours); font-weight: 600; }\n"
+_BODY = Template("""<p>Scores are of held-out clips (the split "val"): motion explained plus right minus wrong motion
+correlation, at best 2, less four for each octave (at most two in all) by which a setting is blurrier, or worse where
+nothing moves, than the preset's own run, beyond what may be noise.
 Only repeats with fresh seeds count as a gain; the search's own scores are the best of many.</p>
 <ul>$verdicts</ul>
 <h2>What differs between domains</h2>
 $differences
-$domains
-</body>
-</html>
-""")
-
+$domains""")
 _SCORES = ("motion_explained", "right_minus_wrong", "sharpness", "appearance_error")
 
 
 def sweep_page(findings: Sequence["Finding"], out: Path) -> str:
     """The page over all domains, whose figures lie in `out`."""
-    return _PAGE.substitute(
-        title=escape(f"Sweep over {', '.join(finding.domain for finding in findings)}"),
+    body = _BODY.substitute(
         verdicts="".join(f"<li><b>{escape(finding.domain)}</b>: {escape(finding.told)}</li>" for finding in findings),
         differences=_differences(findings),
         domains="".join(_domain(finding, out / finding.domain) for finding in findings),
     )
+    return page(f"Sweep over {', '.join(finding.domain for finding in findings)}", body, style=_STYLE)
 
 
 def _differences(findings: Sequence["Finding"]) -> str:
@@ -79,8 +50,8 @@ def _differences(findings: Sequence["Finding"]) -> str:
 
 def _domain(finding: "Finding", folder: Path) -> str:
     figures = "".join(
-        f'<figure><img src="data:image/png;base64,{base64.b64encode(read_bytes(folder / file)).decode()}" '
-        f'alt="{escape(told)}"><figcaption>{escape(told)}</figcaption></figure>'
+        f'<figure><img src="{data_uri("image/png", folder / file)}" alt="{escape(told)}">'
+        f"<figcaption>{escape(told)}</figcaption></figure>"
         for told, file in finding.figures.items()
     )
     return (
