@@ -1,6 +1,5 @@
 """Pictures for people: the paper's Figure 2, and how the motion follows the sound."""
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from s2v_ray.evaluation.table import signed
+from s2v_ray.evaluation.table import controls, signed
 from s2v_ray.media.storage import Location, writing
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.motion import motion_energy
@@ -164,14 +163,16 @@ def motion_curves(
     _save(figure, path)
 
 
-def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, Any] | None]]) -> None:
+def headline_figure(path: Location, report: dict[str, Any]) -> None:
     """Write a PNG of the two headlines, the model's beside its controls', with intervals over sources.
 
-    `scores` are a report's: by metric and control, each a mean with `low` and `high`, or None.
+    Its `scores` are by metric and control, each a mean with `low` and `high`, or None.
     """
+    shown = controls(report)[::-1]
     figure = Figure((7.2, 2.4), dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("motion_correlation", "motion_explained"), strict=True):
-        for place, (control, score) in enumerate(reversed(list(scores[name].items()))):
+        for place, control in enumerate(shown):
+            score = report["scores"][name][control]
             if score is None:
                 continue
             colour = ORANGE if control == "model" else _WRONG
@@ -180,8 +181,8 @@ def headline_figure(path: Location, scores: Mapping[str, Mapping[str, dict[str, 
             axes.plot(score["mean"], place, "o", color=colour, markersize=6)
             above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7}
             axes.annotate(signed(score["mean"]), (score["mean"], place), **above)
-        axes.set_yticks(range(len(scores[name])), list(scores[name])[::-1])
-        axes.set_ylim(-0.6, len(scores[name]) - 0.3)
+        axes.set_yticks(range(len(shown)), shown)
+        axes.set_ylim(-0.6, len(shown) - 0.3)
         axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=0)
         axes.set_title(name.replace("_", " "), fontsize=9, color=_INK, loc="left")
         for side in ("top", "right", "left"):

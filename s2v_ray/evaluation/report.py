@@ -91,7 +91,7 @@ def evaluate(
         others = wrong_sounds(reader, more, number, count=1, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution)
         write_example(out, name, videos, others[0] if others else None, config.clips)
-    headline_figure(join(out, HEADLINE), report["scores"])
+    headline_figure(join(out, HEADLINE), report)
     write_bytes(join(out, "report.html"), report_page(report, out).encode())
     return report
 
