@@ -28,6 +28,7 @@ class Nodes:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
+        head["dashboard_agent_listen_port"] = 0  # the usual one is taken where another Ray is on this machine
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(count)]
         self.session = self.cluster.head_node.get_session_dir_path()

@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
+    import ray
+
+    ray.shutdown()  # that of tests before: two Rays on a machine disturb each other
     with nodes_of(2) as cluster:
         yield cluster
 
