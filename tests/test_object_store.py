@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import SMALL_CLIPS, small_config
@@ -21,6 +23,7 @@ from s2v_ray.clips.cache import ClipCache
 from s2v_ray.clips.order import global_batch
 from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import StoreError, UserError
+from s2v_ray.evaluation.sweeps.journal import fetch_journal, open_journal, sweep_place
 from s2v_ray.media.probe import probe
 from s2v_ray.media.storage import (
     exists,
@@ -61,7 +64,7 @@ def store(server: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     server.faults.clear()
 
 
-def train_command(run: str | Path, clips: str | Path, model: Path, *more: str) -> list[str]:
+def train_command(run: str | Path, clips: str | Path, model: str | Path, *more: str) -> list[str]:
     command = ["train", "--clips", str(clips), "--out", str(run), "--config", str(model), "--device", "cpu"]
     return [*command, "--training.save-every-steps", "2", *more]
 
@@ -337,3 +340,45 @@ def test_workers_of_a_cluster_share_a_run_in_a_store(
     assert "Going on from step 3" in capsys.readouterr().out
     assert metric_steps(run) == [2, 3, 3, 4, 4]  # a validation, at the end of each, has a line of its own
     assert {name for name in list_files(run) if "tfevents" not in name} == {"config.toml", "metrics.jsonl"}
+
+
+@pytest.mark.ray
+def test_a_sweep_in_a_store_goes_on_from_another_machine(
+    store, small_clips, small_model, tmp_path, ray_cluster, monkeypatch, capsys
+):
+    end = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"  # workers don't have our environment
+    out, domain = f"s3://bucket/sweeps/mine{end}", json.loads((small_clips / "dataset.json").read_text())["domain"]
+    command = ["tune", "--clips", str(small_clips), "--out", out, "--config", str(small_model)]
+    command += ["--steps", "4", "--repeats", "0"]
+    assert main([*command, "--trials", "3"]) == 0
+    first = capsys.readouterr().out
+    names = {name for name in store.content() if name.startswith("sweeps/mine/")}
+    assert {
+        f"sweeps/mine/{name}" for name in ("journal.log", "sweep.json", "report.html", f"{domain}/best.toml")
+    } <= names
+    assert len({name.split("/")[4] for name in names if "/checkpoints/" in name}) == 1  # those of the best trial
+    table = pa.BufferReader(read_bytes(f"s3://bucket/sweeps/mine/{domain}/trials.parquet{end}"))
+    before = pq.read_table(table).to_pylist()
+    assert [trial["kind"] for trial in before] == ["preset", "control", "search"]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert main([*command, "--trials", "4"]) == 0
+    assert "Going on with 3 finished trials" in capsys.readouterr().out
+    table = pa.BufferReader(read_bytes(f"s3://bucket/sweeps/mine/{domain}/trials.parquet{end}"))
+    assert pq.read_table(table).to_pylist()[:3] == before
+    command[4] = str(tmp_path / "warm")
+    assert main([*command, "--trials", "3", "--warm-start", out]) == 0
+    best = next(line.split()[6] for line in first.splitlines() if line.startswith("Next: "))
+    assert main(train_command(tmp_path / "run", small_clips, best, "--steps", "1")) == 0
+
+
+def test_a_line_of_a_journal_that_was_cut_off_is_left_out(store, tmp_path):
+    place = sweep_place("s3://bucket/sweeps/cut")
+    optuna.create_study(study_name="sea", storage=open_journal(place))
+    whole = read_bytes("s3://bucket/sweeps/cut/journal.log")
+    write_bytes("s3://bucket/sweeps/cut/journal.log", whole + b'{"op_code":4,"wor')
+    fetch_journal(place)
+    study = optuna.load_study(study_name="sea", storage=open_journal(place))
+    study.enqueue_trial({"x": 1.0})
+    fetch_journal(place)
+    assert len(optuna.load_study(study_name="sea", storage=open_journal(place)).trials) == 1

@@ -27,6 +27,7 @@ from s2v_ray.config import Config, UserError, load_config
 from s2v_ray.config.space import default_space, get_setting, is_within, load_space
 from s2v_ray.evaluation.objective import Floors, floors_beside, objective_values
 from s2v_ray.evaluation.sweeps.figures import front
+from s2v_ray.evaluation.sweeps.journal import sweep_place
 from s2v_ray.evaluation.sweeps.report import write_report
 from s2v_ray.evaluation.sweeps.trials import best_settings, best_trial, read_trials
 from s2v_ray.evaluation.sweeps.verdict import chance_of
@@ -157,7 +158,8 @@ def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
-    (finding,) = write_report(tmp_path, {"sea": (default_space(Config()), load_config("tiny"))}, ("score",))
+    searched = {"sea": (default_space(Config()), load_config("tiny"))}
+    (finding,) = write_report(sweep_place(tmp_path), searched, ("score",))
     assert told in finding.told
     assert "adversarial losses don't pay here" in finding.told
     page = (tmp_path / "report.html").read_text()

@@ -17,12 +17,14 @@ import torch
 
 from benchmarks.measuring import Ratio
 from benchmarks.train_case import make_clips
-from s2v_ray.cli.tune import plan_domain, trial_config
+from s2v_ray.cli.tune_plan import plan_domain, trial_config
 from s2v_ray.cluster.start import connect
 from s2v_ray.cluster.sweep import run_sweeps
 from s2v_ray.cluster.trial import DomainSweep
 from s2v_ray.config.space import with_settings
-from s2v_ray.evaluation.sweeps.trials import Trial, load_study, open_storage, read_floors, read_trials
+from s2v_ray.evaluation.sweeps.journal import open_journal, sweep_place
+from s2v_ray.evaluation.sweeps.trials import Trial, load_study, read_floors, read_trials
+from s2v_ray.media.storage import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 
@@ -46,30 +48,29 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
             plan_domain, clips, base=base, space=space, objectives=("score",), trials=flags.trials, repeats=0
         )
         # Trained to the end, so that the sides do the same.
-        sweep = replace(plan(home / "sweep", warm_start=(), deadline=float("inf")), rungs=(1.0,))
-        sweep.out.mkdir()
+        sweep = replace(plan(sweep_place(home / "sweep"), warm_start=(), deadline=float("inf")), rungs=(1.0,))
         begin = time.perf_counter()
         connect()
         started = time.perf_counter() - begin
         begin = time.perf_counter()
         run_sweeps([sweep], workers=1, gpus_per_worker=0, max_concurrent=1, show=lambda: None)
         ours = time.perf_counter() - begin
-        study = load_study(open_storage(sweep.out), sweep.domain)
+        study = load_study(open_journal(sweep.place), sweep.domain)
         trials = read_trials(study, read_floors(study))
         begin = time.perf_counter()
-        optuna_alone(sweep, trials, home / "alone")
+        optuna_alone(sweep, trials, str(home / "alone"))
         alone = time.perf_counter() - begin
     number = len(trials)
     yield Ratio(f"seconds of a trial of {flags.steps} steps, against Optuna alone", ours / number, alone / number)
     yield Ratio("the same, the start of Ray included", (started + ours) / number, alone / number)
 
 
-def optuna_alone(sweep: DomainSweep, trials: list[Trial], home: Path) -> None:
+def optuna_alone(sweep: DomainSweep, trials: list[Trial], home: str) -> None:
     """The same settings again, by Optuna's own loop in this process."""
 
     def objective(trial: optuna.Trial) -> float:
         told: dict[str, float] = {}
-        run = home / str(trial.number)
+        run = join(home, str(trial.number))
         config = with_settings(sweep.config, trials[trial.number].settings)
         open_run(run, config)
         sweep.loop(config, run, sweep.rungs, None)(ALONE, lambda location, values: told.update(values), lambda: False)

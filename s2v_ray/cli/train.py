@@ -37,7 +37,7 @@ def train(
         clips: what s2v prepare wrote.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
             spare CPUs decode them while the workers train. It goes on from the beginning of an epoch.
-        config: a preset (stable; tiny, for two CPU cores; paper) or a TOML file.
+        config: a preset (stable; tiny, for two CPU cores; paper), or the path or URI of a TOML file.
         steps: how many steps in all, over resumes; by default the preset's (stable has 200,000).
         minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
         workers: processes that train together under Ray Train, such as 2, or 1:4 for as many of one to four as the
@@ -73,7 +73,7 @@ def train(
         raise UserError(
             "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both."
         )
-    loaded = load_config(config, overrides)
+    loaded = read_config(config, overrides)
     run = absolute(out)
     least, most = worker_range(workers, loaded.training.batch_size)
     if videos:
@@ -151,6 +151,19 @@ def check_clips(clips: str, overrides: dict[str, str]) -> None:
         raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
     if not len(ClipReader(clips, "train")):
         raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+
+
+def read_config(name: str, overrides: dict[str, str]) -> Config:
+    """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
+    from s2v_ray.config.load import config_from_toml, override
+    from s2v_ray.media.storage import is_uri, read_bytes
+
+    if not is_uri(name):
+        return load_config(name, overrides)
+    config = config_from_toml(read_bytes(name).decode(errors="replace"), where=name)
+    for dotted, text in overrides.items():
+        config = override(config, dotted, text)
+    return config
 
 
 def check_model(config: Config) -> None:

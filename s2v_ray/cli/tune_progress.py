@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from s2v_ray.evaluation.sweeps.journal import open_journal
 from s2v_ray.evaluation.sweeps.trials import (
     Trial,
     best_trial,
     load_study,
-    open_storage,
     read_floors,
     read_trials,
     repeats_of,
@@ -34,14 +34,14 @@ class SweepBoard:
 
     def __init__(self, sweeps: Sequence[DomainSweep]) -> None:
         self.sweeps, self.console = sweeps, Console(highlight=False)
-        self.storage = open_storage(sweeps[0].out)
+        self.storage = open_journal(sweeps[0].place)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self.told: set[tuple[str, int]] = set()
         self.began, self.looked = time.monotonic(), 0.0
         self.done_before = len(self._finished())
         self.told |= {(name, trial.number) for name, trial in self._finished()}
         if self.done_before:
-            print(f"Going on with {self.done_before} finished trials in {sweeps[0].out}", flush=True)
+            print(f"Going on with {self.done_before} finished trials in {sweeps[0].place.out}", flush=True)
 
     def __enter__(self) -> SweepBoard:
         if self.live:

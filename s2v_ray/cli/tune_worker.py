@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2v_ray.config import Config
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from s2v_ray.training.workers import Workers
 
 
-def trial_loop(clips: str, config: Config, run: Path, rungs: tuple[float, ...], floors: Floors | None) -> WorkerLoop:
+def trial_loop(clips: str, config: Config, run: str, rungs: tuple[float, ...], floors: Floors | None) -> WorkerLoop:
     """The loop of one trial on prepared clips."""
     return partial(_train_to_rungs, clips, config, run, rungs, floors)
 
@@ -25,7 +24,7 @@ def trial_loop(clips: str, config: Config, run: Path, rungs: tuple[float, ...], 
 def _train_to_rungs(
     clips: str,
     config: Config,
-    run: Path,
+    run: str,
     rungs: tuple[float, ...],
     floors: Floors | None,
     workers: Workers,

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,30 +21,31 @@ from optuna.study import Study
 from ray import tune
 from ray.train.v2.api.config import ScalingConfig
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from s2v_ray.cluster.places import places
 from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, give
 from s2v_ray.cluster.start import connect
 from s2v_ray.cluster.trial import DomainSweep, read_failure, run_trial
-from s2v_ray.config import UserError
 from s2v_ray.config.space import ADVERSARIAL_WEIGHTS
 from s2v_ray.evaluation.objective import Floors
+from s2v_ray.evaluation.sweeps.journal import SweepPlace, open_journal
 from s2v_ray.evaluation.sweeps.trials import (
     CONTROL,
     PRESET,
     WARM,
     WINNER,
     best_trial,
-    open_storage,
+    load_study,
     read_floors,
     read_trials,
     repeats_of,
     trial_folder,
 )
+from s2v_ray.media.storage import exists, join, remove_folder
 
 _TRIAL_RESTARTS, _DOMAIN_RESTARTS = 2, 3
 _CPUS_TO_WATCH = 0.01  # the workers of a trial, from a process of their own
-_CPUS_FOR_WORKERS = 0.97
-_LEAST_CPUS_A_WORKER = 0.1
 _HALVING = 2
 
 
@@ -63,38 +64,17 @@ def run_sweeps(
     connect()
     at_once, scaling = places(ray.cluster_resources(), workers, gpus_per_worker, max_concurrent)
     domains_at_once = min(at_once, len(sweeps))
+    # The journal is a file of this machine, where the sweep lies in an object store.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    run_domain = _run_domain.options(scheduling_strategy=here)
     waiting, running = list(sweeps), set[Any]()
     while waiting or running:
         while waiting and len(running) < domains_at_once:
-            running.add(_run_domain.remote(waiting.pop(0), at_once // domains_at_once, scaling))
+            running.add(run_domain.remote(waiting.pop(0), at_once // domains_at_once, scaling))
         ended, _ = ray.wait(list(running), timeout=1.0)
         ray.get(ended)
         running -= set(ended)
         show()
-
-
-def places(
-    resources: Mapping[str, float], workers: int, gpus_per_worker: float | None, max_concurrent: int | None
-) -> tuple[int, ScalingConfig]:
-    """How many trials run at once in a cluster of these resources, and what to ask for each.
-
-    A worker has a CPU, or an equal part where there are fewer, and `gpus_per_worker` GPUs: by default one where there
-    are enough. Raises UserError where not even one trial fits.
-    """
-    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-    gpus_each = float(gpus >= workers) if gpus_per_worker is None else gpus_per_worker
-    if gpus < gpus_each * workers:
-        raise UserError(
-            f"A trial of {workers} workers with --gpus-per-worker {gpus_each:g} needs {gpus_each * workers:g} GPUs, "
-            f"but the cluster has {gpus:g}; use fewer workers, a fraction of a GPU, or --gpus-per-worker 0."
-        )
-    if cpus < _LEAST_CPUS_A_WORKER * workers:
-        raise UserError(f"A trial of {workers} workers does not fit into a cluster of {cpus:g} CPUs; use fewer.")
-    fitting = int(gpus / (gpus_each * workers) + 1e-6) if gpus_each else int(cpus / workers)
-    at_once = max(1, min(fitting, max_concurrent or fitting))
-    cpus_each = min(1.0, _CPUS_FOR_WORKERS * cpus / (at_once * workers))
-    each = {"CPU": cpus_each} | ({"GPU": gpus_each} if gpus_each else {})
-    return at_once, ScalingConfig(num_workers=workers, use_gpu=gpus_each > 0, resources_per_worker=each)
 
 
 @ray.remote(num_cpus=0, max_retries=_DOMAIN_RESTARTS)
@@ -125,7 +105,7 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
 def _open_study(sweep: DomainSweep, name: str) -> Study:
     return optuna.create_study(
         study_name=name,
-        storage=open_storage(sweep.out),
+        storage=open_journal(sweep.place),
         directions=["maximize"] * len(sweep.objectives),
         load_if_exists=True,
     )
@@ -146,14 +126,14 @@ def _run_trials(
     missing = trials - sum(trial.is_finished for trial in known)
     if missing <= 0:
         return
-    rays_own = sweep.out / ".ray" / name
+    rays_own = sweep.place.local / ".ray" / name
     shutil.rmtree(rays_own, ignore_errors=True)
-    folder = partial(trial_folder, sweep.out, name)
-    ended = partial(_remove_losers, sweep.out, name, floors)
+    folder = partial(trial_folder, sweep.place.out, name)
+    ended = partial(_remove_losers, sweep.place, name, floors)
     search = JournalSearch(
         sweep.space,
         study_name=name,
-        storage=open_storage(sweep.out),
+        storage=open_journal(sweep.place),
         objectives=sweep.objectives,
         sampler=_sampler(sweep, len(known)),
         deadline=deadline,
@@ -213,14 +193,12 @@ def _sampler(sweep: DomainSweep, known: int) -> TPESampler:
     return TPESampler(seed=seed, n_startup_trials=min(10, max(4, sweep.trials // 3)), constant_liar=True)
 
 
-def _remove_losers(out: Path, name: str, floors: Floors | None) -> None:
+def _remove_losers(place: SweepPlace, name: str, floors: Floors | None) -> None:
     """Keep the checkpoints of the best trial so far and of those that run, and of all repeats."""
-    trials = read_trials(_load(out, name), floors)
+    trials = read_trials(load_study(open_journal(place), name), floors)
     best = best_trial(trials)
     for trial in trials if best else ():
         if trial.is_finished and trial is not best and trial.kind != WINNER and "training.seed" not in trial.settings:
-            shutil.rmtree(trial_folder(out, name, trial.number) / "checkpoints", ignore_errors=True)
-
-
-def _load(out: Path, name: str) -> Study:
-    return optuna.load_study(study_name=name, storage=open_storage(out))
+            checkpoints = join(trial_folder(place.out, name, trial.number), "checkpoints")
+            if exists(checkpoints):
+                remove_folder(checkpoints)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +16,14 @@ from s2v_ray.cluster.train import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import Config, UserError
 from s2v_ray.config.space import Space, get_setting, with_settings
 from s2v_ray.evaluation.objective import OBJECTIVES, Floors
+from s2v_ray.evaluation.sweeps.journal import SweepPlace
 from s2v_ray.evaluation.sweeps.trials import FAILURE, KIND, SEARCH, SETTINGS
-from s2v_ray.media.storage import write_bytes
+from s2v_ray.media.storage import exists, join, read_bytes, write_bytes
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 
 # What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
-TrialLoop = Callable[[Config, Path, tuple[float, ...], Floors | None], WorkerLoop]
+TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], WorkerLoop]
 
 _FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS = 3
@@ -37,7 +37,7 @@ class DomainSweep:
     """
 
     domain: str
-    out: Path
+    place: SweepPlace
     config: Config
     space: Space
     loop: TrialLoop
@@ -55,7 +55,7 @@ class DomainSweep:
 
 
 def run_trial(
-    sweep: DomainSweep, run: Path, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
+    sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
 ) -> None:
     """Train one trial, from its last checkpoint where it has one. What is given is trained to the end: it reports there
     only, where ASHA stops nothing.
@@ -63,21 +63,21 @@ def run_trial(
     Where it fails, the reason is written down. What a training refuses, as a loss that is not finite, is reported, and
     the process goes on with the next trial; it ends with anything else, and Ray's next tries are over at once.
     """
-    if (run / _FAILURE_FILE).exists():
-        raise UserError((run / _FAILURE_FILE).read_text(encoding="utf-8"))
+    if failure := _failure(run):
+        raise UserError(failure)
     rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
         _train(sweep.loop(config, run, rungs, floors), run, scaling)
     except Exception as error:
-        write_bytes(run / _FAILURE_FILE, reason_of(error).encode())
+        write_bytes(join(run, _FAILURE_FILE), reason_of(error).encode())
         if not isinstance(error, UserError | TrainingFailedError):
             raise
         tune.report(dict.fromkeys(OBJECTIVES, float("-inf")) | {PERCENT: 0.0, FAILURE: True})
 
 
-def _train(loop: WorkerLoop, run: Path, scaling: ScalingConfig) -> None:
+def _train(loop: WorkerLoop, run: str, scaling: ScalingConfig) -> None:
     """In this process, or by several workers."""
     number: Any = scaling.num_workers
     if number == 1:
@@ -99,7 +99,11 @@ def _own_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def read_failure(folder: Callable[[int], Path], number: int) -> str:
+def read_failure(folder: Callable[[int], str], number: int) -> str:
     """Why a trial failed, by its number; "" where it says nothing."""
-    path = folder(number) / _FAILURE_FILE
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    return _failure(folder(number))
+
+
+def _failure(run: str) -> str:
+    path = join(run, _FAILURE_FILE)
+    return read_bytes(path).decode() if exists(path) else ""

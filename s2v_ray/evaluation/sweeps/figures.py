@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from s2v_ray.evaluation.figures import GREEN, ORANGE, RED
 from s2v_ray.evaluation.objective import objective_values
 from s2v_ray.evaluation.sweeps.trials import CONTROL, PRESET, Trial, best_trial
-from s2v_ray.media.storage import writing
+from s2v_ray.media.storage import Location, join, writing
 
 _DPI = 110
 _WIDTH, _HEIGHT = 8.0, 4.2
@@ -25,7 +24,7 @@ _GREY = "#9aa3ad"
 _LEAST_FOR_IMPORTANCE = 4  # trials; with fewer, nothing can be told apart
 
 
-def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[str], folder: Path) -> dict[str, str]:
+def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[str], folder: Location) -> dict[str, str]:
     """Write what the trials so far allow; returns the files' names by what they show."""
     mpl.use("agg")
     from optuna.visualization import matplotlib as optuna_figures
@@ -53,7 +52,7 @@ def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[st
         file = f"{told.replace(' ', '_').lower()}.png"
         with warnings.catch_warnings(), mpl.rc_context():  # Optuna changes matplotlib's style for good
             warnings.simplefilter("ignore")  # and calls its figures experimental
-            _save(figure(), folder / file)
+            _save(figure(), join(folder, file))
         written[told] = file
     return written
 
@@ -96,7 +95,7 @@ def _value(place: int, trial: FrozenTrial) -> float:
     return float(trial.values[place])
 
 
-def _save(drawn: Any, path: Path) -> None:
+def _save(drawn: Any, path: Location) -> None:
     """Optuna gives axes, or an array of them, one a setting."""
     several = list(drawn.flat) if hasattr(drawn, "flat") else [drawn]
     figure: Figure = several[0].figure

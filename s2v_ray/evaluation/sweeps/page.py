@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 from statistics import mean
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.sweeps.trials import CONTROL, PRESET, Trial
 from s2v_ray.evaluation.table import signed
+from s2v_ray.media.storage import Location, join
 
 if TYPE_CHECKING:
     from s2v_ray.evaluation.sweeps.report import Finding
@@ -26,12 +26,12 @@ $domains""")
 _SCORES = ("motion_explained", "right_minus_wrong", "sharpness", "appearance_error")
 
 
-def sweep_page(findings: Sequence["Finding"], out: Path) -> str:
+def sweep_page(findings: Sequence["Finding"], out: Location) -> str:
     """The page over all domains, whose figures lie in `out`."""
     body = _BODY.substitute(
         verdicts="".join(f"<li><b>{escape(finding.domain)}</b>: {escape(finding.told)}</li>" for finding in findings),
         differences=_differences(findings),
-        domains="".join(_domain(finding, out / finding.domain) for finding in findings),
+        domains="".join(_domain(finding, join(out, finding.domain)) for finding in findings),
     )
     return page(f"Sweep over {', '.join(finding.domain for finding in findings)}", body, style=_STYLE)
 
@@ -48,9 +48,9 @@ def _differences(findings: Sequence["Finding"]) -> str:
     return _table(["setting", "preset", *(finding.domain for finding in found), "largest over smallest"], rows)
 
 
-def _domain(finding: "Finding", folder: Path) -> str:
+def _domain(finding: "Finding", folder: Location) -> str:
     figures = "".join(
-        f'<figure><img src="{data_uri("image/png", folder / file)}" alt="{escape(told)}">'
+        f'<figure><img src="{data_uri("image/png", join(folder, file))}" alt="{escape(told)}">'
         f"<figcaption>{escape(told)}</figcaption></figure>"
         for told, file in finding.figures.items()
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +11,10 @@ from s2v_ray.config import Config, config_to_toml
 from s2v_ray.config.space import Space, get_setting, with_settings
 from s2v_ray.evaluation.objective import Floors
 from s2v_ray.evaluation.sweeps.figures import write_figures
-from s2v_ray.evaluation.sweeps.trials import Trial, load_study, open_storage, read_floors, read_trials, repeats_of
+from s2v_ray.evaluation.sweeps.journal import SweepPlace, open_journal
+from s2v_ray.evaluation.sweeps.trials import Trial, load_study, read_floors, read_trials, repeats_of
 from s2v_ray.evaluation.sweeps.verdict import Verdict, control_sentence, judge_sweep
-from s2v_ray.media.storage import write_bytes, writing
+from s2v_ray.media.storage import join, write_bytes, writing
 
 
 @dataclass(frozen=True)
@@ -40,30 +40,32 @@ class Finding:
         return f"{self.verdict.told} {control_sentence(self.trials)}".strip()
 
 
-def write_report(out: Path, domains: Mapping[str, tuple[Space, Config]], objectives: tuple[str, ...]) -> list[Finding]:
-    """Write all that the sweep in `out` found so far; `domains` says what was searched, and from what."""
+def write_report(
+    place: SweepPlace, domains: Mapping[str, tuple[Space, Config]], objectives: tuple[str, ...]
+) -> list[Finding]:
+    """Write all that the sweep found so far; `domains` says what was searched, and from what."""
     from s2v_ray.evaluation.sweeps.page import sweep_page
 
-    findings = [_find(out, domain, space, config, objectives) for domain, (space, config) in domains.items()]
-    write_bytes(out / "report.html", sweep_page(findings, out).encode())
+    findings = [_find(place, domain, space, config, objectives) for domain, (space, config) in domains.items()]
+    write_bytes(join(place.out, "report.html"), sweep_page(findings, place.out).encode())
     return findings
 
 
-def _find(out: Path, domain: str, space: Space, config: Config, objectives: tuple[str, ...]) -> Finding:
-    storage = open_storage(out)
+def _find(place: SweepPlace, domain: str, space: Space, config: Config, objectives: tuple[str, ...]) -> Finding:
+    storage = open_journal(place)
     study = load_study(storage, domain)
     floors = read_floors(study)
     trials = read_trials(study, floors)
     repeats = read_trials(load_study(storage, repeats_of(domain)), floors)
-    folder = out / domain
+    folder = join(place.out, domain)
     figures = write_figures(study, trials, objectives, folder) if study else {}
     preset = {name: get_setting(config, name) for name in space.searched}
     finding = Finding(domain, trials, repeats, floors, judge_sweep(trials, repeats), preset, figures)
     if finding.best is not None:
         best = with_settings(config, finding.best.settings)
         told = "\n".join(f"# {line}" for line in f"{domain}: {finding.told}".splitlines())
-        write_bytes(folder / "best.toml", f"{told}\n{config_to_toml(best)}".encode())
-    with writing(folder / "trials.parquet") as file:
+        write_bytes(join(folder, "best.toml"), f"{told}\n{config_to_toml(best)}".encode())
+    with writing(join(folder, "trials.parquet")) as file:
         pq.write_table(trials_table(finding), file)
     return finding
 

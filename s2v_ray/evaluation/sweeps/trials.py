@@ -1,5 +1,6 @@
-"""The trials of a sweep, as its journal keeps them: one file, an Optuna study a domain and one for its repeats."""
+"""The trials of a sweep, as its journal keeps them."""
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +8,14 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from s2v_ray.config import UserError
 from s2v_ray.evaluation.objective import Floors, floors_beside, objective_values
+from s2v_ray.evaluation.sweeps.journal import JOURNAL, SweepPlace, open_journal
+from s2v_ray.media.storage import Location, exists, join, read_bytes
 
-JOURNAL = "journal.log"
 PRESET, CONTROL, WARM, SEARCH, WINNER = "preset", "control", "warm start", "search", "winner"
 # What the search writes to a trial of Optuna's.
 KIND, SETTINGS, METRICS, FAILURE, SECONDS = "kind", "settings", "metrics", "failure", "seconds"
@@ -47,21 +48,15 @@ class Trial:
         return self.state in ("complete", "stopped early", "failed")
 
 
-def open_storage(out: Path) -> JournalStorage:
-    """The sweep's journal, which optuna-dashboard opens."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return JournalStorage(JournalFileBackend(str(out / JOURNAL)))
-
-
 def repeats_of(domain: str) -> str:
     """The name of the study in which a domain's winner and preset are run again."""
     return domain + _REPEATS
 
 
-def trial_folder(out: Path, study_name: str, number: int) -> Path:
+def trial_folder(out: Location, study_name: str, number: int) -> str:
     """Where a trial is trained."""
     domain = study_name.removesuffix(_REPEATS)
-    return out / domain / ("trials" if domain == study_name else "repeats") / f"{number:04d}"
+    return join(out, domain, "trials" if domain == study_name else "repeats", f"{number:04d}")
 
 
 def load_study(storage: JournalStorage, name: str) -> Study | None:
@@ -89,14 +84,20 @@ def best_trial(trials: Iterable[Trial]) -> Trial | None:
     return max(candidates, key=lambda trial: trial.score or 0.0, default=None)
 
 
-def best_settings(sweep: Path, domain: str) -> list[dict[str, Any]]:
+def best_settings(sweep: Location, domain: str) -> list[dict[str, Any]]:
     """The best settings of an earlier sweep: those of the same domain where it has one, else those of all.
 
     Raises UserError where there is no sweep.
     """
-    if not (sweep / JOURNAL).is_file():
+    if not exists(join(sweep, JOURNAL)):
         raise UserError(f"--warm-start '{sweep}' holds no sweep ({JOURNAL}); give the --out of an earlier s2v tune.")
-    storage = open_storage(sweep)
+    with tempfile.TemporaryDirectory() as folder:  # that sweep may be running
+        copy = SweepPlace(folder, Path(folder))
+        copy.journal.write_bytes(read_bytes(join(sweep, JOURNAL)))
+        return _best_settings(open_journal(copy), domain)
+
+
+def _best_settings(storage: JournalStorage, domain: str) -> list[dict[str, Any]]:
     names = [name for name in optuna.get_all_study_names(storage) if not name.endswith(_REPEATS)]
     found = []
     for name in [domain] if domain in names else names:
