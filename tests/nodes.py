@@ -1,9 +1,12 @@
-"""A Ray cluster of several nodes on this machine, with a head that runs no work, and jobs submitted to it."""
+"""Ray clusters on this machine: of several nodes, to which jobs are submitted; and heads started as users do it."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ import yaml
 from waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
+_HELD_SECONDS = 8.0
 _DONE = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -24,9 +28,7 @@ class Nodes:
         from ray.cluster_utils import Cluster
         from ray.job_submission import JobSubmissionClient
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
         head["dashboard_agent_listen_port"] = 0  # the usual one is taken where another Ray is on this machine
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -74,29 +76,67 @@ class Nodes:
 
     def kill_worker(self) -> None:
         """Kill -9 of a process that trains."""
-        self._kill(lambda process: "RayTrainWorker" in " ".join(process.cmdline()))
+        self._send(signal.SIGKILL, _trains)
+
+    def hold_worker(self) -> None:
+        """Let a process that trains stand still for a while, as on a node that is much slower than the others."""
+        pid = self._send(signal.SIGSTOP, _trains)
+        threading.Event().wait(_HELD_SECONDS)
+        os.kill(pid, signal.SIGCONT)
 
     def kill_driver(self) -> None:
         """Kill -9 of the program of a job."""
-        self._kill(lambda process: any(part.startswith("jobs/") for part in process.cmdline()))
+        self._send(signal.SIGKILL, lambda process: any(part.startswith("jobs/") for part in process.cmdline()))
 
     def replace_node(self) -> None:
         """Take a node away without warning, and add another."""
         self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
         self.nodes.append(self.cluster.add_node(num_cpus=1))
 
-    def _kill(self, meant: Callable[[Any], bool]) -> None:
-        """Kill one of this cluster's processes."""
+    def _send(self, number: signal.Signals, meant: Callable[[Any], bool]) -> int:
+        """Send a signal to one of this cluster's processes; returns which."""
         import psutil  # Ray's own copy, there once Ray is imported
 
         for process in psutil.process_iter():
             try:
                 if meant(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
-                    os.kill(process.pid, signal.SIGKILL)
-                    return
+                    os.kill(process.pid, number)
+                    return int(process.pid)
             except (psutil.Error, AttributeError):
                 continue  # it ended meanwhile
         raise AssertionError("there is no such process")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def ray_start(port: int, *flags: str, **environment: str) -> Iterator[None]:
+    """A head by `ray start` with these flags and this environment. Its processes are known by their folder."""
+    import ray
+
+    ray.shutdown()  # that of tests before: two Rays on a machine disturb each other
+    folder = tempfile.mkdtemp(prefix="r")  # short, for the paths of sockets
+    program = str(Path(sys.executable).with_name("ray"))
+    command = [program, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", f"--temp-dir={folder}"]
+    try:
+        subprocess.run([*command, *flags], check=True, capture_output=True, env=os.environ | environment)
+        yield
+    finally:
+        import psutil  # Ray's own copy, there once Ray is imported
+
+        for process in psutil.process_iter(["cmdline"]):
+            if folder in " ".join(process.info["cmdline"] or []):
+                os.kill(process.pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trains(process: Any) -> bool:
+    return "RayTrainWorker" in " ".join(process.cmdline())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from s2v_ray.cli.main import main
 
-# Half of the demo's own five, so that all four domains fit into CI.
+# Less than the demo's own seven, so that all four domains fit into CI.
 MINUTES = "2.5"
 
 

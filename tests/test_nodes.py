@@ -110,7 +110,7 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
         return time.monotonic() - begin
 
     await_progress()
-    for fault in (nodes.kill_worker, nodes.replace_node):
+    for fault in (nodes.kill_worker, nodes.hold_worker, nodes.replace_node):
         step = last_step()
         fault()
         print(f"\n{fault.__name__} at step {step}: the next checkpoint came {await_progress():.1f} s later")

@@ -15,6 +15,8 @@ import pytest
 import torch
 from conftest import MadeUpClips, small_config
 
+from s2v_ray.cli.main import main
+from s2v_ray.cli.only_one import only_one
 from s2v_ray.clips.batch import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.clips.order import global_batch
 from s2v_ray.clips.pixels import stored_size_for
@@ -382,3 +384,13 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, t
     assert stopped_at >= 10
     again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
     assert f"Going on from step {stopped_at}" in again.stdout
+
+
+def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model, tmp_path, capsys):
+    run = tmp_path / "run"
+    command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--steps", "1"]
+    with only_one(run, run):
+        assert main(command) == 1
+    assert "Another process is writing to" in capsys.readouterr().err
+    assert not (run / "config.toml").exists()
+    assert main(command) == 0

@@ -6,8 +6,8 @@ _SOURCES = 100
 _UNSEEN_SEED_STEP = 1_000_003  # sources of seed + this are in no data set of the demo
 
 
-def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 5.0, seed: int = 0) -> None:
-    """Make videos, prepare clips, train, evaluate and generate, on a laptop in less than ten minutes.
+def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 7.0, seed: int = 0) -> None:
+    """Make videos, prepare clips, train, evaluate and generate, on a laptop in about ten minutes.
 
     Args:
         domain: fireworks, sea, mouth or hand.

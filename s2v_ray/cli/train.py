@@ -53,6 +53,7 @@ def train(
             --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.cli.device import choose_device
+    from s2v_ray.cli.only_one import only_one
     from s2v_ray.cli.train_worker import clip_feed, train_here, video_feed
     from s2v_ray.clips.dataset import read_dataset
     from s2v_ray.media.storage import absolute, base_name
@@ -93,31 +94,32 @@ def train(
     if init_from:
         find_checkpoint(init_from)
     run_device = None if most else choose_device(device)
-    open_run(run, resolved)
-    dataset = None
-    if videos:
-        from s2v_ray.cluster.decode import clip_dataset
-        from s2v_ray.cluster.stream import open_stream
+    with only_one(out, run):
+        open_run(run, resolved)
+        dataset = None
+        if videos:
+            from s2v_ray.cluster.decode import clip_dataset
+            from s2v_ray.cluster.stream import open_stream
 
-        places = [absolute(video) for video in videos]
-        stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
-        dataset = clip_dataset(stream.epoch, stream.videos)
-        feed_of = partial(video_feed, stream, run)
-    else:
-        feed_of = partial(clip_feed, absolute(clips))
-    loop = partial(train_here, resolved, feed_of, run, absolute(init_from) if init_from else None, skip_damaged)
-    if run_device is None:
-        from s2v_ray.cluster.train import train_on_workers
+            places = [absolute(video) for video in videos]
+            stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
+            dataset = clip_dataset(stream.epoch, stream.videos)
+            feed_of = partial(video_feed, stream, run)
+        else:
+            feed_of = partial(clip_feed, absolute(clips))
+        loop = partial(train_here, resolved, feed_of, run, absolute(init_from) if init_from else None, skip_damaged)
+        if run_device is None:
+            from s2v_ray.cluster.train import train_on_workers
 
-        finished = train_on_workers(
-            loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
-        )
-    else:
-        from s2v_ray.training.interrupt import stop_signals
-        from s2v_ray.training.workers import Workers
+            finished = train_on_workers(
+                loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
+            )
+        else:
+            from s2v_ray.training.interrupt import stop_signals
+            from s2v_ray.training.workers import Workers
 
-        with stop_signals() as stop:
-            finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
+            with stop_signals() as stop:
+                finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
     if not finished:
         raise KeyboardInterrupt
     if videos:

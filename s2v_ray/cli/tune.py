@@ -52,7 +52,8 @@ def tune(
         seed: of the search and of the trials' training.
         settings: any setting of the configuration as NAME=VALUE, for all trials.
     """
-    from s2v_ray.cli.tune_plan import base_config, keep_to_description, only_one, plan_domain, trial_config
+    from s2v_ray.cli.only_one import only_one
+    from s2v_ray.cli.tune_plan import base_config, keep_to_description, plan_domain, trial_config
     from s2v_ray.cli.tune_progress import SweepBoard
     from s2v_ray.cluster.sweep import run_sweeps
     from s2v_ray.config.space import with_settings
@@ -98,7 +99,7 @@ def tune(
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"Two of --clips are of the domain '{name}'; prepare one of them with another --domain.")
-    with only_one(place):
+    with only_one(out, place.local):
         fetch_journal(place)
         keep_to_description(place.out, sweeps, clips)
         with SweepBoard(sweeps) as board:

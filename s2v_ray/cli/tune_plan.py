@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -129,17 +126,3 @@ def keep_to_description(out: str, sweeps: list[DomainSweep], clips: tuple[str, .
                 "give the same ones to go on with it, or another --out."
             )
     write_bytes(path, json.dumps(ours, indent=2).encode())
-
-
-@contextmanager
-def only_one(place: SweepPlace) -> Iterator[None]:
-    """Raise UserError where another process of this machine runs this sweep; the lock ends with the process."""
-    place.local.mkdir(parents=True, exist_ok=True)
-    with (place.local / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"The sweep in '{place.out}' is running already; wait for it or give another --out."
-            ) from None
-        yield
