@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -188,8 +189,8 @@ def _asha(sweep: DomainSweep) -> ASHAScheduler:
 
 
 def _sampler(sweep: DomainSweep, known: int) -> TPESampler:
-    """Seeded by how many trials there are, so that a search that goes on doesn't draw the same again."""
-    seed = hash((sweep.config.training.seed, known)) % 2**32
+    """Seeded by the domain, as two should not draw the same, and by the trials there are, to draw none again."""
+    seed = zlib.crc32(f"{sweep.domain} {sweep.config.training.seed} {known}".encode())
     return TPESampler(seed=seed, n_startup_trials=min(10, max(4, sweep.trials // 3)), constant_liar=True)
 
 
