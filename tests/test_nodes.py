@@ -30,7 +30,9 @@ def nodes() -> Iterator[Nodes]:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All but hidden ones: a process that is killed while it writes leaves a part of a file, which nobody reads."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder): path.read_bytes() for path in found}
 
 
 def train_flags(clips: Path, run: Path, model: Path, *more: str) -> list[str]:
