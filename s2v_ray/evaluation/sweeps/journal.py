@@ -44,11 +44,16 @@ def fetch_journal(place: SweepPlace) -> None:
     """Begin with the journal that an object store has, whatever another machine wrote of it last."""
     if not is_uri(place.out):
         return
-    stored = join(place.out, JOURNAL)
-    if exists(stored):
-        write_bytes(place.journal, _whole_lines(read_bytes(stored)))
+    if exists(join(place.out, JOURNAL)):
+        write_bytes(place.journal, read_journal(place.out))
     else:
         place.journal.unlink(missing_ok=True)
+
+
+def read_journal(out: Location) -> bytes:
+    """The lines of a sweep's journal, without one at its end that is, or was, being written."""
+    journal = read_bytes(join(out, JOURNAL))
+    return journal[: journal.rfind(b"\n") + 1]
 
 
 def open_journal(place: SweepPlace) -> JournalStorage:
@@ -68,8 +73,3 @@ class _Uploaded(JournalFileBackend):
         with (self._place.local / ".uploading").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # or an older state might replace a newer one
             upload(self._place.journal, join(self._place.out, JOURNAL))
-
-
-def _whole_lines(journal: bytes) -> bytes:
-    """Without a line at its end that was being written when it was uploaded."""
-    return journal[: journal.rfind(b"\n") + 1]

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from s2v_ray.config import UserError
 from s2v_ray.evaluation.objective import Floors, floors_beside, objective_values
-from s2v_ray.evaluation.sweeps.journal import JOURNAL, SweepPlace, open_journal
-from s2v_ray.media.storage import Location, exists, join, read_bytes
+from s2v_ray.evaluation.sweeps.journal import JOURNAL, SweepPlace, open_journal, read_journal
+from s2v_ray.media.storage import Location, exists, join
 
 PRESET, CONTROL, WARM, SEARCH, WINNER = "preset", "control", "warm start", "search", "winner"
 # What the search writes to a trial of Optuna's.
@@ -93,7 +93,7 @@ def best_settings(sweep: Location, domain: str) -> list[dict[str, Any]]:
         raise UserError(f"--warm-start '{sweep}' holds no sweep ({JOURNAL}); give the --out of an earlier s2v tune.")
     with tempfile.TemporaryDirectory() as folder:  # that sweep may be running
         copy = SweepPlace(folder, Path(folder))
-        copy.journal.write_bytes(read_bytes(join(sweep, JOURNAL)))
+        copy.journal.write_bytes(read_journal(sweep))
         return _best_settings(open_journal(copy), domain)
 
 
