@@ -117,15 +117,27 @@ def test_the_papers_augmentation_takes_100_consecutive_frames_of_120_and_all_win
     assert max(one.video_frames[0] for one in drawn) > 70
 
 
-def test_some_frames_of_a_clip_begin_with_consecutive_ones_for_the_video_discriminator():
+def test_some_frames_of_a_clip_begin_with_evenly_spaced_ones_for_the_video_discriminator():
     config = load_config("tiny")
-    consecutive = config.video_discriminator.frames
-    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(300)]
+    judged = config.video_discriminator.frames
+    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(600)]
+    strides = []
     for one in drawn:
-        assert (np.diff(one.frames[:consecutive]) == 1).all()
+        (stride,) = set(np.diff(one.frames[:judged]).tolist())
+        strides.append(stride)
         assert len(set(one.frames)) == config.data.frames_per_step
-        assert one.video_frames[0] == 0
+        assert one.video_frames.tolist() == list(range(judged))
+    assert set(strides) == set(range(1, config.data.max_stride + 1))
     assert {frame for one in drawn for frame in one.frames} == set(range(120))
+
+
+def test_the_video_discriminators_frames_are_no_further_apart_than_a_clip_is_long(small_clips):
+    # Four of 20 frames: the last is at most 19 after the first, so that three steps of 6 fit and of 7 don't.
+    config = small_config(small_clips, data__max_stride=9, data__frames_per_step=0)
+    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(300)]
+    assert {tuple(np.diff(one.video_frames)) for one in drawn} == {(stride,) * 3 for stride in range(1, 7)}
+    assert {one.video_frames[-1] for one in drawn} <= set(range(20))
+    assert max(one.video_frames[-1] for one in drawn) == 19
 
 
 def test_settings_that_ask_for_more_than_a_clip_has_are_refused(small_clips):
@@ -196,7 +208,7 @@ def test_the_card_counts_what_is_there(small_clips):
 
 @pytest.mark.parametrize("input_frame", ["first", "random"])
 def test_a_batch_is_the_clip_cropped_and_scaled(small_clips, input_frame):
-    config = small_config(small_clips, data__recoloured=0.0, data__input_frame=input_frame)
+    config = small_config(small_clips, data__input_frame=input_frame)
     reader = ClipReader(str(small_clips), "train")
     batch = next(training_batches(reader, config, torch.device("cpu"), first_step=5))
     settings = {"clip_count": len(reader), "batch_size": 4, "seed": config.training.seed}

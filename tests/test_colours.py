@@ -1,4 +1,4 @@
-"""Colours that are turned for training, and folded for the benchmark of unseen ones."""
+"""Hues relative to a picture's own, and folded ones for the benchmark of unseen colours."""
 
 import colorsys
 import sys
@@ -7,13 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import small_config
 
-from s2v_ray.clips.augmentation import draw_augmentation
-from s2v_ray.clips.batch import training_batches
-from s2v_ray.clips.order import Draw
-from s2v_ray.clips.pixels import turn_hue
-from s2v_ray.clips.reader import ClipReader
+from s2v_ray.models.generator import Generator
+from s2v_ray.models.hue import mean_hue, turn_hue
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "jobs"))
 
@@ -31,7 +27,7 @@ def test_a_third_of_a_turn_passes_the_channels_on():
     assert turned.flatten().tolist() == pytest.approx([-1.0, 0.5, -0.25], abs=1e-6)
 
 
-def test_greys_stay_and_each_clip_has_its_own_angle():
+def test_greys_stay_and_each_video_has_its_own_angle():
     grey, red = picture(0.3, 0.3, 0.3), picture(0.5, -0.5, -0.5)
     turned = turn_hue(torch.cat([grey, red, red]), torch.tensor([1.0, 0.0, -THIRD]))
     assert turned[0].flatten().tolist() == pytest.approx([0.3] * 3, abs=1e-6)
@@ -39,25 +35,37 @@ def test_greys_stay_and_each_clip_has_its_own_angle():
     assert turned[2].flatten().tolist() == pytest.approx([-0.5, -0.5, 0.5], abs=1e-6)
 
 
-def test_half_a_turn_of_red_is_cyan_within_the_range():
-    # Brightness, the mean, stays at -1/3: red (1, -1, -1) goes to (-5/3, 1/3, 1/3), cut to what can be shown.
+def test_half_a_turn_of_red_is_a_cyan_of_the_same_brightness():
+    # The mean stays at -1/3: red (1, -1, -1) goes to (-5/3, 1/3, 1/3), which no screen shows.
     turned = turn_hue(picture(1.0, -1.0, -1.0), torch.tensor([torch.pi]))
-    assert turned.flatten().tolist() == pytest.approx([-1.0, 1 / 3, 1 / 3], abs=1e-6)
+    assert turned.flatten().tolist() == pytest.approx([-5 / 3, 1 / 3, 1 / 3], abs=1e-6)
 
 
-def test_a_share_of_the_clips_is_recoloured_each_as_a_whole(small_clips):
-    settings = {"recoloured": small_config(small_clips), "plain": small_config(small_clips, data__recoloured=0.0)}
-    hues = [draw_augmentation(Draw(0, step, 0), settings["recoloured"]).hue for step in range(400)]
-    assert np.mean(np.array(hues) != 0) == pytest.approx(0.5, abs=0.1)
-    reader = ClipReader(str(small_clips), "train")
-    batches = {name: next(training_batches(reader, each, torch.device("cpu"))) for name, each in settings.items()}
-    angles = torch.tensor([draw_augmentation(Draw(0, 0, place), settings["recoloured"]).hue for place in range(4)])
-    assert angles.any()
-    expected = turn_hue(batches["plain"].video_BFCHW, angles)
-    assert torch.allclose(batches["recoloured"].video_BFCHW, expected, atol=1e-6)
-    assert torch.allclose(
-        batches["recoloured"].picture_BCHW, turn_hue(batches["plain"].picture_BCHW[:, None], angles)[:, 0]
-    )
+def test_the_mean_hue_is_that_of_the_mean_colour():
+    red, green, blue = (colour.reshape(1, 3, 1, 1) for colour in torch.eye(3))
+    for colour, angle in ((red, 0), (green, THIRD), (blue, -THIRD)):
+        assert mean_hue(0.3 + 0.5 * colour.expand(1, 3, 4, 4)).item() == pytest.approx(angle, abs=1e-6)
+    # As much of red as of green is yellow, half way between them; and all three are grey.
+    assert mean_hue(torch.cat([red, green], dim=3)).item() == pytest.approx(THIRD / 2, abs=1e-6)
+    assert mean_hue(torch.full((1, 3, 4, 4), 0.5)).item() == 0
+
+
+@pytest.mark.parametrize("settings", [{"output": "tanh"}, {"output": "residual", "palette": 3}])
+def test_a_picture_in_other_hues_gives_the_same_video_in_those(settings):
+    torch.manual_seed(0)
+    plain = {"resolution": 16, "channels": (8, 8), "sound_features": 4, "film_levels": 2, **settings}
+    model, dependent = Generator(**plain, relative_hue=True), Generator(**plain)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    dependent.load_state_dict(model.state_dict())
+    pictures, sound, angles = torch.rand(2, 3, 16, 16) * 2 - 1, torch.randn(2, 5, 4), torch.tensor([0.7, -2.5])
+    turned = turn_hue(pictures.unsqueeze(1), angles)[:, 0]
+    differences = [
+        (generator(turned, sound) - turn_hue(generator(pictures, sound), angles)).abs().max().item()
+        for generator in (model, dependent)
+    ]
+    assert differences[0] < 1e-4 < 0.1 < differences[1]
+    assert (model(pictures, sound) - pictures.unsqueeze(1)).abs().mean() > 0.1
 
 
 def test_folded_hues_lie_in_their_range_with_saturation_and_value_kept():

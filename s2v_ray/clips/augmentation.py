@@ -22,33 +22,30 @@ class Augmentation:
     video_frames: np.ndarray
     image_frames: np.ndarray
     input_frame: int
-    hue: float  # by how much colours are turned, radians
 
 
 def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
-    """The crop and the turn of hues, the same for all frames; the frames to generate; those that D_V and D_I judge.
+    """The crop, the same for all frames; the frames to generate; those that D_V and D_I judge.
 
-    `train_frames` consecutive frames are cut at random. Of these, all are generated, or `frames_per_step`: first T
-    consecutive ones for D_V, then others at random.
+    `train_frames` consecutive frames are cut at random. Of these, all are generated, or `frames_per_step`: first the T
+    for D_V, then others at random. D_V's are evenly spaced, by a step drawn up to `max_stride` or what T frames allow.
     """
     random = np.random.default_rng([config.training.seed, draw.step, draw.place])
     slack = config.clips.stored_size - crop_size(config.clips.stored_size)
     top, left = random.integers(0, slack, size=2, endpoint=True)
     length, judged = window_frames(config), config.video_discriminator.frames
     offset = random.integers(0, config.clips.frames - length, endpoint=True)
-    start = int(random.integers(0, length - judged, endpoint=True))
+    most = min(config.data.max_stride, (length - 1) // max(1, judged - 1))
+    stride = random.integers(1, max(1, most), endpoint=True)
+    start = random.integers(0, length - 1 - stride * (judged - 1), endpoint=True)
+    frames, video_frames = np.arange(length), start + stride * np.arange(judged)
     if config.data.frames_per_step:
-        others = np.setdiff1d(np.arange(length), np.arange(start, start + judged))
+        others = np.setdiff1d(frames, video_frames)
         drawn = random.choice(others, size=config.data.frames_per_step - judged, replace=False)
-        frames = np.concatenate([np.arange(start, start + judged), np.sort(drawn)])
-        start = 0
-    else:
-        frames = np.arange(length)
+        frames, video_frames = np.concatenate([video_frames, np.sort(drawn)]), np.arange(judged)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
-    hue = float(random.uniform(-np.pi, np.pi)) if random.random() < config.data.recoloured else 0.0
     shown = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
-    video_frames = start + np.arange(judged)
-    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, shown, hue)
+    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, shown)
 
 
 def window_frames(config: Config) -> int:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 
 from s2v_ray.clips.augmentation import draw_augmentation, window_frames
 from s2v_ray.clips.order import Draw, EndlessBatches
-from s2v_ray.clips.pixels import crop_size, resize, to_float, turn_hue, wave_to_float
+from s2v_ray.clips.pixels import crop_size, resize, to_float, wave_to_float
 from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.config import Config
 from s2v_ray.media.storage import AT_ONCE
@@ -31,7 +31,7 @@ class Batch:
     video_BFCHW: Tensor  # the real frames, in [-1, 1]
     wave_BS: Tensor  # the sound of the whole clip, in [-1, 1]
     frame_BF: Tensor  # which frames of the clip they are, int64
-    video_frame_BT: Tensor  # which of F, consecutive ones, are for D_V, int64
+    video_frame_BT: Tensor  # which of F, evenly spaced in time, are for D_V, int64
     image_frame_BK: Tensor  # which of F are for D_I, int64
     clip_ids: list[str]
     share: float  # of this worker: its clips over the mean number of clips a worker
@@ -92,7 +92,6 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
         "frame": torch.from_numpy(chosen.frames),
         "video_frames": torch.from_numpy(chosen.video_frames),
         "image_frames": torch.from_numpy(chosen.image_frames),
-        "hue": torch.tensor(chosen.hue, dtype=torch.float32),
         "clip_id": clip.clip_id,
     }
 
@@ -164,7 +163,7 @@ def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, shar
     def move(name: str) -> Tensor:
         return items[name].to(device, non_blocking=True)
 
-    frames_BFCHW = turn_hue(resize(to_float(move("frames")), resolution), move("hue"))
+    frames_BFCHW = resize(to_float(move("frames")), resolution)
     return Batch(
         picture_BCHW=frames_BFCHW[:, 0],
         video_BFCHW=frames_BFCHW[:, 1:],

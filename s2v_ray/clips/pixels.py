@@ -50,17 +50,3 @@ def centre_crop(frames_THWC: np.ndarray, resolution: int) -> Tensor:
     edge = (stored - size) // 2
     square = torch.from_numpy(np.ascontiguousarray(frames_THWC[:, edge : edge + size, edge : edge + size]))
     return resize(to_float(square), resolution)
-
-
-def turn_hue(video_BTCHW: Tensor, angle_B: Tensor) -> Tensor:
-    """Frames [B, T, 3, H, W] in [-1, 1], their colours turned around the axis of greys by `angle_B`, in radians.
-
-    Rodrigues' formula for the axis (1, 1, 1)/√3; what leaves [-1, 1] is cut. Brightness, the mean of R, G and B, stays.
-    """
-    if not angle_B.any():
-        return video_BTCHW
-    cos, sin = angle_B.cos()[:, None, None], angle_B.sin()[:, None, None]
-    axis = 3**-0.5
-    across = torch.tensor([[0, -axis, axis], [axis, 0, -axis], [-axis, axis, 0]], device=angle_B.device)
-    turn_B33 = cos * torch.eye(3, device=angle_B.device) + sin * across + (1 - cos) / 3
-    return torch.einsum("bxc,btchw->btxhw", turn_B33, video_BTCHW).clamp(-1, 1)

@@ -29,8 +29,8 @@ class DataConfig:
     resolution: int = _between(64, 2)  # pixels, height and width, of what is generated
     train_frames: int = _between(100, 0)  # consecutive frames cut at random from a clip; 0: the whole clip
     frames_per_step: int = _between(0, 0)  # how many of these are generated; 0: all of them
+    max_stride: int = _between(1, 1)  # the step between D_V's frames, drawn at random up to this
     input_frame: Literal["first", "random"] = "first"  # which of the clip's is the input picture
-    recoloured: float = _between(0.0, 0, 1)  # share of clips whose hues are turned by a random angle
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class GeneratorConfig:
     film_levels: int = _between(0, 0)  # innermost decoder levels that the sound scales and shifts; 0: bottleneck alone
     output: Literal["tanh", "residual"] = "tanh"  # residual: what is made is added to the input picture
     palette: int = _between(0, 0, 64)  # of a residual: colours of the input picture that it can mix; 0: none
+    relative_hue: bool = False  # it sees hues relative to the picture's own, and can't depend on which there were
 
 
 @dataclass(frozen=True)

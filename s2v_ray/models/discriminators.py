@@ -1,4 +1,4 @@
-"""D_I judges single frames, D_V windows of T consecutive frames. Both return logits, one a patch."""
+"""D_I judges single frames, D_V T frames in order. Both return logits, one a patch."""
 
 from torch import Tensor, nn
 

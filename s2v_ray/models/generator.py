@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from s2v_ray.models.hue import mean_hue, turn_hue
+
 _GROUP_CHANNELS = 16
 _SLOPE = 0.2
 
@@ -76,6 +78,8 @@ class Generator(nn.Module):
 
     With `film_levels`, it also scales and shifts the output of that many innermost decoder levels. `output` is "tanh"
     or "residual": what the decoder makes is added to the input picture, which it can mix from `palette` of its colours.
+    With `relative_hue`, the layers see the picture turned to a mean hue of 0, and what they make is turned back: a
+    picture in other hues gives the same video in those.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Generator(nn.Module):
         film_levels: int,
         output: str,
         palette: int = 0,
+        relative_hue: bool = False,
     ) -> None:
         super().__init__()
         if palette and output != "residual":
@@ -119,6 +124,7 @@ class Generator(nn.Module):
         ]
         self.up = nn.ModuleList(blocks)
         self.residual = output == "residual"
+        self.relative_hue = relative_hue
         self.palette = Palette(channels[0], palette) if palette else None
         if self.residual:
             # It starts as the picture itself.
@@ -145,9 +151,12 @@ class Generator(nn.Module):
         if picture_BCHW.dim() != 4 or picture_BCHW.shape[1:] != (3, self.resolution, self.resolution):
             side = self.resolution
             raise ValueError(f"picture_BCHW is {tuple(picture_BCHW.shape)}, but must be [B, 3, {side}, {side}].")
-        maps = [picture_BCHW]
+        x, maps = picture_BCHW, [picture_BCHW]
+        if self.relative_hue:
+            x = turn_hue(x.unsqueeze(1), -mean_hue(x))[:, 0]
         for block in self.down:
-            maps.append(block(maps[-1]))
+            x = block(x)
+            maps.append(x)
         return maps
 
     def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
@@ -160,9 +169,12 @@ class Generator(nn.Module):
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(x, skip, sound_ND)
         made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
+        colours_BTCHW = made_BTCHW[:, :, :3] if self.residual else torch.tanh(made_BTCHW)
+        if self.relative_hue:
+            colours_BTCHW = turn_hue(colours_BTCHW, mean_hue(picture))
         if not self.residual:
-            return torch.tanh(made_BTCHW)
-        frames_BTCHW = picture.unsqueeze(1) + made_BTCHW[:, :, :3]
+            return colours_BTCHW
+        frames_BTCHW = picture.unsqueeze(1) + colours_BTCHW
         if self.palette is None:
             return frames_BTCHW
         return frames_BTCHW + self.palette(picture, skips[0], made_BTCHW[:, :, 3:])

@@ -49,6 +49,7 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         film_levels=config.generator.film_levels,
         output=config.generator.output,
         palette=config.generator.palette,
+        relative_hue=config.generator.relative_hue,
     )
     return SoundToVideo(encoder, generator)
 

@@ -103,7 +103,7 @@ def update_average(state: TrainingState) -> None:
 
 
 def judged_frames(judge: str, video_BFCHW: Tensor, batch: Batch) -> Tensor:
-    """What a discriminator sees: Γ_1, single frames [B·K, C, H, W], or Γ_T, T consecutive ones [B, T, C, H, W]."""
+    """What a discriminator sees: Γ_1, single frames [B·K, C, H, W], or Γ_T, T of them in order [B, T, C, H, W]."""
     if judge == "image_discriminator":
         return _take(video_BFCHW, batch.image_frame_BK).flatten(0, 1)
     return _take(video_BFCHW, batch.video_frame_BT)
