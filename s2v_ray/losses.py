@@ -20,14 +20,14 @@ def adversarial_loss(fake_logits: Tensor, kind: str) -> Tensor:
     raise ValueError(f"kind is {kind!r}, but must be 'saturating' or 'non_saturating'.")
 
 
-def reconstruction_loss(generated: Tensor, real: Tensor, kind: str, weight: Tensor | float = 1.0) -> Tensor:
-    """Equation 5, the mean absolute error ("l1"), or the mean squared error ("l2"), over all frames, times `weight`."""
+def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
+    """Equation 5, the mean absolute error ("l1"), or the mean squared error ("l2"), over all frames."""
     if generated.shape != real.shape:
         raise ValueError(f"generated is {tuple(generated.shape)} and real {tuple(real.shape)}, but must be equal.")
     if kind == "l1":
-        return (weight * (generated - real).abs()).mean()
+        return functional.l1_loss(generated, real)
     if kind == "l2":
-        return (weight * (generated - real).square()).mean()
+        return functional.mse_loss(generated, real)
     raise ValueError(f"kind is {kind!r}, but must be 'l1' or 'l2'.")
 
 

@@ -81,8 +81,6 @@ class LossConfig:
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _between(100.0, 0)
     adversarial: Literal["non_saturating", "saturating"] = "non_saturating"
-    adversarial_ramp_steps: int = _between(0, 0)  # over which the λ rise from 0
-    motion_weight: float = _between(0.0, 0)  # how much more the error counts where the real frame left the picture
 
 
 @dataclass(frozen=True)

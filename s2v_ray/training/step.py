@@ -60,19 +60,13 @@ def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor | None
     if fake_BFCHW is None:
         fake_BFCHW = make_frames(state, part, for_gradient=True)
     settings, adversarial = state.config.loss, {}
-    moved = (part.video_BFCHW - part.picture_BCHW.unsqueeze(1)).abs().mean(2, keepdim=True)
-    weight = 1 + settings.motion_weight * moved / moved.mean()
-    reconstruction = reconstruction_loss(
-        fake_BFCHW, part.video_BFCHW, settings.reconstruction, weight / weight.mean() if settings.motion_weight else 1.0
-    )
-    ramp = min(1.0, state.step / settings.adversarial_ramp_steps) if settings.adversarial_ramp_steps else 1.0
-    weights = {judge: ramp * weight for judge, weight in state.judges.items()}
+    reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for judge in state.judges:
         frames = judged_frames(judge, fake_BFCHW, part)
         with autocast(frames.device):
             logits = state.networks[judge](frames)
         adversarial[judge] = adversarial_loss(logits.to(frames.dtype), settings.adversarial)
-    loss = generator_loss(adversarial, weights, reconstruction, settings.reconstruction_weight)
+    loss = generator_loss(adversarial, state.judges, reconstruction, settings.reconstruction_weight)
     told = {f"loss/adversarial_{judge}": value for judge, value in adversarial.items()}
     return loss, {"loss/generator": loss, "loss/reconstruction": reconstruction, **told}
 
