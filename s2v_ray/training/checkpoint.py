@@ -31,7 +31,7 @@ from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.state import TrainingState
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MANIFEST, _STATE = "manifest.json", "state.json"
 _NAME = re.compile(r"step_\d{8}")
 
