@@ -18,6 +18,7 @@ from torch.optim import Adam, Optimizer
 from s2v_ray.clips.batch import Batch
 from s2v_ray.config import Config
 from s2v_ray.models.generator import Generator, UpBlock
+from s2v_ray.models.hue import mean_hue, turn_hue
 from s2v_ray.training.networks import build_networks
 
 
@@ -49,21 +50,27 @@ class FrameByFrameGenerator(nn.Module):
         self.down = copy.deepcopy(generator.down)
         self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in generator.up)
         self.residual, self.palette = generator.residual, copy.deepcopy(generator.palette)
+        self.relative_hue = generator.relative_hue
 
     def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
         picture_NCHW = picture_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
         sound_ND = sound_BTD.flatten(0, 1)
-        skips = [picture_NCHW]
+        hue_N = mean_hue(picture_NCHW)
+        skips = [self._turned(picture_NCHW, -hue_N)]
         for block in self.down:
             skips.append(block(skips[-1]))
         x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(skips[1:]), strict=True):
             x = block(x, skip, sound_ND)
-        made_NCHW = picture_NCHW + x[:, :3] if self.residual else torch.tanh(x)
+        colours_NCHW = self._turned(x[:, :3] if self.residual else torch.tanh(x), hue_N)
+        made_NCHW = picture_NCHW + colours_NCHW if self.residual else colours_NCHW
         if self.palette is not None:
             made_NCHW = made_NCHW + self.palette(picture_NCHW, skips[1], x[:, None, 3:])[:, 0]
         return made_NCHW.unflatten(0, sound_BTD.shape[:2])
+
+    def _turned(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
+        return turn_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
 
 
 @dataclass(frozen=True)
