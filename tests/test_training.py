@@ -395,3 +395,21 @@ def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model
     assert "Another process is writing to" in capsys.readouterr().err
     assert not (run / "config.toml").exists()
     assert main(command) == 0
+
+
+def test_training_takes_no_more_threads_than_it_may(small_clips, tmp_path):
+    seen = []
+
+    def validate(model) -> Validation:
+        seen.append(torch.get_num_threads())
+        return Validation(0.0, {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    for threads in (1, 2, 0, 5):
+        state = new_state(small_config(small_clips, training__steps=1, training__threads=threads), CPU)
+        batches = training_batches(ClipReader(str(small_clips), "train"), state.config, CPU)
+        train(state, batches, tmp_path / str(threads), validate=validate)
+        assert torch.get_num_threads() == 3
+    torch.set_num_threads(before)
+    assert seen == [1, 2, 3, 3]

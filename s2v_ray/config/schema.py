@@ -111,6 +111,7 @@ class TrainingConfig:
     frames_per_chunk: int = _between(0, 0)  # frames a clip made at once, the rest recomputed for the gradients; 0: all
     loader_workers: int = _between(2, 0)  # processes that read clips; 0: read in the training process
     clip_cache_gib: float = _between(10.0, 0)  # GiB of clips from an object store that stay on this machine; 0: none
+    threads: int = _between(0, 0)  # of the CPU, at most; 0: as many as torch takes, one for each core
     compile: bool = False  # torch.compile the networks
     collapse_steps: int = _between(2000, 0)  # stop where a discriminator is of no use for so many steps; 0: never
 

@@ -9,8 +9,7 @@ that it goes by the motion, not by what a generated video's pixels look like.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from s2v_ray.clips.pixels import centre_crop, wave_to_float
 from s2v_ray.clips.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import envelope_autocorrelation, shifted_sound, wrong_sounds
 from s2v_ray.metrics.bands import band_levels
+from s2v_ray.training.threads import at_most_threads
 
 _SIZE = 16
 _CHANNELS, _HIDDEN, _PICTURE = 16, 48, 12
@@ -148,7 +148,8 @@ def train_judge(
     """
     if not len(clips):
         return None
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    # One thread: sums in the same order on every machine, and products this small gain little from more.
+    with at_most_threads(1), torch.random.fork_rng(devices=[]):
         lesson = _lesson(clips, sample_rate, resolution)
         torch.manual_seed(seed)
         judge = SyncJudge(lesson.heard_NTF.shape[-1])
@@ -163,19 +164,6 @@ def train_judge(
             optimizer.step()
             schedule.step()
     return judge.eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in the same order on every machine; and products this small gain little from more threads, but lose much
-    where those wait for a busy core.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _lesson(clips: ClipReader | Sequence[Clip], sample_rate: int, resolution: int) -> _Lesson:

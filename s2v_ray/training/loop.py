@@ -19,6 +19,7 @@ from s2v_ray.training.progress import Standing
 from s2v_ray.training.saving import CheckpointWriter
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.step import train_step
+from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import ALONE, Workers
 
 _LOG_EVERY_STEPS = 10
@@ -62,6 +63,7 @@ def train(
     finished = _finished(state)
     leads = workers.rank == 0
     with (
+        at_most_threads(settings.threads),
         RunLogs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
         # Logs go first: a run that goes on from a checkpoint has them up to there.
         CheckpointWriter(run, settings.keep_checkpoints, first=logs.publish) if logs else nullcontext() as writer,

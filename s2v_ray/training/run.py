@@ -21,6 +21,7 @@ _FREE = {
     "training.micro_batches",
     "training.frames_per_chunk",
     "training.collapse_steps",
+    "training.threads",
     "training.compile",
 }
 

@@ -1,0 +1,20 @@
+"""How many CPU threads one computation is split over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def at_most_threads(most: int) -> Iterator[None]:
+    """Compute with no more than `most` threads, 0 for as many as torch takes; then with those of before.
+
+    Threads end each small operation by waiting for one another, which can cost more than they bring.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(most or before, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
