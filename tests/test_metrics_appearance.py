@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from s2v_ray.metrics.colour import colour_error
+from s2v_ray.metrics.colour import chroma_difference, colour_error
 from s2v_ray.metrics.flicker import flicker
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.motion import moving_mask
@@ -86,9 +86,32 @@ def test_over_nothing_there_is_no_score(metric, scene: Tensor) -> None:  # type:
 
 
 def test_colour_error_of_red_for_green_by_hand() -> None:
-    # CIELAB of sRGB's primaries, from tables: red (a, b) = (80.09, 67.20), green (-86.18, 83.18).
+    # sRGB's red has L* 53.24, its green 87.73, and they are 86.608 apart by CIEDE2000 (from tables). Without lightness:
+    by_lightness = (87.73 - 53.24) / (1 + 0.015 * 20.485**2 / math.sqrt(20 + 20.485**2))
     red, green = plain((1, 0, 0)), plain((0, 1, 0))
-    assert colour_error(red, green) == pytest.approx(math.hypot(80.09 + 86.18, 67.20 - 83.18), abs=0.1)
+    assert colour_error(red, green) == pytest.approx(math.sqrt(86.608**2 - by_lightness**2), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        ((2.6772, -79.7751), (0, -82.7485), 2.0425),
+        ((3.1571, -77.2803), (0, -82.7485), 2.8615),
+        ((2.8361, -74.0200), (0, -82.7485), 3.4412),
+        ((-1.3802, -84.2814), (0, -82.7485), 1.0000),
+        ((0, 0), (-1, 2), 2.3669),
+        ((2.4900, -0.0010), (-2.4900, 0.0009), 7.1792),
+        ((2.4900, -0.0010), (-2.4900, 0.0011), 7.2195),
+        ((-0.0010, 2.4900), (0.0011, -2.4900), 4.7461),
+        ((2.5, 0), (0, -2.5), 4.3065),
+    ],
+)
+def test_differences_of_colours_are_those_that_sharma_published(one, other, difference) -> None:  # type: ignore[no-untyped-def]
+    # Pairs of one lightness in table 1 of Sharma, Wu and Dalal 2005.
+    one, other = (torch.tensor(colour, dtype=torch.float64).reshape(1, 2, 1, 1) for colour in (one, other))
+    assert chroma_difference(one, other).item() == pytest.approx(difference, abs=1e-4)
+    assert chroma_difference(other, one).item() == pytest.approx(difference, abs=1e-4)
+    assert chroma_difference(one, one).item() == 0
 
 
 def test_colour_error_is_averaged_over_frames() -> None:

@@ -57,7 +57,7 @@ GROUPS = (
             Row("ssim", "SSIM", 3),
             Row("lpips", "LPIPS", 3),
             Row("appearance_error", "appearance error, where nothing moves", 4),
-            Row("colour_error", "colour error, ΔE of chroma", 2),
+            Row("colour_error", "colour error, CIEDE2000 of chroma", 2),
             Row("flicker", "flicker, where nothing moves", 4),
             Row("sharpness", "sharpness where it moves, log2 (0 is real)", 2),
             Row("temporal_spectrum_distance", "distance of the temporal spectrum", 2),
