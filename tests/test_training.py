@@ -208,6 +208,28 @@ def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_c
         train(state, batches, tmp_path)
 
 
+def test_discriminators_join_at_their_part_of_the_training(small_clips, tmp_path):
+    first = weights(run_to(1, small_clips, tmp_path / "first", loss__adversarial_from=1))
+    for steps, changed in ((3, False), (4, True)):  # of 8, they join after 3
+        at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__adversarial_from=0.375)
+        for name, value in weights(at).items():
+            if "discriminator" in name:
+                assert torch.equal(value, first[name]) is not changed, name
+    whole = run_to(8, small_clips, tmp_path / "whole", loss__adversarial_from=0.375)
+    for steps in (3, 4):
+        assert_same(
+            weights(run_to(8, small_clips, tmp_path / str(steps), loss__adversarial_from=0.375)), weights(whole)
+        )
+    lines = [json.loads(line) for line in (tmp_path / "3" / "metrics.jsonl").read_text().splitlines()]
+    assert ["loss/video_discriminator" in line for line in lines] == [False, True]
+
+
+def test_a_discriminator_that_joins_between_two_lines_of_the_log_is_told_of(small_clips, tmp_path):
+    run_to(10, small_clips, tmp_path, loss__adversarial_from=0.75)
+    line = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert 0.5 < line["loss/image_discriminator"] < 3  # the mean of two steps: about 2 log 2, that of who knows nothing
+
+
 def test_out_of_memory_names_the_settings_that_help():
     with pytest.raises(UserError, match=r"not enough memory.*--training\.frames-per-chunk"), naming_memory_settings():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")

@@ -78,6 +78,7 @@ class LossConfig:
 
     adversarial_image_weight: float = _between(1.0, 0)  # λ_adv-I
     adversarial_video_weight: float = _between(1.0, 0)  # λ_adv-V
+    adversarial_from: float = _between(0.0, 0, 1)  # the part of the training after which D_I and D_V take part
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _between(100.0, 0)
     adversarial: Literal["non_saturating", "saturating"] = "non_saturating"

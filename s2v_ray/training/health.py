@@ -35,9 +35,12 @@ class Health:
     def check(self) -> dict[str, float]:
         """The means, since the last check, over steps and workers. Raises UserError where training can't go on."""
         told, self.told = self.told, []
-        mine = {
-            name: sum(float(values[name]) * batch.share for _, values, batch in told) / len(told) for name in told[0][1]
+        # Discriminators may have joined meanwhile.
+        shares = {
+            name: [float(values[name]) * batch.share for _, values, batch in told if name in values]
+            for name in told[-1][1]
         }
+        mine = {name: sum(values) / len(values) for name, values in shares.items()}
         values = self.workers.mean(mine)
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         broken += [name for name, network in self.state.networks.items() if not all_finite(network)]
@@ -61,7 +64,10 @@ class Health:
     def _check_judges(self, values: dict[str, float], told: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
         limit = self.state.config.training.collapse_steps
         for judge, weight in self.state.judges.items():
-            if not useless(*(values[name] for name in judge_values(judge))):
+            named = judge_values(judge)
+            if named[0] not in values:
+                continue  # it joins with the next step
+            if not useless(*(values[name] for name in named)):
                 self.useless_since.pop(judge, None)
                 continue
             since = self.useless_since.setdefault(judge, told[0][0])

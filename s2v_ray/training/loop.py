@@ -60,7 +60,7 @@ def train(
     be written.
     """
     settings, clock = state.config.training, Clock(state)
-    finished = _finished(state)
+    finished, state.adversarial = state.done == 1, _adversarial(state)
     leads = workers.rank == 0
     with (
         at_most_threads(settings.threads),
@@ -74,7 +74,7 @@ def train(
             with naming_memory_settings():
                 health.add(train_step(state, batch), batch)
             state.epoch, state.seconds = batch.epoch, clock.seconds
-            finished, stopped = workers.any(_finished(state), stop())
+            finished, stopped, state.adversarial = workers.any(state.done == 1, stop(), _adversarial(state))
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
@@ -148,6 +148,7 @@ class Clock:
         state, settings = self.state, self.state.config.training
         shown = values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {})
         return Standing(
+            done=state.done,
             step=state.step,
             steps=settings.steps,
             seconds=self.seconds,
@@ -160,9 +161,8 @@ class Clock:
         )
 
 
-def _finished(state: TrainingState) -> bool:
-    settings = state.config.training
-    return state.step >= settings.steps or bool(settings.minutes and state.seconds >= 60 * settings.minutes)
+def _adversarial(state: TrainingState) -> bool:
+    return state.done >= state.config.loss.adversarial_from
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:

@@ -20,6 +20,7 @@ class Standing:
     `minutes` is 0 where only `steps` limit it; `fresh_*` and `waited_seconds` count since this start.
     """
 
+    done: float  # 0 to 1
     step: int
     steps: int
     seconds: float
@@ -29,12 +30,6 @@ class Standing:
     fresh_seconds: float
     waited_seconds: float
     values: dict[str, float]
-
-    @property
-    def done(self) -> float:
-        """The part that is done, 0..1, by whichever limit is nearer."""
-        by_time = self.seconds / (60 * self.minutes) if self.minutes else 0.0
-        return min(1.0, max(self.step / self.steps, by_time))
 
     @property
     def seconds_left(self) -> float:

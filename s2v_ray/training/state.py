@@ -27,18 +27,28 @@ class TrainingState:
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
+    adversarial: bool = True  # whether the discriminators take part yet
     best_score: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def judges(self) -> dict[str, float]:
         """The discriminators that count in G's loss, with their λ; one whose λ is 0 is not trained."""
+        if not self.adversarial:
+            return {}
         loss = self.config.loss
         weights = {
             "image_discriminator": loss.adversarial_image_weight,
             "video_discriminator": loss.adversarial_video_weight,
         }
         return {judge: weight for judge, weight in weights.items() if weight}
+
+    @property
+    def done(self) -> float:
+        """The part of the training that is done, 0 to 1, by whichever of its limits is nearer."""
+        settings = self.config.training
+        by_time = self.seconds / (60 * settings.minutes) if settings.minutes else 0.0
+        return min(1.0, max(self.step / settings.steps, by_time))
 
     def unsynchronised(self, name: str) -> AbstractContextManager[None]:
         """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""
