@@ -14,6 +14,7 @@ import pytest
 from conftest import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
+from s2v_ray.cli.only_one import only_one
 from s2v_ray.clips.reader import ClipReader, card_columns
 from s2v_ray.media.encode import write_video
 from s2v_ray.media.synth.write import synthesize
@@ -206,3 +207,12 @@ def test_limits_cut_a_source_off(tmp_path, small_videos):
     out = tmp_path / "clips"
     assert prepare(small_videos, out, "--max-pixels", "1000")["counts"]["rejected"] == {"too_large": 6}
     assert prepare(small_videos, tmp_path / "b", "--max-duration-seconds", "1")["counts"]["rejected"] == {"too_long": 6}
+
+
+def test_a_second_preparation_into_the_same_folder_is_refused(tmp_path, small_videos, capsys):
+    command = ["prepare", "--videos", str(small_videos), "--out", str(tmp_path), "--local", *SMALL_CLIPS]
+    with only_one(tmp_path, tmp_path):
+        assert main(command) == 1
+    assert f"Another process is writing to '{tmp_path}'" in capsys.readouterr().err
+    assert not (tmp_path / "dataset.json").exists()
+    assert main(command) == 0

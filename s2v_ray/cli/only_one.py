@@ -1,4 +1,4 @@
-"""That one process alone writes to a run or a sweep."""
+"""That one process alone writes to a run, a sweep or a data set."""
 
 import fcntl
 from collections.abc import Iterator

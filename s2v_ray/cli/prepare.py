@@ -63,6 +63,7 @@ def prepare(
         preview: only draw a contact sheet of each video, with what would be cut, into the folder preview.
         local: work in this process alone, without Ray, for debugging.
     """
+    from s2v_ray.cli.only_one import only_one
     from s2v_ray.clips.card import write_card
     from s2v_ray.clips.dataset import read_records, write_dataset
     from s2v_ray.clips.duplicates import settle_duplicates
@@ -100,29 +101,30 @@ def prepare(
         manifest_format=manifest_format,
         select=select,
     )
-    if preview:
-        from s2v_ray.clips.preview import preview_source
+    with only_one(shown_out, out):
+        if preview:
+            from s2v_ray.clips.preview import preview_source
 
-        drawn = sum(gave for _, gave in _work(preview_source, todo.jobs, "drawing previews", "not drawn", local))
-        print(f"Drew {drawn} contact sheets in {shown_out}/preview")
-        return
-    write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
-    if todo.done_before:
-        print(f"{todo.done_before} videos are done already.")
-    left = {job.source.name: job for job in todo.jobs}
-    for name, _ in _work(prepare_source, todo.jobs, "preparing clips", "without clips", local):
-        del left[name]
-    for job in left.values():
-        record_crash(job)
-    copies = settle_duplicates(out)
-    content = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
-    records = read_records(out)
-    if content["counts"]["clips"]:
-        write_card(out, content, records=records.values(), columns=card_columns(out), examples=card_examples(out))
-    if copies:
-        copy, first = next(iter(copies.items()))
-        print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; none is in another split.")
-    _print_counts(content["counts"], shown_out)
+            drawn = sum(gave for _, gave in _work(preview_source, todo.jobs, "drawing previews", "not drawn", local))
+            print(f"Drew {drawn} contact sheets in {shown_out}/preview")
+            return
+        write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
+        if todo.done_before:
+            print(f"{todo.done_before} videos are done already.")
+        left = {job.source.name: job for job in todo.jobs}
+        for name, _ in _work(prepare_source, todo.jobs, "preparing clips", "without clips", local):
+            del left[name]
+        for job in left.values():
+            record_crash(job)
+        copies = settle_duplicates(out)
+        content = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
+        records = read_records(out)
+        if content["counts"]["clips"]:
+            write_card(out, content, records=records.values(), columns=card_columns(out), examples=card_examples(out))
+        if copies:
+            copy, first = next(iter(copies.items()))
+            print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; none is in another split.")
+        _print_counts(content["counts"], shown_out)
 
 
 def _work(
