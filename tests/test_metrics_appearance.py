@@ -168,6 +168,17 @@ def test_temporal_spectrum_is_not_of_when() -> None:
     assert temporal_spectrum_distance(0.5 * early, 0.5 * late) == pytest.approx(0, abs=1e-3)
 
 
+def test_temporal_spectrum_is_of_pixels_but_not_of_where() -> None:
+    wave = 0.5 * torch.sin(torch.arange(64) * 2 * math.pi * 6 / 64)[:, None, None, None].expand(64, 1, 8, 8)
+    left, right = torch.zeros(8, 8), torch.zeros(8, 8)
+    left[:, :4] = right[:, 4:] = 1
+    assert temporal_spectrum_distance(wave * left, wave * right) == pytest.approx(0, abs=1e-3)
+    # Neighbours that change against each other have no mean that changes, but flicker.
+    checks = (-1.0) ** (torch.arange(8)[:, None] + torch.arange(8))
+    assert temporal_spectrum_distance(wave * checks, wave) == pytest.approx(0, abs=1e-3)
+    assert temporal_spectrum_distance(wave * checks, torch.zeros_like(wave)) > 5
+
+
 def test_the_real_video_scores_best(scene: Tensor) -> None:
     blurred = scene.clone()
     blurred[..., 1:-1] = (scene[..., 2:] + scene[..., :-2]) / 2
