@@ -22,7 +22,8 @@ def evaluate(
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
         redrawn: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
-        weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too. Nothing is downloaded.
+        weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too, or pytorch-i3d's
+            rgb_imagenet.pt, to measure FVD (half a minute a clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
         seed: of the wrong sounds and of the bootstrap.
     """
@@ -30,7 +31,7 @@ def evaluate(
 
     from s2v_ray.cli.device import choose_device
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
-    from s2v_ray.evaluation.table import judge_sentence, table
+    from s2v_ray.evaluation.table import notes, table
     from s2v_ray.media.storage import absolute
     from s2v_ray.training.progress import ProgressBar
 
@@ -47,7 +48,7 @@ def evaluate(
             show=lambda done, total: show(done / total, f"{done} of {total} clips"),
         )
     Console(width=None if Console().is_terminal else 120).print(table(report))
-    print(judge_sentence(report))
+    print(*notes(report), sep="\n")
     print(f"Look at {out}/report.html; the figures and videos on it, and report.json, lie beside it.")
     print(f"Next: s2v generate --checkpoint {checkpoint} --image PICTURE --sound SOUND --out video.mp4")
     return report

@@ -8,7 +8,7 @@ from s2v_ray.config import config_from_dict, config_to_toml
 from s2v_ray.evaluation.controls import MODEL, WRONG
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
 from s2v_ray.evaluation.html import data_uri, page
-from s2v_ray.evaluation.table import GROUPS, cells, controls, judge_sentence, rows, signed, title
+from s2v_ray.evaluation.table import GROUPS, cells, controls, notes, rows, signed, title
 from s2v_ray.media.storage import Location, exists, join, read_bytes
 
 _STYLE = """video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
@@ -27,7 +27,7 @@ $examples
 <h2>All scores</h2>
 <p>$caption.</p>
 <div class="scroll"><table>$table</table></div>
-<p>$judge</p>
+$notes
 <h2>Settings</h2>
 <details><summary>$checkpoint, step $step</summary><pre>$settings</pre></details>
 $card""")
@@ -42,7 +42,7 @@ def report_page(report: dict[str, Any], out: Location) -> str:
         examples="".join(_example(name, example, out) for name, example in report["examples"].items()),
         caption=escape(title(report)),
         table=_table(report),
-        judge=escape(judge_sentence(report)),
+        notes="".join(f"<p>{escape(sentence)}</p>" for sentence in notes(report)),
         checkpoint=escape(report["checkpoint"]),
         step=report["step"],
         settings=escape(config_to_toml(config)),

@@ -14,11 +14,12 @@ from s2v_ray.evaluation.controls import WRONG_SOUNDS, clip_videos, wrong_sounds
 from s2v_ray.evaluation.examples import choose_examples, write_example
 from s2v_ray.evaluation.figures import headline_figure
 from s2v_ray.evaluation.judge import judge_accuracy, train_judge
+from s2v_ray.evaluation.networks import Networks, load_networks
 from s2v_ray.evaluation.page import report_page
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
+from s2v_ray.evaluation.whole_set import clip_features, score_fvd
 from s2v_ray.media.storage import join, make_folder, write_bytes
 from s2v_ray.metrics.bootstrap import interval
-from s2v_ray.metrics.lpips import load_lpips
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 HEADLINE = "headline.png"
@@ -39,7 +40,7 @@ def evaluate(
     """Score a checkpoint on a split of a data set; writes `report.json`, `report.html` and what it shows to `out`.
 
     `redrawn` are the same made-up videos, synthesized with another `redraw` and prepared alike: one control more.
-    `weights_dir` is a folder with the weights of AlexNet, for LPIPS.
+    `weights_dir` is a folder with the weights of AlexNet, for LPIPS, of I3D, for FVD, or of both.
 
     Returns the report. Raises UserError for clips of other rates than the checkpoint's, and where the split is empty.
     """
@@ -51,7 +52,7 @@ def evaluate(
     check_clips_fit(reader, config, checkpoint)
     if not len(reader):
         raise UserError(f"'{clips}' has no clips in its split '{split}' to evaluate on; prepare more videos.")
-    lpips = load_lpips(weights_dir) if weights_dir else None
+    networks = load_networks(weights_dir, device) if weights_dir else Networks()
     make_folder(out)
     # With few held-out sources the wrong sounds come from the others, too. Hearing those in training gives no help.
     more = ClipReader(clips, [name for name in ("val", "train") if name != split])
@@ -61,11 +62,13 @@ def evaluate(
     )
     model.to(device)
     again = _by_id(redrawn, split) if redrawn else {}
-    rows = []
+    rows, features = [], []
     for number in range(len(reader)):
         others = wrong_sounds(reader, more, number, count=WRONG_SOUNDS, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution, redrawn=again)
-        rows.append(score_clip(videos, sync_judge=judge, lpips=lpips))
+        rows.append(score_clip(videos, sync_judge=judge, lpips=networks.lpips))
+        if networks.i3d:
+            features.append(clip_features(videos, networks.i3d))
         show(number + 1, len(reader))
     sources = score_sources(rows)
     accuracy = judge and judge_accuracy(judge, reader, more, resolution=resolution, seed=seed)
@@ -82,7 +85,8 @@ def evaluate(
             name: {key: rows[number][key] for key in ("source", "clip_id", "scores")}
             for name, number in examples.items()
         },
-        "scores": summarise(sources, seed),
+        "not_measured": networks.missing,
+        "scores": summarise(sources, seed) | ({"fvd": score_fvd(features)} if features else {}),
         "sources": sources,
         "config": asdict(config),
     }

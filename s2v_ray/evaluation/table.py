@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 
 from s2v_ray.evaluation.controls import CONTROLS, MODEL
+from s2v_ray.evaluation.networks import FILES
+from s2v_ray.metrics.i3d import FRAMES
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ GROUPS = (
             Row("psnr", "PSNR, dB", 1),
             Row("ssim", "SSIM", 3),
             Row("lpips", "LPIPS", 3),
+            Row("fvd", "FVD", 1),
             Row("appearance_error", "appearance error, where nothing moves", 4),
             Row("colour_error", "colour error, CIEDE2000 of chroma", 2),
             Row("flicker", "flicker, where nothing moves", 4),
@@ -103,7 +106,15 @@ def title(report: dict[str, Any]) -> str:
     return f"{counts['clips']} clips of {counts['sources']} {kind}, means with 95 % intervals over sources"
 
 
-def judge_sentence(report: dict[str, Any]) -> str:
+def notes(report: dict[str, Any]) -> list[str]:
+    """What to know of the scores, in sentences."""
+    told = [_judge_sentence(report)]
+    if "fvd" in report["scores"]:
+        told.append(_fvd_sentence(report["scores"]["fvd"][MODEL]))
+    return told + [f"{name} was not measured: --weights-dir has no {FILES[name]}." for name in report["not_measured"]]
+
+
+def _judge_sentence(report: dict[str, Any]) -> str:
     """How far the sync judge is to be believed."""
     accuracy = report["sync_judge_accuracy"]
     if accuracy is None:
@@ -111,6 +122,16 @@ def judge_sentence(report: dict[str, Any]) -> str:
     return (
         f"The sync judge, trained on the real clips of the split 'train', is right about {100 * accuracy['mean']:.0f} "
         "% of these sources' real clips with their own, a shifted or another sound."
+    )
+
+
+def _fvd_sentence(score: dict[str, Any] | None) -> str:
+    """What FVD may be compared with."""
+    if score is None:
+        return f"FVD is undefined: it takes at least two windows of {FRAMES} frames."
+    return (
+        f"FVD is of {score['windows']} windows of {FRAMES} frames, without an interval; the fewer they are, the larger "
+        "it is, so compare it only between reports of equally many."
     )
 
 
