@@ -79,6 +79,8 @@ channels = [8, 8]
 [video_discriminator]
 channels = [8, 8]
 frames = 4
+[loss]
+adversarial_from = 0.0
 [training]
 batch_size = 4
 """
