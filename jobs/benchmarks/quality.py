@@ -7,6 +7,7 @@ the same training without adversary; `--colours` trains on one range of hues and
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.media.synth.write import SCENES, synthesize
+from s2v_ray.metrics.bootstrap import interval
 
 _SOURCES = 100
 _WITHOUT_ADVERSARY = ("loss.adversarial_image_weight=0", "loss.adversarial_video_weight=0")
@@ -46,7 +48,8 @@ def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]
     clips = _prepared(domain, home / "real", flags)
     redrawn = _prepared(domain, home / "redrawn", flags, redraw=1)
     run = _trained(clips, home / "run", flags)
-    scores = _scores(run, clips, home / "report", flags, redrawn=redrawn)
+    report = _evaluated(run, clips, home / "report", flags, redrawn=redrawn)
+    scores = report["scores"]
 
     def told(name: str, control: str = "model") -> dict[str, Any]:
         return scores[name][control]
@@ -66,11 +69,11 @@ def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]
         yield Ratio(f"{domain}: {name}, of the {control}'s", told(name)["mean"], told(name, control)["mean"])
     if flags.twin:
         twin_run = _trained(clips, home / "run-without-adversary", flags, settings=_WITHOUT_ADVERSARY)
-        twin = _scores(twin_run, clips, home / "report-without-adversary", flags)
+        twin = _evaluated(twin_run, clips, home / "report-without-adversary", flags)
         for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "right_minus_wrong"):
-            ours, theirs = told(name), twin[name]["model"]
+            ours, theirs = told(name), twin["scores"][name]["model"]
             text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without adversary"
-            yield Ratio(text, ours["mean"], theirs["mean"])
+            yield Ratio(f"{text}, difference by source {_difference(name, report, twin)}", ours["mean"], theirs["mean"])
 
 
 def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
@@ -78,8 +81,8 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
     seen = _prepared(domain, home / "hues-trained", flags, hues=_TRAINED)
     unseen = _prepared(domain, home / "hues-unseen", flags, hues=_UNSEEN)
     run = _trained(seen, home / "run-hues", flags)
-    inside = _scores(run, seen, home / "report-hues-trained", flags)
-    outside = _scores(run, unseen, home / "report-hues-unseen", flags)
+    inside = _evaluated(run, seen, home / "report-hues-trained", flags)["scores"]
+    outside = _evaluated(run, unseen, home / "report-hues-unseen", flags)["scores"]
     for name in ("colour_error", "motion_explained", "right_minus_wrong"):
         theirs, ours = inside[name]["model"], outside[name]["model"]
         text = f"{domain}: {name} {_interval(ours)} of unseen hues, of {_interval(theirs)} of trained ones"
@@ -106,8 +109,22 @@ def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: tuple[s
     return str(run)
 
 
-def _scores(run: str, clips: str, out: Path, flags: argparse.Namespace, redrawn: str | None = None) -> dict[str, Any]:
-    return evaluate(checkpoint=run, clips=clips, out=str(out), redrawn=redrawn, seed=flags.seed)["scores"]
+def _evaluated(
+    run: str, clips: str, out: Path, flags: argparse.Namespace, redrawn: str | None = None
+) -> dict[str, Any]:
+    return evaluate(checkpoint=run, clips=clips, out=str(out), redrawn=redrawn, seed=flags.seed)
+
+
+def _difference(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Of the distances from the real video's score, or of the scores, over the same sources."""
+    score = abs if name == "sharpness" else float
+    pairs = [
+        [source["scores"]["model"][name] for source in pair]
+        for pair in zip(ours["sources"], theirs["sources"], strict=True)
+    ]
+    differences = [score(one) - score(other) for one, other in pairs if one is not None and other is not None]
+    found = asdict(interval(differences, seed=0))
+    return f"{found['mean']:+.3f} {_interval(found)}"
 
 
 def _interval(score: dict[str, Any]) -> str:
