@@ -67,26 +67,32 @@ def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingSt
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:
-    """The process time of a step, over that of the preset's: the least of some turns each."""
+    """The process time of a step, over that of the preset's: the least of some turns each, without and with D."""
     if not settings:
         return 1.0
     sides = [state_of(preset, clips, each) for each in ({}, settings)]
     feeds = [training_batches(ClipReader(clips, "train"), side.config, CPU) for side in sides]
-    spent: list[list[float]] = [[], []]
-    for _ in range(turns):
-        for side, feed, seconds in zip(sides, feeds, spent, strict=True):
+    spent: dict[tuple[int, bool], list[float]] = {}
+    for turn in range(2 * turns):
+        for number, (side, feed) in enumerate(zip(sides, feeds, strict=True)):
+            side.adversarial = turn >= turns
             begin = time.process_time()
             for batch in islice(feed, steps):
                 train_step(side, batch)
-            seconds.append(time.process_time() - begin)
-    return min(spent[1]) / min(spent[0])
+            spent.setdefault((number, side.adversarial), []).append(time.process_time() - begin)
+    base, variant = (
+        share * min(spent[number, False]) + (1 - share) * min(spent[number, True])
+        for number, share in enumerate(side.config.loss.adversarial_from for side in sides)
+    )
+    return variant / base
 
 
 def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: int, seed: int) -> list[Row]:
     """Train, and score a clip of each source of the split `test`."""
-    state = state_of(preset, clips, {**settings, "training.seed": seed})
+    state = state_of(preset, clips, {**settings, "training.seed": seed, "training.steps": steps})
     train = ClipReader(clips, "train")
     for batch in islice(training_batches(train, state.config, CPU), steps):
+        state.adversarial = state.done >= state.config.loss.adversarial_from
         train_step(state, batch)
     model, test = state.for_use.eval(), ClipReader(clips, "test")
     firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]
