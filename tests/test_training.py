@@ -224,6 +224,19 @@ def test_discriminators_join_at_their_part_of_the_training(small_clips, tmp_path
     assert ["loss/video_discriminator" in line for line in lines] == [False, True]
 
 
+def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
+    scores = iter([0.9, 0.8, 0.1, 0.3])
+    config = small_config(small_clips, training__steps=8, training__validate_every_steps=2, loss__adversarial_from=0.5)
+    state = new_state(config, CPU)
+    train(
+        state,
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
+        tmp_path,
+        validate=lambda model: Validation(next(scores), {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)),
+    )
+    assert (state.best_score, find_checkpoint(tmp_path)[-8:]) == (0.3, "00000008")
+
+
 def test_a_discriminator_that_joins_between_two_lines_of_the_log_is_told_of(small_clips, tmp_path):
     run_to(10, small_clips, tmp_path, loss__adversarial_from=0.75)
     line = json.loads((tmp_path / "metrics.jsonl").read_text())

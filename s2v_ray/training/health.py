@@ -64,10 +64,7 @@ class Health:
     def _check_judges(self, values: dict[str, float], told: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
         limit = self.state.config.training.collapse_steps
         for judge, weight in self.state.judges.items():
-            named = judge_values(judge)
-            if named[0] not in values:
-                continue  # it joins with the next step
-            if not useless(*(values[name] for name in named)):
+            if not useless(*(values[name] for name in judge_values(judge))):
                 self.useless_since.pop(judge, None)
                 continue
             since = self.useless_since.setdefault(judge, told[0][0])

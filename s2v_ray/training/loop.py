@@ -74,7 +74,7 @@ def train(
             with naming_memory_settings():
                 health.add(train_step(state, batch), batch)
             state.epoch, state.seconds = batch.epoch, clock.seconds
-            finished, stopped, state.adversarial = workers.any(state.done == 1, stop(), _adversarial(state))
+            finished, stopped, adversarial = workers.any(state.done == 1, stop(), _adversarial(state))
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
@@ -90,6 +90,7 @@ def train(
                 saved(writer.finish() if writer else "", state.metrics)
                 if writer:
                     writer.save(state, best=best)
+            state.adversarial = adversarial
             if ending:
                 saved(writer.finish() if writer else "", state.metrics)
                 return finished
@@ -166,7 +167,9 @@ def _adversarial(state: TrainingState) -> bool:
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
-    """Validate, log, and say whether this is the best so far."""
+    """Validate, log, and say whether this is the best so far, of those that the discriminators took part in: the score
+    is of motion, and knows nothing of what they bring.
+    """
     model = state.for_use.eval()
     with torch.no_grad():
         result = validate(model)
@@ -174,7 +177,7 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
     state.metrics = {**result.metrics, "score": result.score}
     logs.scalars(state.step, {f"validation/{name}": value for name, value in state.metrics.items()})
     logs.sample(state.step, result.frames_THWC, result.wave)
-    best = state.best_score is None or result.score > state.best_score
+    best = state.adversarial and (state.best_score is None or result.score > state.best_score)
     if best:
         state.best_score = result.score
     return best
