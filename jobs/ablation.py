@@ -92,7 +92,7 @@ def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: 
     state = state_of(preset, clips, {**settings, "training.seed": seed, "training.steps": steps})
     train = ClipReader(clips, "train")
     for batch in islice(training_batches(train, state.config, CPU), steps):
-        state.adversarial = state.done >= state.config.loss.adversarial_from
+        state.adversarial = state.adversarial_due
         train_step(state, batch)
     model, test = state.for_use.eval(), ClipReader(clips, "test")
     firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]

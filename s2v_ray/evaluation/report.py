@@ -13,11 +13,11 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.evaluation.controls import WRONG_SOUNDS, clip_videos, wrong_sounds
 from s2v_ray.evaluation.examples import choose_examples, write_example
 from s2v_ray.evaluation.figures import headline_figure
+from s2v_ray.evaluation.fvd import clip_features, score_fvd
 from s2v_ray.evaluation.judge import judge_accuracy, train_judge
-from s2v_ray.evaluation.networks import Networks, load_networks
 from s2v_ray.evaluation.page import report_page
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
-from s2v_ray.evaluation.whole_set import clip_features, score_fvd
+from s2v_ray.evaluation.weights_dir import Networks, load_networks
 from s2v_ray.media.storage import join, make_folder, write_bytes
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.training.checkpoint import find_checkpoint, load_model

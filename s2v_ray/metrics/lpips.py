@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2v_ray.config.errors import UserError
 from s2v_ray.metrics.checks import checked_pair
+from s2v_ray.metrics.weights import read_weights
 
 WEIGHTS = "alexnet-owt-7be5be79.pth"  # torchvision's name for AlexNet's weights from ImageNet
 _SIDE = 64  # smaller pictures are enlarged to this, as AlexNet halves them five times
@@ -25,19 +25,10 @@ def load_lpips(folder: str | Path) -> Lpips:
     The function takes two videos [T, 3, H, W] float in [-1, 1] and returns the mean over frames: 0 for equal ones.
     Only tensors are read of the file, nothing in it is run. Raises UserError where it is missing or no AlexNet's.
     """
-    location = Path(folder) / WEIGHTS
     features = _alexnet()
-    try:
-        weights = torch.load(location, map_location="cpu", weights_only=True)
-        features.load_state_dict(
-            {name.removeprefix("features."): value for name, value in weights.items() if name.startswith("features.")}
-        )
-    except FileNotFoundError as error:
-        raise UserError(
-            f"--weights-dir '{folder}' has no {WEIGHTS}; put torchvision's weights of AlexNet there."
-        ) from error
-    except Exception as error:  # whatever a damaged or foreign file raises
-        raise UserError(f"'{location}' holds no weights of AlexNet; put torchvision's file there.") from error
+    shapes = {f"features.{name}": tuple(value.shape) for name, value in features.state_dict().items()}
+    weights = read_weights(folder, WEIGHTS, shapes, network="AlexNet", origin="torchvision")
+    features.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
     heads = _heads()
     features.eval().requires_grad_(False)
 

@@ -60,7 +60,7 @@ def train(
     be written.
     """
     settings, clock = state.config.training, Clock(state)
-    finished, state.adversarial = state.done == 1, _adversarial(state)
+    finished, state.adversarial = state.done == 1, state.adversarial_due
     leads = workers.rank == 0
     with (
         at_most_threads(settings.threads),
@@ -74,7 +74,7 @@ def train(
             with naming_memory_settings():
                 health.add(train_step(state, batch), batch)
             state.epoch, state.seconds = batch.epoch, clock.seconds
-            finished, stopped, adversarial = workers.any(state.done == 1, stop(), _adversarial(state))
+            finished, stopped, adversarial = workers.any(state.done == 1, stop(), state.adversarial_due)
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
@@ -160,10 +160,6 @@ class Clock:
             waited_seconds=self.waited,
             values=shown,
         )
-
-
-def _adversarial(state: TrainingState) -> bool:
-    return state.done >= state.config.loss.adversarial_from
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:

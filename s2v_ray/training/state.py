@@ -50,6 +50,11 @@ class TrainingState:
         by_time = self.seconds / (60 * settings.minutes) if settings.minutes else 0.0
         return min(1.0, max(self.step / settings.steps, by_time))
 
+    @property
+    def adversarial_due(self) -> bool:
+        """Whether so much of the training is done that the discriminators take part in the next step."""
+        return self.done >= self.config.loss.adversarial_from
+
     def unsynchronised(self, name: str) -> AbstractContextManager[None]:
         """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""
         network = self.forward[name]

@@ -12,8 +12,8 @@ from s2v_ray.cli.main import main
 from s2v_ray.clips.reader import Clip
 from s2v_ray.config import UserError
 from s2v_ray.evaluation.controls import ClipVideos
-from s2v_ray.evaluation.networks import load_networks
-from s2v_ray.evaluation.whole_set import clip_features, score_fvd
+from s2v_ray.evaluation.fvd import clip_features, score_fvd
+from s2v_ray.evaluation.weights_dir import load_networks
 from s2v_ray.metrics import i3d, lpips
 
 
