@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from s2v_ray.clips.batch import training_batches
-from s2v_ray.clips.dataset import read_dataset
-from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import load_config
-from s2v_ray.evaluation.controls import MODEL, clip_videos, wrong_sounds
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.evaluation.controls import MODEL, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.run import config_for_clips
 from s2v_ray.training.state import TrainingState, new_state
 from s2v_ray.training.step import train_step
@@ -82,7 +82,7 @@ def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns
             spent.setdefault((number, side.adversarial), []).append(time.process_time() - begin)
     base, variant = (
         share * min(spent[number, False]) + (1 - share) * min(spent[number, True])
-        for number, share in enumerate(side.config.loss.adversarial_from for side in sides)
+        for number, share in enumerate(side.config.loss.discriminator_start for side in sides)
     )
     return variant / base
 
@@ -94,11 +94,11 @@ def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: 
     for batch in islice(training_batches(train, state.config, CPU), steps):
         state.adversarial = state.adversarial_due
         train_step(state, batch)
-    model, test = state.for_use.eval(), ClipReader(clips, "test")
+    model, test = state.eval_model.eval(), ClipReader(clips, "test")
     firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]
     made = []
     for number in firsts:
-        others = wrong_sounds(test, train, number, count=4, seed=0)
+        others = mismatched_sounds(test, train, number, count=4, seed=0)
         made.append(clip_videos(model, test, number, others, state.config.data.resolution, shifted=False))
     return [
         {"source": row["source"], **row["scores"][MODEL]}

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.clips.pixels import centre_crop, to_bytes, wave_to_float
-from s2v_ray.config import Config, UserError
+from s2v_ray.config import Config
+from s2v_ray.dataset.pixels import centre_crop, to_bytes, wave_to_float
+from s2v_ray.errors import UserError
+from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
-from s2v_ray.media.picture import read_picture
-from s2v_ray.media.sound import read_sound
-from s2v_ray.media.storage import base_name, is_folder
+from s2v_ray.media.image import read_picture
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.storage.files import base_name, is_folder
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 _FRAMES_AT_ONCE = 64
@@ -71,9 +72,9 @@ def generate_frames(model: SoundToVideo, config: Config, picture_CHW: Tensor, wa
     """One uint8 [H, W, 3] frame after the other, for int16 samples [S]; the last frame may outlast the sound."""
     with torch.no_grad():
         sound_TD = sound_features(model, config, torch.from_numpy(wave).to(picture_CHW.device))
-        maps = model.generator.encode(picture_CHW.unsqueeze(0))
+        maps = model.unet.encode(picture_CHW.unsqueeze(0))
         for some_TD in sound_TD.split(_FRAMES_AT_ONCE):
-            video_TCHW = model.generator.decode(maps, some_TD.unsqueeze(0))[0]
+            video_TCHW = model.unet.decode(maps, some_TD.unsqueeze(0))[0]
             yield from to_bytes(video_TCHW).cpu().numpy()
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from conftest import small_config
+from helpers.small import small_config
 
-from s2v_ray.clips.batch import training_batches
-from s2v_ray.clips.reader import ClipReader
+from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.training.checkpoint import last_checkpoint, load_state
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import train
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import make_frames, train_step

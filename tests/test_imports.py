@@ -10,15 +10,21 @@ import s2v_ray
 PACKAGE = Path(s2v_ray.__file__).parent
 # A room may import the rooms before it.
 ROOMS = [
+    "errors",
     "config",
+    "storage",
+    "metrics",
     "media",
-    "clips",
+    "synthetic",
+    "dataset",
+    "preparation",
     "models",
     "losses",
-    "metrics",
     "training",
     "generation",
     "evaluation",
+    "tuning",
+    "recipes",
     "cluster",
     "cli",
 ]

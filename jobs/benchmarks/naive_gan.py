@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from s2v_ray.clips.batch import Batch
 from s2v_ray.config import Config
-from s2v_ray.models.generator import Generator, UpBlock
 from s2v_ray.models.hue import mean_hue, turn_hue
+from s2v_ray.models.unet import UNet, UpBlock
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import build_networks
 
 
@@ -43,18 +43,18 @@ class ConcatenatingUpBlock(nn.Module):
 
 
 class FrameByFrameGenerator(nn.Module):
-    """A `Generator` of the same weights to which each frame is a sample of its own."""
+    """A `UNet` of the same weights to which each frame is a sample of its own."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: UNet) -> None:
         super().__init__()
         self.down = copy.deepcopy(generator.down)
         self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in generator.up)
         self.residual, self.palette = generator.residual, copy.deepcopy(generator.palette)
         self.relative_hue = generator.relative_hue
 
-    def forward(self, picture_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
+    def forward(self, image_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
-        picture_NCHW = picture_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
+        picture_NCHW = image_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
         sound_ND = sound_BTD.flatten(0, 1)
         hue_N = mean_hue(picture_NCHW)
         skips = [self._turned(picture_NCHW, -hue_N)]
@@ -87,15 +87,15 @@ class NaiveGan:
     def fake(self, batch: Batch) -> Tensor:
         """The frames of a batch, [B, F, 3, H, W]."""
         features_BTD = self.sound_encoder(batch.wave_BS).take_along_dim(batch.frame_BF.unsqueeze(-1), dim=1)
-        return self.generator(batch.picture_BCHW, features_BTD)
+        return self.generator(batch.image_BCHW, features_BTD)
 
 
 def naive_gan(config: Config) -> NaiveGan:
     """The naive twin of the training's first state."""
     networks, optim = build_networks(config), config.optim
-    generator = FrameByFrameGenerator(networks.sound_to_video.generator)
+    generator = FrameByFrameGenerator(networks.generator.unet)
     trained = {
-        "generator": (nn.ModuleList([networks.sound_to_video.sound_encoder, generator]), optim.generator_lr),
+        "generator": (nn.ModuleList([networks.generator.sound_encoder, generator]), optim.generator_lr),
         "image": (networks.image_discriminator, optim.image_discriminator_lr),
         "video": (networks.video_discriminator, optim.video_discriminator_lr),
     }
@@ -105,7 +105,7 @@ def naive_gan(config: Config) -> NaiveGan:
     }
     return NaiveGan(
         config,
-        networks.sound_to_video.sound_encoder,
+        networks.generator.sound_encoder,
         generator,
         networks.image_discriminator,
         networks.video_discriminator,

@@ -20,13 +20,13 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from benchmarks.measuring import Ratio, alternate
-from s2v_ray.clips.plan import Job
-from s2v_ray.clips.prepare import prepare_source
-from s2v_ray.clips.settings import ClipSettings, clip_settings
-from s2v_ray.clips.sources import Source
-from s2v_ray.clips.windows import window_starts
-from s2v_ray.cluster.ingest import run_in_parallel
-from s2v_ray.media.probe import probe
+from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.dataset.settings import ClipSettings, clip_settings
+from s2v_ray.media.decoding.probe import probe
+from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.preparation.sources.find import Source
+from s2v_ray.preparation.windows import window_starts
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 FRAME_RATE, SAMPLE_RATE = 30, 48000
@@ -59,7 +59,7 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
     info = probe(path)
     end = min(info.picture_end, info.sound_end)
     starts = window_starts(source.name, max(info.picture_start, info.sound_start), end, settings)
-    job = Job(source, "train", "test", str(folder / "clips"), settings)
+    job = SourceTask(source, "train", "test", str(folder / "clips"), settings)
     windows = (path, starts, settings, flags.threads)
     sides = [partial(prepare, job, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
     ours, *theirs = (float(end) / seconds for seconds in alternate(sides, flags.repeats))
@@ -76,7 +76,7 @@ def _measure_ray(folder: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
     for number in range(flags.sources):
         path = folder / f"{number}.mp4"
         path.symlink_to(short)
-        jobs.append(Job(Source(str(path), path.name), "train", "test", str(folder / "clips"), settings))
+        jobs.append(SourceTask(Source(str(path), path.name), "train", "test", str(folder / "clips"), settings))
         windows.append((path, window_starts(path.name, Fraction(0), Fraction(LOOP_SECONDS), settings), settings))
 
     def through_ray() -> None:
@@ -149,7 +149,7 @@ def _encoded_loop(path: Path, width: int, height: int) -> Path:
     return path
 
 
-def prepare(job: Job, clips: int) -> None:
+def prepare(job: SourceTask, clips: int) -> None:
     """Our side: look through the source, cut, write."""
     made = prepare_source(job)
     if made != clips:

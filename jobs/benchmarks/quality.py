@@ -1,7 +1,7 @@
 """How good are videos of what `s2v demo` trains, on made-up sources that it never saw? Some ten minutes a training.
 
-For each domain: right minus wrong sound, lag, motion explained beside its ceiling (the same events drawn again), L1
-beside the frozen picture's, and what the sync judge takes for matched beside the real video. `--twin` compares with
+For each domain: matched − mismatched, lag, motion explained beside its ceiling (the same events resampled reference), L1
+beside the frozen image's, and what the sync classifier takes for matched beside the real video. `--twin` compares with
 the same training without adversary; `--colours` trains on one range of hues and tests on another.
 """
 
@@ -17,8 +17,8 @@ from benchmarks.recolour import recoloured
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
-from s2v_ray.media.synth.write import SCENES, synthesize
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.synthetic.write import SCENES, synthesize
 
 _SOURCES = 100
 _WITHOUT_ADVERSARY = ("loss.adversarial_image_weight=0", "loss.adversarial_video_weight=0")
@@ -46,31 +46,31 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
 
 def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
     clips = _prepared(domain, home / "real", flags)
-    redrawn = _prepared(domain, home / "redrawn", flags, redraw=1)
+    resampled = _prepared(domain, home / "resampled", flags, redraw=1)
     run = _trained(clips, home / "run", flags)
-    report = _evaluated(run, clips, home / "report", flags, redrawn=redrawn)
+    report = _evaluated(run, clips, home / "report", flags, resampled=resampled)
     scores = report["scores"]
 
     def told(name: str, control: str = "model") -> dict[str, Any]:
         return scores[name][control]
 
     gap, lag, explained, ceiling = (
-        told("right_minus_wrong"),
+        told("matched_minus_mismatched"),
         told("lag_frames"),
         told("motion_explained"),
-        told("motion_explained", "drawn again"),
+        told("motion_explained", "resampled reference"),
     )
-    yield Ratio(f"{domain}: right minus wrong sound {_interval(gap)}, of 0.75", gap["mean"], 0.75)
+    yield Ratio(f"{domain}: matched − mismatched {_interval(gap)}, of 0.75", gap["mean"], 0.75)
     yield Ratio(f"{domain}: lag in frames {_interval(lag)}, of 1", lag["mean"], 1)
     yield Ratio(
-        f"{domain}: motion explained {_interval(explained)}, of drawn again", explained["mean"], ceiling["mean"]
+        f"{domain}: motion explained {_interval(explained)}, of resampled reference", explained["mean"], ceiling["mean"]
     )
-    for name, control in (("l1", "frozen picture"), ("sync_judge", "real video")):
+    for name, control in (("l1", "frozen image"), ("sync_classifier", "real video")):
         yield Ratio(f"{domain}: {name}, of the {control}'s", told(name)["mean"], told(name, control)["mean"])
     if flags.twin:
         twin_run = _trained(clips, home / "run-without-adversary", flags, settings=_WITHOUT_ADVERSARY)
         twin = _evaluated(twin_run, clips, home / "report-without-adversary", flags)
-        for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "right_minus_wrong"):
+        for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "matched_minus_mismatched"):
             ours, theirs = told(name), twin["scores"][name]["model"]
             text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without adversary"
             yield Ratio(f"{text}, difference by source {_difference(name, report, twin)}", ours["mean"], theirs["mean"])
@@ -83,12 +83,12 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
     run = _trained(seen, home / "run-hues", flags)
     inside = _evaluated(run, seen, home / "report-hues-trained", flags)["scores"]
     outside = _evaluated(run, unseen, home / "report-hues-unseen", flags)["scores"]
-    for name in ("colour_error", "motion_explained", "right_minus_wrong"):
+    for name in ("colour_error", "motion_explained", "matched_minus_mismatched"):
         theirs, ours = inside[name]["model"], outside[name]["model"]
         text = f"{domain}: {name} {_interval(ours)} of unseen hues, of {_interval(theirs)} of trained ones"
         yield Ratio(text, ours["mean"], theirs["mean"])
-    frozen = (report["colour_error"]["frozen picture"]["mean"] for report in (outside, inside))
-    yield Ratio(f"{domain}: colour_error of the frozen picture, likewise", *frozen)
+    frozen = (report["colour_error"]["frozen image"]["mean"] for report in (outside, inside))
+    yield Ratio(f"{domain}: colour_error of the frozen image, likewise", *frozen)
 
 
 def _prepared(
@@ -110,9 +110,9 @@ def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: tuple[s
 
 
 def _evaluated(
-    run: str, clips: str, out: Path, flags: argparse.Namespace, redrawn: str | None = None
+    run: str, clips: str, out: Path, flags: argparse.Namespace, resampled: str | None = None
 ) -> dict[str, Any]:
-    return evaluate(checkpoint=run, clips=clips, out=str(out), redrawn=redrawn, seed=flags.seed)
+    return evaluate(checkpoint=run, clips=clips, out=str(out), resampled=resampled, seed=flags.seed)
 
 
 def _difference(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:

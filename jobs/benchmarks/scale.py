@@ -18,15 +18,15 @@ import torch
 from benchmarks.measuring import Ratio
 from benchmarks.prepare import SIZES, make_source
 from benchmarks.train_case import CPU, case, make_clips
-from s2v_ray.clips.batch import training_batches
-from s2v_ray.clips.dataset import read_dataset
-from s2v_ray.clips.plan import Job
-from s2v_ray.clips.prepare import prepare_source
-from s2v_ray.clips.settings import clip_settings
-from s2v_ray.clips.sources import Source
-from s2v_ray.cluster.ingest import run_in_parallel
-from s2v_ray.cluster.train import train_on_workers
+from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.training import train_on_workers
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.preparation.sources.find import Source
 from s2v_ray.training.checkpoint import take_snapshot, write_checkpoint
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
@@ -62,7 +62,7 @@ def prepared(home: Path, name: str, size: tuple[int, int], flags: argparse.Names
     """What preparing a video costs, all threads counted."""
     video = home / f"{name}.mp4"
     make_source(video, *size, flags.source_seconds)
-    job = Job(Source(str(video), video.name), "train", "test", str(home / "prepared"), clip_settings())
+    job = SourceTask(Source(str(video), video.name), "train", "test", str(home / "prepared"), clip_settings())
     spent = []
     for _ in range(flags.repeats + 1):
         begin = time.process_time()
@@ -101,7 +101,7 @@ def tasks(home: Path) -> Iterator[Ratio]:
     for number in range(SOURCES):
         path = home / f"{number}.mp4"
         path.symlink_to(home / "short.mp4")
-        jobs.append(Job(Source(str(path), path.name), "train", "test", str(home / "many"), clip_settings()))
+        jobs.append(SourceTask(Source(str(path), path.name), "train", "test", str(home / "many"), clip_settings()))
     rates = []
     for count in (1, 2):
         ray.shutdown()

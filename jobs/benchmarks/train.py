@@ -22,7 +22,7 @@ from benchmarks.train_floor import record, replay, spent_by_group
 from benchmarks.train_memory import peak_bytes
 from benchmarks.train_ray import step_seconds
 from benchmarks.train_table import table
-from s2v_ray.clips.batch import Batch
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from s2v_ray.cli.prepare import prepare
-from s2v_ray.clips.batch import Batch, training_batches
-from s2v_ray.clips.dataset import read_dataset
-from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import Config, load_config
-from s2v_ray.media.synth.write import synthesize
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.synthetic.write import synthesize
+from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.run import config_for_clips
 
 CPU = torch.device("cpu")

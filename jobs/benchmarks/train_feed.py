@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Ratio, alternate
 from benchmarks.train_case import CPU, Case
-from s2v_ray.clips.batch import training_batches
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 

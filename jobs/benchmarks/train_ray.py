@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.train_case import case
-from s2v_ray.clips.batch import training_batches
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
@@ -46,7 +46,7 @@ def main(side: str, preset: str, clips: str, steps: str) -> None:
         result = Path(folder) / "seconds"
         loop = partial(timed_loop, preset, clips, int(steps), result)
         if side == "ray":
-            from s2v_ray.cluster.train import train_on_workers
+            from s2v_ray.cluster.training import train_on_workers
 
             train_on_workers(loop, workers=(1, 1), device="cpu", run=Path(folder) / "run", max_failures=0)
         else:

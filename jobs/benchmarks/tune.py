@@ -17,16 +17,16 @@ import torch
 
 from benchmarks.measuring import Ratio
 from benchmarks.train_case import make_clips
-from s2v_ray.cli.tune_plan import plan_domain, trial_config
-from s2v_ray.cluster.start import connect
-from s2v_ray.cluster.sweep import run_sweeps
+from s2v_ray.cluster.connect import connect
+from s2v_ray.cluster.sweeps import run_sweeps
 from s2v_ray.cluster.trial import DomainSweep
-from s2v_ray.config.space import with_settings
-from s2v_ray.evaluation.sweeps.journal import open_journal, sweep_place
-from s2v_ray.evaluation.sweeps.trials import Trial, load_study, read_floors, read_trials
-from s2v_ray.media.storage import join
+from s2v_ray.recipes.tune_plan import plan_domain, trial_config
+from s2v_ray.storage.files import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
+from s2v_ray.tuning.journal import open_journal, sweep_place
+from s2v_ray.tuning.space import with_settings
+from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

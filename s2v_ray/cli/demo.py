@@ -20,7 +20,7 @@ def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 7.0, 
     from s2v_ray.cli.prepare import prepare
     from s2v_ray.cli.synth import synth
     from s2v_ray.cli.train import train
-    from s2v_ray.media.synth.write import synthesize
+    from s2v_ray.synthetic.write import synthesize
 
     home = Path(out) / domain
     videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))

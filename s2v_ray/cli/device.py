@@ -2,7 +2,7 @@
 
 import torch
 
-from s2v_ray.config import UserError
+from s2v_ray.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:

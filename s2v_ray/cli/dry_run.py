@@ -7,9 +7,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from s2v_ray.clips.batch import training_batches
-from s2v_ray.clips.reader import ClipReader
 from s2v_ray.config import Config, config_to_toml
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.health import naming_memory_settings
 from s2v_ray.training.networks import Networks
 from s2v_ray.training.state import TrainingState, new_state

@@ -9,31 +9,31 @@ def evaluate(
     clips: str,
     out: str,
     split: str = "test",
-    redrawn: str | None = None,
+    resampled: str | None = None,
     weights_dir: str | None = None,
     device: str = "auto",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Score a model on held-out videos, beside the real video, the frozen picture and the wrong sound.
+    """Score a model on held-out videos, beside the real video, the frozen image and the mismatched sound.
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
         clips: what s2v prepare wrote.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
-        redrawn: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
+        resampled: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
         weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too, or pytorch-i3d's
             rgb_imagenet.pt, to measure FVD (half a minute a clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
-        seed: of the wrong sounds and of the bootstrap.
+        seed: of the mismatched sounds and of the bootstrap.
     """
     from rich.console import Console
 
     from s2v_ray.cli.device import choose_device
+    from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
     from s2v_ray.evaluation.table import notes, table
-    from s2v_ray.media.storage import absolute
-    from s2v_ray.training.progress import ProgressBar
+    from s2v_ray.storage.files import absolute
 
     with ProgressBar("evaluating") as show:
         report = evaluate_checkpoint(
@@ -43,7 +43,7 @@ def evaluate(
             choose_device(device),
             seed=seed,
             split=split,
-            redrawn=redrawn,
+            resampled=resampled,
             weights_dir=weights_dir,
             show=lambda done, total: show(done / total, f"{done} of {total} clips"),
         )

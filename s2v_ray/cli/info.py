@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from s2v_ray.config import UserError
+from s2v_ray.errors import UserError
 
 
 def info(where: str, /) -> None:
@@ -11,7 +11,7 @@ def info(where: str, /) -> None:
     Args:
         where: what s2v prepare or s2v train wrote, or one checkpoint of a run.
     """
-    from s2v_ray.media.storage import exists, join
+    from s2v_ray.storage.files import exists, join
 
     if exists(join(where, "dataset.json")):
         _tell_clips(where)
@@ -25,7 +25,7 @@ def _tell_clips(clips: str) -> None:
     from rich.console import Console
 
     from s2v_ray.cli.prepare import counts_table
-    from s2v_ray.clips.dataset import read_dataset
+    from s2v_ray.dataset.index import read_dataset
 
     settings, description = read_dataset(clips)
     whole = "" if description["complete"] else ", whose preparation was stopped: its command goes on"
@@ -43,10 +43,10 @@ def _tell_run(where: str) -> None:
     from rich.console import Console
 
     from s2v_ray.cli.dry_run import parameter_table
+    from s2v_ray.cli.progress import clock
     from s2v_ray.config import config_to_toml
     from s2v_ray.training.checkpoint import checkpoints, find_checkpoint, load_model
     from s2v_ray.training.networks import build_networks
-    from s2v_ray.training.progress import clock
 
     found = find_checkpoint(where)
     _, config, described = load_model(found)

@@ -21,7 +21,7 @@ from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.cli.tune import tune
-from s2v_ray.config import UserError
+from s2v_ray.errors import UserError
 
 VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from s2v_ray.clips.quality import QualityLimits
-from s2v_ray.config import UserError
-from s2v_ray.media.limits import Limits
+from s2v_ray.dataset.measures import QualityLimits
+from s2v_ray.errors import UserError
+from s2v_ray.media.decoding.limits import Limits
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from s2v_ray.clips.plan import Job
+    from s2v_ray.preparation.plan import SourceTask
 
 
 def prepare(
@@ -63,15 +63,15 @@ def prepare(
         preview: only draw a contact sheet of each video, with what would be cut, into the folder preview.
         local: work in this process alone, without Ray, for debugging.
     """
-    from s2v_ray.cli.only_one import only_one
-    from s2v_ray.clips.card import write_card
-    from s2v_ray.clips.dataset import read_records, write_dataset
-    from s2v_ray.clips.duplicates import settle_duplicates
-    from s2v_ray.clips.plan import plan
-    from s2v_ray.clips.prepare import prepare_source, record_crash
-    from s2v_ray.clips.reader import card_columns, card_examples
-    from s2v_ray.clips.settings import clip_settings
-    from s2v_ray.media.storage import absolute
+    from s2v_ray.dataset.index import read_records, write_dataset
+    from s2v_ray.dataset.reader import card_columns, card_examples
+    from s2v_ray.dataset.settings import clip_settings
+    from s2v_ray.preparation.duplicates import settle_duplicates
+    from s2v_ray.preparation.plan import plan
+    from s2v_ray.preparation.prepare import prepare_source, record_crash
+    from s2v_ray.preparation.report.card import write_card
+    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.lock import only_one
 
     settings = clip_settings(
         clip_seconds=clip_seconds,
@@ -103,7 +103,7 @@ def prepare(
     )
     with only_one(shown_out, out):
         if preview:
-            from s2v_ray.clips.preview import preview_source
+            from s2v_ray.preparation.report.contact_sheet import preview_source
 
             drawn = sum(gave for _, gave in _work(preview_source, todo.jobs, "drawing previews", "not drawn", local))
             print(f"Drew {drawn} contact sheets in {shown_out}/preview")
@@ -128,16 +128,16 @@ def prepare(
 
 
 def _work(
-    work: "Callable[[Job], int]", jobs: "list[Job]", label: str, gave_nothing: str, local: bool
+    work: "Callable[[SourceTask], int]", jobs: "list[SourceTask]", label: str, gave_nothing: str, local: bool
 ) -> Iterator[tuple[str, int]]:
     """Do the work on each job, in this process or by Ray, showing how far it is; yields names and what it gave."""
-    from s2v_ray.training.progress import ProgressBar, clock
+    from s2v_ray.cli.progress import ProgressBar, clock
 
     done: Iterator[tuple[str, int]]
     if local:
         done = ((job.source.name, work(job)) for job in jobs)
     else:
-        from s2v_ray.cluster.ingest import run_in_parallel
+        from s2v_ray.cluster.preparation import run_in_parallel
 
         done = run_in_parallel(work, jobs)
     started, nothing = time.monotonic(), 0

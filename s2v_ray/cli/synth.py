@@ -15,8 +15,8 @@ def synth(
         seconds: how long each video lasts.
         size: height and width in pixels, even.
     """
-    from s2v_ray.media.synth.write import synthesize
-    from s2v_ray.training.progress import ProgressBar
+    from s2v_ray.cli.progress import ProgressBar
+    from s2v_ray.synthetic.write import synthesize
 
     with ProgressBar("making videos") as show:
         paths = synthesize(

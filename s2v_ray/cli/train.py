@@ -6,10 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from s2v_ray.config import Config, UserError, load_config
+from s2v_ray.config import Config, load_config
+from s2v_ray.errors import UserError
 
 if TYPE_CHECKING:
-    from s2v_ray.clips.settings import ClipSettings
+    from s2v_ray.dataset.settings import ClipSettings
 
 
 def train(
@@ -53,10 +54,10 @@ def train(
             --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.cli.device import choose_device
-    from s2v_ray.cli.only_one import only_one
-    from s2v_ray.cli.train_worker import clip_feed, train_here, video_feed
-    from s2v_ray.clips.dataset import read_dataset
-    from s2v_ray.media.storage import absolute, base_name
+    from s2v_ray.dataset.index import read_dataset
+    from s2v_ray.recipes.train_worker import clip_feed, train_here, video_feed
+    from s2v_ray.storage.files import absolute, base_name
+    from s2v_ray.storage.lock import only_one
     from s2v_ray.training.checkpoint import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
 
@@ -109,7 +110,7 @@ def train(
             feed_of = partial(clip_feed, absolute(clips))
         loop = partial(train_here, resolved, feed_of, run, absolute(init_from) if init_from else None, skip_damaged)
         if run_device is None:
-            from s2v_ray.cluster.train import train_on_workers
+            from s2v_ray.cluster.training import train_on_workers
 
             finished = train_on_workers(
                 loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
@@ -146,7 +147,7 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
 
 def check_clips(clips: str, overrides: dict[str, str]) -> None:
     """Raise UserError before anything is written where there is nothing to train on."""
-    from s2v_ray.clips.reader import ClipReader
+    from s2v_ray.dataset.reader import ClipReader
 
     fixed = [name for name in overrides if name.startswith("clips.")]
     if fixed:
@@ -158,7 +159,7 @@ def check_clips(clips: str, overrides: dict[str, str]) -> None:
 def read_config(name: str, overrides: dict[str, str]) -> Config:
     """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
     from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.media.storage import is_uri, read_bytes
+    from s2v_ray.storage.files import is_uri, read_bytes
 
     if not is_uri(name):
         return load_config(name, overrides)
@@ -170,10 +171,10 @@ def read_config(name: str, overrides: dict[str, str]) -> Config:
 
 def check_model(config: Config) -> None:
     """Raise UserError before anything is written where the settings don't fit each other or the clips."""
-    from s2v_ray.clips.augmentation import window_frames
+    from s2v_ray.training.data.augmentation import frames_used
     from s2v_ray.training.networks import build_networks
 
-    window_frames(config)
+    frames_used(config)
     build_networks(config)
 
 
@@ -182,8 +183,8 @@ def settings_to_stream(config: Config, workers: int, dry_run: bool) -> ClipSetti
 
     Raises UserError for what streaming can't do, and for rates and sizes that don't fit.
     """
-    from s2v_ray.clips.pixels import crop_size, stored_size_for
-    from s2v_ray.clips.settings import clip_settings
+    from s2v_ray.dataset.pixels import crop_size, stored_size_for
+    from s2v_ray.dataset.settings import clip_settings
     from s2v_ray.media.clock import parse_frame_rate
 
     if not workers:

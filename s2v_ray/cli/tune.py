@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from s2v_ray.config import UserError
+from s2v_ray.errors import UserError
 
 _LEAST_TRIALS = 3  # preset, control, and one to try
 
@@ -52,14 +52,14 @@ def tune(
         seed: of the search and of the trials' training.
         settings: any setting of the configuration as NAME=VALUE, for all trials.
     """
-    from s2v_ray.cli.only_one import only_one
-    from s2v_ray.cli.tune_plan import base_config, keep_to_description, plan_domain, trial_config
     from s2v_ray.cli.tune_progress import SweepBoard
-    from s2v_ray.cluster.sweep import run_sweeps
-    from s2v_ray.config.space import with_settings
-    from s2v_ray.evaluation.sweeps.journal import fetch_journal, sweep_place
-    from s2v_ray.evaluation.sweeps.report import write_report
-    from s2v_ray.media.storage import join
+    from s2v_ray.cluster.sweeps import run_sweeps
+    from s2v_ray.recipes.tune_plan import base_config, keep_to_description, plan_domain, trial_config
+    from s2v_ray.storage.files import join
+    from s2v_ray.storage.lock import only_one
+    from s2v_ray.tuning.journal import fetch_journal, sweep_place
+    from s2v_ray.tuning.report import write_report
+    from s2v_ray.tuning.space import with_settings
 
     check_numbers(
         trials=(trials, _LEAST_TRIALS),

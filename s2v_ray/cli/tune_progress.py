@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from s2v_ray.evaluation.sweeps.journal import open_journal
-from s2v_ray.evaluation.sweeps.trials import (
+from s2v_ray.cli.progress import clock
+from s2v_ray.tuning.journal import open_journal
+from s2v_ray.tuning.trials import (
     Trial,
     best_trial,
     load_study,
@@ -20,7 +21,6 @@ from s2v_ray.evaluation.sweeps.trials import (
     read_trials,
     repeats_of,
 )
-from s2v_ray.training.progress import clock
 
 if TYPE_CHECKING:
     from s2v_ray.cluster.trial import DomainSweep

@@ -15,10 +15,10 @@ import ray
 from ray.actor import ActorHandle
 from ray.data import Dataset
 
-from s2v_ray.clips.plan import Job
-from s2v_ray.clips.prepare import source_clips
-from s2v_ray.clips.reader import CLIP_COLUMNS
-from s2v_ray.cluster.patience import MOST_TRIES, ending_what_hangs
+from s2v_ray.cluster.watchdog import MOST_TRIES, ending_what_hangs
+from s2v_ray.dataset.reader import CLIP_COLUMNS
+from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.preparation.prepare import source_clips
 
 
 def clip_dataset(epoch: ActorHandle, videos: int) -> Dataset:
@@ -42,7 +42,7 @@ def clip_dataset(epoch: ActorHandle, videos: int) -> Dataset:
 class Epoch:
     """Which epoch it is, which video has which place in it, and what became of each."""
 
-    def __init__(self, jobs: list[Job], seed: int) -> None:
+    def __init__(self, jobs: list[SourceTask], seed: int) -> None:
         self.jobs, self.seed = jobs, seed
         self.tries: Counter[str] = Counter()
         self.begin(0)
@@ -52,7 +52,7 @@ class Epoch:
         self.order = np.random.default_rng([self.seed, number]).permutation(len(self.jobs))
         self.told: dict[str, tuple[int, list[dict[str, Any]]]] = {}
 
-    def job(self, place: int) -> Job | None:
+    def job(self, place: int) -> SourceTask | None:
         """The video at a place; None where its process died too often."""
         job = self.jobs[self.order[place]]
         self.tries[job.source.name] += 1
@@ -75,7 +75,7 @@ class Epoch:
 def _clips_at(places: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
     # Tasks share the cores: one thread each is enough for the libraries underneath.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    job: Job | None = ray.get(epoch.job.remote(places["place"][0].as_py()))  # type: ignore[assignment]
+    job: SourceTask | None = ray.get(epoch.job.remote(places["place"][0].as_py()))  # type: ignore[assignment]
     if job is None:
         return
     rows: list[pa.RecordBatch] = []
@@ -91,5 +91,5 @@ def _clips_at(places: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
         yield pa.Table.from_batches([row]).select(CLIP_COLUMNS)
 
 
-def _reject(job: Job, reason: str, detail: str) -> dict[str, Any]:
+def _reject(job: SourceTask, reason: str, detail: str) -> dict[str, Any]:
     return {"source": job.source.name, "start_seconds": None, "reason": reason, "detail": detail}

@@ -12,14 +12,15 @@ import ray
 import ray.train
 from torch.utils.data import default_collate
 
-from s2v_ray.clips.batch import Batch, augmented, to_device
-from s2v_ray.clips.order import Draw, rank_slice
-from s2v_ray.clips.reader import Clip, clip_of_row
 from s2v_ray.cluster.stream import VideoStream
-from s2v_ray.cluster.train import CLIPS
-from s2v_ray.config import Config, UserError
+from s2v_ray.cluster.training import CLIPS
+from s2v_ray.config import Config
+from s2v_ray.dataset.reader import Clip, clip_of_row
+from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.media.storage import join, write_bytes
+from s2v_ray.storage.files import join, write_bytes
+from s2v_ray.training.data.loader import Batch, augmented, to_device
+from s2v_ray.training.data.order import Draw, rank_slice
 from s2v_ray.training.workers import Workers
 
 # A worker draws its clips from so many batches at a time: those of one video come apart.

@@ -20,8 +20,8 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from s2v_ray.config.space import Space, is_within
-from s2v_ray.evaluation.sweeps.trials import FAILURE, KIND, METRICS, SEARCH, SECONDS, SETTINGS
+from s2v_ray.tuning.space import Space, is_within
+from s2v_ray.tuning.trials import FAILURE, KIND, METRICS, SEARCH, SECONDS, SETTINGS
 
 PERCENT, DONE = "percent", 100.0  # of a trial's clock
 MEASURED = "metrics/"

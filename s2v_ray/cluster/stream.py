@@ -12,16 +12,17 @@ import ray
 import ray.train
 from ray.actor import ActorHandle
 
-from s2v_ray.clips.dataset import read_records, read_same_dataset, write_dataset
-from s2v_ray.clips.plan import Plan, plan
-from s2v_ray.clips.prepare import prepare_source, record_crash
-from s2v_ray.clips.settings import ClipSettings
+from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.decode import Epoch
-from s2v_ray.cluster.ingest import run_in_parallel
-from s2v_ray.cluster.start import connect, grows
-from s2v_ray.cluster.train import scaling
-from s2v_ray.config import Config, UserError
-from s2v_ray.media.storage import exists, join
+from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.training import scaling
+from s2v_ray.config import Config
+from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
+from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.errors import UserError
+from s2v_ray.preparation.plan import Plan, plan
+from s2v_ray.preparation.prepare import prepare_source, record_crash
+from s2v_ray.storage.files import exists, join
 
 _SOUNDS = 5  # videos that a validation wants at least: it compares with the sounds of four others
 

@@ -12,15 +12,16 @@ from ray.train.v2.api.config import ScalingConfig
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from s2v_ray.cluster.search import PERCENT
-from s2v_ray.cluster.train import WorkerLoop, reason_of, train_on_workers
-from s2v_ray.config import Config, UserError
-from s2v_ray.config.space import Space, get_setting, with_settings
-from s2v_ray.evaluation.objective import OBJECTIVES, Floors
-from s2v_ray.evaluation.sweeps.journal import SweepPlace
-from s2v_ray.evaluation.sweeps.trials import FAILURE, KIND, SEARCH, SETTINGS
-from s2v_ray.media.storage import exists, join, read_bytes, write_bytes
+from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
+from s2v_ray.config import Config
+from s2v_ray.errors import UserError
+from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
+from s2v_ray.tuning.journal import SweepPlace
+from s2v_ray.tuning.objective import OBJECTIVES, Floors
+from s2v_ray.tuning.space import Space, get_setting, with_settings
+from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
 
 # What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
 TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], WorkerLoop]

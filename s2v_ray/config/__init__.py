@@ -1,6 +1,5 @@
 """Settings: frozen dataclasses, strict TOML presets, dotted overrides."""
 
-from s2v_ray.config.errors import MediaError, StoreError, UserError
 from s2v_ray.config.load import config_from_dict, config_from_toml, config_to_toml, load_config, override
 from s2v_ray.config.schema import (
     ClipConfig,
@@ -21,12 +20,9 @@ __all__ = [
     "DiscriminatorConfig",
     "GeneratorConfig",
     "LossConfig",
-    "MediaError",
     "OptimConfig",
     "SoundConfig",
-    "StoreError",
     "TrainingConfig",
-    "UserError",
     "config_from_dict",
     "config_from_toml",
     "config_to_toml",

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import tomli_w
 
-from s2v_ray.config.errors import UserError
 from s2v_ray.config.schema import Config
+from s2v_ray.errors import UserError
 
-_PRESETS = Path(__file__).parents[1] / "presets"
+_PRESETS = Path(__file__).parent / "presets"
 
 
 def load_config(name: str, overrides: Mapping[str, str] | None = None) -> Config:

@@ -38,7 +38,7 @@ class SoundConfig:
     """The sound encoder."""
 
     spectrogram: Literal["linear", "log_mel"] = "linear"
-    window_frames: int = _between(1, 1, 16)  # the analysis window, in frame periods; the hop is one
+    stft_window_frames: int = _between(1, 1, 16)  # the analysis window, in frame periods; the hop is one
     mel_bands: int = _between(64, 1, 512)  # of log_mel
     hidden: int = _between(256, 1)  # units of the LSTM, in each direction
 
@@ -78,7 +78,7 @@ class LossConfig:
 
     adversarial_image_weight: float = _between(1.0, 0)  # λ_adv-I
     adversarial_video_weight: float = _between(1.0, 0)  # λ_adv-V
-    adversarial_from: float = _between(0.0, 0, 1)  # the part of the training after which D_I and D_V take part
+    discriminator_start: float = _between(0.0, 0, 1)  # the part of the training after which D_I and D_V take part
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _between(100.0, 0)
     adversarial: Literal["non_saturating", "saturating"] = "non_saturating"

@@ -1,7 +1,7 @@
 """A model's videos of real clips beside their controls.
 
-They are: other clips' sounds, the clip's own sound shifted in time, the frozen picture, the real video; and for
-made-up videos, the same events drawn again, with all else that is random in them.
+They are: other clips' sounds, the clip's own sound shifted in time, the frozen image, the real video; and for
+made-up videos, the same events resampled reference, with all else that is random in them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.clips.pixels import centre_crop, to_bytes, to_float, wave_to_float
-from s2v_ray.clips.reader import Clip, ClipReader
+from s2v_ray.dataset.pixels import centre_crop, to_bytes, to_float, wave_to_float
+from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.models.sound_to_video import SoundToVideo
 
-MODEL, WRONG, SHIFTED, FROZEN, REAL = "model", "wrong sound", "shifted sound", "frozen picture", "real video"
-REDRAWN = "drawn again"
-CONTROLS = (MODEL, WRONG, SHIFTED, FROZEN, REDRAWN, REAL)
-WRONG_SOUNDS = 8
+MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted sound", "frozen image", "real video"
+RESAMPLED = "resampled reference"
+CONTROLS = (MODEL, MISMATCHED, SHIFTED, FROZEN, RESAMPLED, REAL)
+MISMATCHED_SOUNDS = 8
 # A shift is no shorter, nor, as sounds go round, leaves less.
 _LEAST_SHIFT = 0.125  # of the clip: half a second of four
 _SMOOTHED = 0.075  # of the clip: 9 of 120 frames
@@ -37,9 +37,9 @@ class ClipVideos:
     clip: Clip
     real: Tensor
     model: Tensor
-    wrong: list[Tensor]  # with the sounds of other sources
+    mismatched: list[Tensor]  # with the sounds of other sources
     shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
-    redrawn: list[Tensor] = field(default_factory=list)  # the real one drawn again: one or none
+    resampled: list[Tensor] = field(default_factory=list)  # the real one resampled reference: one or none
     frame_rate: float = 30.0
     sample_rate: int = 44100
 
@@ -54,9 +54,9 @@ class ClipVideos:
         return self.real[:1].expand_as(self.real)
 
     @property
-    def deaf_mean(self) -> Tensor:
+    def sound_blind_mean(self) -> Tensor:
         """The model's mean output over the other sources' sounds: the best that it can do without hearing."""
-        return torch.stack(self.wrong).mean(0) if self.wrong else self.frozen
+        return torch.stack(self.mismatched).mean(0) if self.mismatched else self.frozen
 
 
 def clip_videos(
@@ -67,11 +67,11 @@ def clip_videos(
     resolution: int,
     *,
     shifted: bool = True,
-    redrawn: Mapping[str, Clip] = MappingProxyType({}),
+    resampled: Mapping[str, Clip] = MappingProxyType({}),
 ) -> ClipVideos:
     """What the model makes of a clip's first frame with the clip's own sound, with it shifted, and with `others`.
 
-    `redrawn` are made-up clips drawn again, by their ids.
+    `resampled` are made-up clips resampled reference, by their ids.
     """
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)
@@ -91,13 +91,13 @@ def clip_videos(
             make(clip.wave),
             [make(wave) for wave in others],
             [make(wave) for wave in moved],
-            [centre_crop(again.frames_THWC, resolution) for again in filter(None, [redrawn.get(clip.clip_id)])],
+            [centre_crop(again.frames_THWC, resolution) for again in filter(None, [resampled.get(clip.clip_id)])],
             frame_rate=float(reader.settings.rate),
             sample_rate=sample_rate,
         )
 
 
-def wrong_sounds(
+def mismatched_sounds(
     reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int
 ) -> list[np.ndarray]:
     """Up to `count` sounds, each of another source, drawn by the seed; from `more` clips where `reader` has too few."""
@@ -155,13 +155,13 @@ def telling_nothing_shift(autocorrelation: np.ndarray) -> int:
 
 
 def measure(videos: ClipVideos, judge: Judge) -> dict[str, dict[str, float | None]]:
-    """What `judge` says of a clip's video and of its controls; what it says of wrong sounds is averaged."""
+    """What `judge` says of a clip's video and of its controls; what it says of mismatched sounds is averaged."""
     return {
         MODEL: judge(videos.model, videos.real),
-        WRONG: _mean([judge(video, videos.real) for video in videos.wrong]),
+        MISMATCHED: _mean([judge(video, videos.real) for video in videos.mismatched]),
         SHIFTED: _mean([judge(video, videos.real) for video in videos.shifted]),
         FROZEN: judge(videos.frozen, videos.real),
-        REDRAWN: _mean([judge(video, videos.real) for video in videos.redrawn]),
+        RESAMPLED: _mean([judge(video, videos.real) for video in videos.resampled]),
         REAL: judge(videos.real, videos.real),
     }
 

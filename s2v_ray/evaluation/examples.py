@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from s2v_ray.clips.pixels import to_bytes
 from s2v_ray.config.schema import ClipConfig
+from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.evaluation.controls import MODEL, ClipVideos
 from s2v_ray.evaluation.figures import figure_2, motion_curves
 from s2v_ray.media.encode import for_aac, video_bytes
-from s2v_ray.media.storage import Location, join, write_bytes
+from s2v_ray.storage.files import Location, join, write_bytes
 
 # The paper's figure shows every 20th frame; of long clips fewer, so that they fit.
 _FIGURE_EVERY, _FIGURE_FRAMES = 20, 12
@@ -33,11 +33,11 @@ def choose_examples(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 
 def write_example(
-    out: Location, name: str, videos: ClipVideos, wrong_wave: np.ndarray | None, clips: ClipConfig
+    out: Location, name: str, videos: ClipVideos, mismatched_wave: np.ndarray | None, clips: ClipConfig
 ) -> None:
-    """Write a clip's Figure 2, its motion over time, and its videos with their sounds: real, ours, wrong sound."""
+    """Write a clip's Figure 2, its motion over time, and its videos with their sounds: real, ours, mismatched sound."""
     rate = Fraction(clips.frame_rate)
-    wrong = videos.wrong[0] if videos.wrong else None
+    wrong = videos.mismatched[0] if videos.mismatched else None
     figure_2(
         join(out, f"{name}_{FIGURES[0]}"),
         wave_S=videos.sound,
@@ -52,8 +52,8 @@ def write_example(
         join(out, f"{name}_{FIGURES[1]}"),
         wave_S=videos.sound,
         real_TCHW=videos.real,
-        right_TCHW=videos.model,
-        wrong_TCHW=videos.frozen if wrong is None else wrong,
+        matched_TCHW=videos.model,
+        mismatched_TCHW=videos.frozen if wrong is None else wrong,
         sample_rate=clips.sample_rate,
         frame_rate=rate,
     )
@@ -61,8 +61,8 @@ def write_example(
         "real": (videos.real, videos.clip.wave),
         "model": (videos.model, videos.clip.wave),
     }
-    if wrong is not None and wrong_wave is not None:
-        shown["wrong"] = wrong, wrong_wave
+    if wrong is not None and mismatched_wave is not None:
+        shown["wrong"] = wrong, mismatched_wave
     for kind, (video_TCHW, wave) in shown.items():
         heard, sample_rate = for_aac(wave, clips.sample_rate)
         content = video_bytes(to_bytes(video_TCHW).numpy(), heard, frame_rate=rate, sample_rate=sample_rate)

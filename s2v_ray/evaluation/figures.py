@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from s2v_ray.evaluation.table import controls, signed
-from s2v_ray.media.storage import Location, writing
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.motion import motion_energy
 from s2v_ray.metrics.motion_correlation import motion_correlation
+from s2v_ray.storage.files import Location, writing
 
 # The paper's three borders.
 GREEN, ORANGE, RED = "#2a9d4a", "#f28c1b", "#d62828"
@@ -112,8 +112,8 @@ def motion_curves(
     wave_S: Tensor,
     sample_rate: int,
     real_TCHW: Tensor,
-    right_TCHW: Tensor,
-    wrong_TCHW: Tensor,
+    matched_TCHW: Tensor,
+    mismatched_TCHW: Tensor,
     frame_rate: Fraction,
     title: str | None = None,
 ) -> None:
@@ -123,7 +123,7 @@ def motion_curves(
     another clip's, each with its motion correlation. Videos [T, C, H, W] float in [-1, 1] of one shape, T >= 3,
     and a sound as long. Raises ValueError for any other input.
     """
-    right, wrong = motion_correlation(right_TCHW, real_TCHW), motion_correlation(wrong_TCHW, real_TCHW)
+    right, wrong = motion_correlation(matched_TCHW, real_TCHW), motion_correlation(mismatched_TCHW, real_TCHW)
     _check_sound(wave_S, sample_rate, len(real_TCHW), frame_rate)
     seconds = len(real_TCHW) / float(frame_rate)
 
@@ -131,10 +131,10 @@ def motion_curves(
     motion, loudness = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for video, label, style in (
         (real_TCHW, "original", {"color": _INK, "linewidth": 1.5}),
-        (right_TCHW, f"generated, right sound (r = {signed(right)})", {"color": ORANGE, "linewidth": 1.5}),
+        (matched_TCHW, f"generated, matched sound (r = {signed(right)})", {"color": ORANGE, "linewidth": 1.5}),
         (
-            wrong_TCHW,
-            f"generated, wrong sound (r = {signed(wrong)})",
+            mismatched_TCHW,
+            f"generated, mismatched sound (r = {signed(wrong)})",
             {"color": _WRONG, "linewidth": 1.1, "zorder": 1.5},
         ),
     ):

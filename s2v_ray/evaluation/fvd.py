@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MODEL, REAL, REDRAWN, SHIFTED, WRONG, ClipVideos
+from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, REAL, RESAMPLED, SHIFTED, ClipVideos
 from s2v_ray.metrics.fvd import frechet_distance, fvd_features
 from s2v_ray.metrics.i3d import I3d
 
@@ -21,13 +21,13 @@ class ClipFeatures:
 
 
 def clip_features(videos: ClipVideos, i3d: I3d) -> ClipFeatures:
-    """The features of one clip. Of wrong sounds only the first counts: FVD depends on how many videos there are."""
+    """The features of one clip. Of mismatched sounds only the first counts: FVD depends on how many videos there are."""
     made = {
         MODEL: [videos.model],
-        WRONG: videos.wrong[:1],
+        MISMATCHED: videos.mismatched[:1],
         SHIFTED: videos.shifted,
         FROZEN: [videos.frozen],
-        REDRAWN: videos.redrawn,
+        RESAMPLED: videos.resampled,
         REAL: [videos.real],
     }
     found = {control: fvd_features(video, i3d) for control, some in made.items() for video in some}

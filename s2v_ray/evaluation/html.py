@@ -8,7 +8,7 @@ import base64
 from html import escape
 from string import Template
 
-from s2v_ray.media.storage import Location, read_bytes
+from s2v_ray.storage.files import Location, read_bytes
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

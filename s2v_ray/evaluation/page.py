@@ -5,11 +5,11 @@ from string import Template
 from typing import Any
 
 from s2v_ray.config import config_from_dict, config_to_toml
-from s2v_ray.evaluation.controls import MODEL, WRONG
+from s2v_ray.evaluation.controls import MISMATCHED, MODEL
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
 from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.table import GROUPS, cells, controls, notes, rows, signed, title
-from s2v_ray.media.storage import Location, exists, join, read_bytes
+from s2v_ray.storage.files import Location, exists, join, read_bytes
 
 _STYLE = """video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
 .videos { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 1rem 0; }
@@ -54,8 +54,8 @@ def report_page(report: dict[str, Any], out: Location) -> str:
 def headline(report: dict[str, Any]) -> list[str]:
     """What the scores say, in sentences."""
     scores, sources = report["scores"], report["counts"]["sources"]
-    right, wrong = (scores["motion_correlation"][control]["mean"] for control in (MODEL, WRONG))
-    gap = scores["right_minus_wrong"][MODEL]
+    right, wrong = (scores["motion_correlation"][control]["mean"] for control in (MODEL, MISMATCHED))
+    gap = scores["matched_minus_mismatched"][MODEL]
     told = [
         f"With its own sound, a video moves when the real one does with a correlation of {signed(right)}; with "
         f"another source's sound it is {signed(wrong)}. {_verdict(gap, sources)}"

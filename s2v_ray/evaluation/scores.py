@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MODEL, REAL, WRONG, ClipVideos, mean, measure
-from s2v_ray.evaluation.judge import SyncJudge, taken_for_matched
+from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, REAL, ClipVideos, mean, measure
+from s2v_ray.evaluation.sync_classifier import SyncClassifier, taken_for_matched
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.beat_alignment import beat_alignment
 from s2v_ray.metrics.bootstrap import interval
@@ -27,17 +27,19 @@ from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.ssim import ssim
 from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
 
-_ERROR, _DEAF_ERROR = "squared_error", "deaf_error"
+_ERROR, _SOUND_BLIND_ERROR = "squared_error", "sound_blind_error"
 
 Scores = dict[str, float | None]
 
 
-def judge_motion(video: Tensor, real: Tensor) -> Scores:
+def motion_metrics(video: Tensor, real: Tensor) -> Scores:
     """The two headlines' ingredients."""
     return {"motion_correlation": motion_correlation(video, real), _ERROR: squared_error(video, real)}
 
 
-def judge_timing(video: Tensor, videos: ClipVideos, onsets: list[int], sync_judge: SyncJudge | None) -> Scores:
+def timing_metrics(
+    video: Tensor, videos: ClipVideos, onsets: list[int], sync_classifier: SyncClassifier | None
+) -> Scores:
     """Whether it moves when it should, by the real video and by the clip's own sound, which has these onsets."""
     lag, moves = lag_frames(video, videos.real), motion_peaks(video)
     scores: Scores = {
@@ -46,13 +48,13 @@ def judge_timing(video: Tensor, videos: ClipVideos, onsets: list[int], sync_judg
         "av_align": av_align(moves, onsets),
         "beat_alignment": beat_alignment(moves, onsets),
     }
-    if sync_judge is not None:
-        taken = taken_for_matched(sync_judge, video, videos.clip.wave, videos.sample_rate)
-        scores["sync_judge"] = float(taken)
+    if sync_classifier is not None:
+        taken = taken_for_matched(sync_classifier, video, videos.clip.wave, videos.sample_rate)
+        scores["sync_classifier"] = float(taken)
     return scores
 
 
-def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Scores:
+def appearance_metrics(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Scores:
     """How it looks: over everything, over what moves, and over what doesn't."""
     seen = {"lpips": lpips(video, real)} if lpips else {}
     return seen | {
@@ -71,11 +73,15 @@ def judge_appearance(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpip
 
 
 def score_clip(
-    videos: ClipVideos, *, appearance: bool = True, sync_judge: SyncJudge | None = None, lpips: Lpips | None = None
+    videos: ClipVideos,
+    *,
+    appearance: bool = True,
+    sync_classifier: SyncClassifier | None = None,
+    lpips: Lpips | None = None,
 ) -> dict[str, Any]:
     """All that sums and means over a source need of one of its clips.
 
-    Without `appearance` only the headlines' ingredients; without `sync_judge` all but its score, which is 1 where it
+    Without `appearance` only the headlines' ingredients; without `sync_classifier` all but its score, which is 1 where it
     takes the video for matched and 0 where not; LPIPS only by a given `lpips`.
     """
     # Converted once, not by every metric.
@@ -83,25 +89,27 @@ def score_clip(
         videos,
         real=checked_video("real", videos.real),
         model=checked_video("model", videos.model),
-        wrong=[checked_video("wrong", video) for video in videos.wrong],
+        mismatched=[checked_video("mismatched", video) for video in videos.mismatched],
         shifted=[checked_video("shifted", video) for video in videos.shifted],
-        redrawn=[checked_video("redrawn", video) for video in videos.redrawn],
+        resampled=[checked_video("resampled", video) for video in videos.resampled],
     )
-    scores = measure(videos, judge_motion)
-    if appearance:  # it hardly depends on which wrong sound it was, and takes its time
+    scores = measure(videos, motion_metrics)
+    if appearance:  # it hardly depends on which mismatched sound it was, and takes its time
         moving_HW = moving_mask(videos.real)
         onsets = sound_onsets(videos.sound, frames=len(videos.real), sample_rate=videos.sample_rate)
 
-        def judge_rest(video: Tensor, real: Tensor) -> Scores:
-            return judge_timing(video, videos, onsets, sync_judge) | judge_appearance(video, real, moving_HW, lpips)
+        def other_metrics(video: Tensor, real: Tensor) -> Scores:
+            return timing_metrics(video, videos, onsets, sync_classifier) | appearance_metrics(
+                video, real, moving_HW, lpips
+            )
 
-        for control, values in measure(replace(videos, wrong=videos.wrong[:1]), judge_rest).items():
+        for control, values in measure(replace(videos, mismatched=videos.mismatched[:1]), other_metrics).items():
             scores[control].update(values)
     return {
         "source": videos.clip.source,
         "clip_id": videos.clip.clip_id,
         "scores": scores,
-        _DEAF_ERROR: squared_error(videos.deaf_mean, videos.real),
+        _SOUND_BLIND_ERROR: squared_error(videos.sound_blind_mean, videos.real),
     }
 
 
@@ -119,19 +127,19 @@ def _of_source(clips: list[dict[str, Any]]) -> dict[str, dict[str, float | None]
         control: {name: mean([clip["scores"][control].get(name) for clip in clips]) for name in names}
         for control in CONTROLS
     }
-    deaf = sum(clip[_DEAF_ERROR] for clip in clips)
+    sound_blind = sum(clip[_SOUND_BLIND_ERROR] for clip in clips)
     frozen = sum(clip["scores"][FROZEN][_ERROR] for clip in clips)
     for control, scores in means.items():
         error = scores.pop(_ERROR)
         total = None if error is None else error * len(clips)
-        explained = None if total is None else motion_explained(model=total, frozen=frozen, deaf=deaf)
+        explained = None if total is None else motion_explained(model=total, frozen=frozen, sound_blind=sound_blind)
         scores["motion_explained"] = explained
         scores["motion_explained_over_picture"] = (
             None if total is None else motion_explained_over_picture(model=total, frozen=frozen)
         )
-        right, wrong = means[MODEL]["motion_correlation"], means[WRONG]["motion_correlation"]
+        right, wrong = means[MODEL]["motion_correlation"], means[MISMATCHED]["motion_correlation"]
         gap = right - wrong if right is not None and wrong is not None else None
-        scores["right_minus_wrong"] = gap if control == MODEL else None
+        scores["matched_minus_mismatched"] = gap if control == MODEL else None
     return means
 
 

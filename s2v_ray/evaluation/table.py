@@ -33,19 +33,19 @@ GROUPS = (
         "Does it move when it should?",
         (
             Row("motion_correlation", "motion correlation", 2),
-            Row("right_minus_wrong", "right minus wrong sound", 2),
+            Row("matched_minus_mismatched", "matched − mismatched", 2),
             Row("lag_frames", "lag, frames (+ is late)", 1),
             Row("onset_f1", "onset F1 within 0.1 s", 2),
             Row("av_align", "AV-Align", 2),
             Row("beat_alignment", "beat alignment", 2),
-            Row("sync_judge", "taken for matched by the sync judge", 2),
+            Row("sync_classifier", "taken for matched by the sync classifier", 2),
         ),
     ),
     Group(
         "Where and how it should?",
         (
             Row("motion_explained", "motion explained", 2),
-            Row("motion_explained_over_picture", "over the frozen picture alone", 2),
+            Row("motion_explained_over_picture", "over the frozen image alone", 2),
             Row("l1_moving", "L1 of 1, where it moves", 4),
             Row("psnr_moving", "PSNR in dB, where it moves", 1),
             Row("ssim_moving", "SSIM, where it moves", 3),
@@ -115,12 +115,12 @@ def notes(report: dict[str, Any]) -> list[str]:
 
 
 def _judge_sentence(report: dict[str, Any]) -> str:
-    """How far the sync judge is to be believed."""
-    accuracy = report["sync_judge_accuracy"]
+    """How far the sync classifier is to be believed."""
+    accuracy = report["sync_classifier_accuracy"]
     if accuracy is None:
-        return "There was nothing to train a sync judge on."
+        return "There was nothing to train a sync classifier on."
     return (
-        f"The sync judge, trained on the real clips of the split 'train', is right about {100 * accuracy['mean']:.0f} "
+        f"The sync classifier, trained on the real clips of the split 'train', is right about {100 * accuracy['mean']:.0f} "
         "% of these sources' real clips with their own, a shifted or another sound."
     )
 

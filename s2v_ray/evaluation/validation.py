@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from s2v_ray.clips.pixels import to_bytes
-from s2v_ray.clips.reader import ClipReader
-from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mean, wrong_sounds
+from s2v_ray.dataset.pixels import to_bytes
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mean, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.motion import moving_mask
@@ -13,14 +13,14 @@ from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.loop import Validate, Validation
 
-_WRONG_SOUNDS = 4
-_SEED = 0  # the same wrong sounds at every validation
+_MISMATCHED_SOUNDS = 4
+_SEED = 0  # the same mismatched sounds at every validation
 
 
 def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
     """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
 
-    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus right minus wrong
+    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus matched − mismatched
     motion correlation: at best 2. Its metrics tell also of sharpness where it moves and of the appearance error where
     nothing does, as `s2v evaluate` defines them.
     """
@@ -31,15 +31,15 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
     def validate(model: SoundToVideo) -> Validation:
         made = []
         for number in numbers:
-            others = wrong_sounds(reader, more, number, count=_WRONG_SOUNDS, seed=_SEED)
+            others = mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=_SEED)
             made.append(clip_videos(model, reader, number, others, resolution, shifted=False))
         sources = score_sources([score_clip(videos, appearance=False) for videos in made])
         metrics = {
             name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))
-            for name in ("motion_correlation", "right_minus_wrong", "motion_explained")
+            for name in ("motion_correlation", "matched_minus_mismatched", "motion_explained")
         }
         metrics |= _appearance(made)
-        score = metrics["motion_explained"] + metrics["right_minus_wrong"]
+        score = metrics["motion_explained"] + metrics["matched_minus_mismatched"]
         side_by_side = to_bytes(torch.cat([made[0].model, made[0].real], dim=3)).numpy()
         return Validation(score, metrics, side_by_side, made[0].clip.wave)
 

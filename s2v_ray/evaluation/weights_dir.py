@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from s2v_ray.config.errors import UserError
+from s2v_ray.errors import UserError
 from s2v_ray.metrics.i3d import WEIGHTS as I3D_WEIGHTS
 from s2v_ray.metrics.i3d import I3d, load_i3d
 from s2v_ray.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS

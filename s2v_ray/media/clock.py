@@ -6,7 +6,7 @@ is the one displayed at the middle of that interval.
 
 from fractions import Fraction
 
-from s2v_ray.config.errors import UserError
+from s2v_ray.errors import UserError
 
 # What people write for the NTSC rates, which are 1000/1001 of the round ones.
 _NTSC = {

@@ -9,7 +9,7 @@ def flicker(video_TCHW: Tensor, *, still_HW: Tensor) -> float | None:
     """Mean absolute change from frame to frame, of pixels taken to [0, 1], where the real video is still: in [0, 1].
 
     `still_HW` is what `moving_mask` of the real video leaves; None where that is nothing. The real video's own value is
-    the noise of its camera and its coder; a frozen picture has 0.
+    the noise of its camera and its coder; a frozen image has 0.
     The video is [T, C, H, W] float in [-1, 1], T >= 2. Raises ValueError for any other input.
     """
     video_TCHW = checked_video("video_TCHW", video_TCHW, least_frames=2)

@@ -4,8 +4,8 @@ Errors add up over a source's clips; the scores are made from those sums, one sc
 
     model  = sum(squared_error(generated, real) for each clip)
     frozen = sum(squared_error(real[:1].expand_as(real), real) for each clip)
-    deaf   = sum(squared_error(deaf_mean, real) for each clip)
-    score  = motion_explained(model=model, frozen=frozen, deaf=deaf)
+    sound_blind   = sum(squared_error(sound_blind_mean, real) for each clip)
+    score  = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
 """
 
 import math
@@ -24,22 +24,22 @@ def squared_error(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
     return (generated_TCHW - real_TCHW).square().sum().item()
 
 
-def motion_explained(*, model: float, frozen: float, deaf: float) -> float:
+def motion_explained(*, model: float, frozen: float, sound_blind: float) -> float:
     """1 − Σ‖V − Ṽ‖² / Σ‖V − B‖² of one source: 1 for the real video, 0 for B, without lower bound.
 
-    B is the better, over the whole source, of the two that don't hear. `model`, `frozen` and `deaf` are squared
+    B is the better, over the whole source, of the two that don't hear. `model`, `frozen` and `sound_blind` are squared
     errors summed over the source's clips: of the model, of the input picture held still, and of the model's mean
     output over other sources' sounds. Where B has no error, as for a video that never moves, nothing is left to
     explain: the score is undefined and counts 0, as an undefined correlation does. Raises ValueError for an
     error that is negative or not finite.
     """
-    for name, error in {"model": model, "frozen": frozen, "deaf": deaf}.items():
+    for name, error in {"model": model, "frozen": frozen, "sound_blind": sound_blind}.items():
         if not (math.isfinite(error) and error >= 0):
             raise ValueError(f"{name} is {error}; a squared error must be finite and not negative.")
-    baseline = min(frozen, deaf)
+    baseline = min(frozen, sound_blind)
     return 1 - model / baseline if baseline > 0 else 0.0
 
 
 def motion_explained_over_picture(*, model: float, frozen: float) -> float:
-    """`motion_explained` with the still picture as the only B: easier, since a deaf mean can score 0.5 here."""
-    return motion_explained(model=model, frozen=frozen, deaf=frozen)
+    """`motion_explained` with the still picture as the only B: easier, since a sound_blind mean can score 0.5 here."""
+    return motion_explained(model=model, frozen=frozen, sound_blind=frozen)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2v_ray.config.errors import UserError
+from s2v_ray.errors import UserError
 
 
 def read_weights(

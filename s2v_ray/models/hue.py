@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 
-def mean_hue(picture_BCHW: Tensor) -> Tensor:
+def mean_hue(image_BCHW: Tensor) -> Tensor:
     """Angles [B] in radians, 0 for red and 2π/3 for green, of the mean colour of pictures [B, 3, H, W]; 0 for grey."""
-    red, green, blue = picture_BCHW.float().mean((2, 3)).unbind(1)
+    red, green, blue = image_BCHW.float().mean((2, 3)).unbind(1)
     return torch.atan2((green - blue) * 3**0.5, 2 * red - green - blue)
 
 

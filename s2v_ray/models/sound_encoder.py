@@ -9,7 +9,7 @@ from torch.nn import functional
 class SoundEncoder(nn.Module):
     """Per-frame spectra Sp_1..N through a bidirectional LSTM with zero initial states: Sf_1..N.
 
-    The hop is one frame period. The analysis window is `window_frames` of them, centred on the frame's middle, so
+    The hop is one frame period. The analysis window is `stft_window_frames` of them, centred on the frame's middle, so
     that S samples give exactly S / samples_per_frame frames. `spectrogram` is "linear" (magnitudes, as the paper)
     or "log_mel" (`mel_bands` bands).
     """
@@ -20,13 +20,13 @@ class SoundEncoder(nn.Module):
         sample_rate: int,
         samples_per_frame: int,
         spectrogram: str,
-        window_frames: int,
+        stft_window_frames: int,
         mel_bands: int,
         hidden: int,
     ) -> None:
         super().__init__()
         self.samples_per_frame = samples_per_frame
-        window = samples_per_frame * window_frames
+        window = samples_per_frame * stft_window_frames
         # What the window sticks out of the frame, before and behind.
         self.before = (window - samples_per_frame) // 2
         self.behind = window - samples_per_frame - self.before

@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from s2v_ray.config import Config, UserError, config_from_dict
-from s2v_ray.media.storage import (
+from s2v_ray.config import Config, config_from_dict
+from s2v_ray.errors import UserError
+from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.storage.files import (
     Location,
     exists,
     join,
@@ -27,7 +29,6 @@ from s2v_ray.media.storage import (
     remove_folder,
     write_bytes,
 )
-from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.state import TrainingState
 
@@ -52,8 +53,8 @@ class Snapshot:
 def take_snapshot(state: TrainingState) -> Snapshot:
     """A copy of the state in the CPU's memory."""
     tensors = {"weights": _weights(dict(state.networks.items())), "optimizers": _moments(state)}
-    if state.average is not None:
-        tensors["average"] = _weights({"sound_to_video": state.average})
+    if state.ema is not None:
+        tensors["ema"] = _weights({"generator": state.ema})
     copies = {
         file: {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
         for file, named in tensors.items()
@@ -126,8 +127,8 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
             f"give another --out and --init-from '{checkpoint}'."
         )
     _put(dict(state.networks.items()), _tensors(files, "weights.safetensors", checkpoint), checkpoint)
-    if state.average is not None:
-        _put({"sound_to_video": state.average}, _tensors(files, "average.safetensors", checkpoint), checkpoint)
+    if state.ema is not None:
+        _put({"generator": state.ema}, _tensors(files, "ema.safetensors", checkpoint), checkpoint)
     _put_moments(state, _tensors(files, "optimizers.safetensors", checkpoint))
     state.step, state.epoch, state.seconds = described["step"], described["epoch"], described["training_seconds"]
     state.best_score, state.metrics = described["best_score"], described["metrics"]
@@ -137,8 +138,8 @@ def load_weights(state: TrainingState, checkpoint: Location) -> None:
     """Start from another model's weights alone, for fine-tuning. Raises UserError where shapes differ."""
     files, _ = _read(checkpoint)
     _put(dict(state.networks.items()), _tensors(files, "weights.safetensors", checkpoint), checkpoint)
-    if state.average is not None:
-        state.average.load_state_dict(state.networks.sound_to_video.state_dict())
+    if state.ema is not None:
+        state.ema.load_state_dict(state.networks.generator.state_dict())
 
 
 def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, Any]]:
@@ -146,10 +147,10 @@ def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, An
     files, described = _read(checkpoint)
     config = config_from_dict(described["config"], where=str(checkpoint))
     model = build_sound_to_video(config)
-    name = "average.safetensors" if "average.safetensors" in files else "weights.safetensors"
+    name = "ema.safetensors" if "ema.safetensors" in files else "weights.safetensors"
     tensors = _tensors(files, name, checkpoint)
-    ours = {key: tensor for key, tensor in tensors.items() if key.startswith("sound_to_video.")}
-    _put({"sound_to_video": model}, ours, checkpoint)
+    ours = {key: tensor for key, tensor in tensors.items() if key.startswith("generator.")}
+    _put({"generator": model}, ours, checkpoint)
     return model.eval().requires_grad_(False), config, described
 
 

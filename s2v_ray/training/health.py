@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from s2v_ray.clips.batch import Batch
-from s2v_ray.config import UserError
-from s2v_ray.media.storage import Location
+from s2v_ray.errors import UserError
+from s2v_ray.storage.files import Location
 from s2v_ray.training.checkpoint import checkpoints, last_checkpoint
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.workers import Workers
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from s2v_ray.config.schema import ClipConfig
 from s2v_ray.media.encode import for_aac, write_video
-from s2v_ray.media.storage import (
+from s2v_ray.storage.files import (
     Location,
     exists,
     is_uri,

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from s2v_ray.clips.batch import Batch
-from s2v_ray.config import UserError
-from s2v_ray.media.storage import Location
+from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.storage.files import Location
 from s2v_ray.training.checkpoint import DamagedCheckpointError, checkpoints, last_checkpoint, load_state
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.health import Health, naming_memory_settings
 from s2v_ray.training.logs import RunLogs
-from s2v_ray.training.progress import Standing
 from s2v_ray.training.saving import CheckpointWriter
 from s2v_ray.training.state import TrainingState
+from s2v_ray.training.status import TrainingStatus
 from s2v_ray.training.step import train_step
 from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import ALONE, Workers
@@ -46,7 +46,7 @@ def train(
     run: Location,
     *,
     validate: Validate | None = None,
-    show: Callable[[Standing], None] = lambda standing: None,
+    show: Callable[[TrainingStatus], None] = lambda status: None,
     stop: Stop = lambda: False,
     workers: Workers = ALONE,
     saved: Saved = lambda location, metrics: None,
@@ -81,9 +81,9 @@ def train(
             if saving or state.step % _LOG_EVERY_STEPS == 0:
                 values = health.check()
                 if logs:
-                    standing = clock.standing(values)
-                    logs.scalars(state.step, {**values, **_gradients_and_rates(state), **standing.speeds()})
-                    show(standing)
+                    status = clock.status(values)
+                    logs.scalars(state.step, {**values, **_gradients_and_rates(state), **status.speeds()})
+                    show(status)
             if saving:
                 best = _validated(state, validate, logs) if logs and validating and validate else False
                 state.seconds = clock.seconds
@@ -144,11 +144,11 @@ class Clock:
         self.waited += time.monotonic() - before
         return batch
 
-    def standing(self, values: dict[str, float]) -> Standing:
+    def status(self, values: dict[str, float]) -> TrainingStatus:
         """Where the training stands, with `values` to show."""
         state, settings = self.state, self.state.config.training
         shown = values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {})
-        return Standing(
+        return TrainingStatus(
             done=state.done,
             step=state.step,
             steps=settings.steps,
@@ -166,7 +166,7 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
     """Validate, log, and say whether this is the best so far, of those that the discriminators took part in: the score
     is of motion, and knows nothing of what they bring.
     """
-    model = state.for_use.eval()
+    model = state.eval_model.eval()
     with torch.no_grad():
         result = validate(model)
     model.train()

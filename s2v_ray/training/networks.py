@@ -6,19 +6,20 @@ from fractions import Fraction
 import torch
 from torch import nn
 
-from s2v_ray.config import Config, UserError
+from s2v_ray.config import Config
+from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.models.discriminators import ImageDiscriminator, VideoDiscriminator
-from s2v_ray.models.generator import Generator
 from s2v_ray.models.sound_encoder import SoundEncoder
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.models.unet import UNet
 
 
 @dataclass(frozen=True)
 class Networks:
     """All that is trained."""
 
-    sound_to_video: SoundToVideo
+    generator: SoundToVideo
     image_discriminator: ImageDiscriminator
     video_discriminator: VideoDiscriminator
 
@@ -42,7 +43,7 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         samples_per_frame=samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate)),
         **asdict(config.sound),
     )
-    generator = Generator(
+    unet = UNet(
         resolution=config.data.resolution,
         channels=generator_channels(config),
         sound_features=encoder.features,
@@ -51,7 +52,7 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         palette=config.generator.palette,
         relative_hue=config.generator.relative_hue,
     )
-    return SoundToVideo(encoder, generator)
+    return SoundToVideo(encoder, unet)
 
 
 def generator_channels(config: Config) -> tuple[int, ...]:

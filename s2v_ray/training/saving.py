@@ -4,8 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from s2v_ray.config import StoreError, UserError
-from s2v_ray.media.storage import Location
+from s2v_ray.errors import StoreError, UserError
+from s2v_ray.storage.files import Location
 from s2v_ray.training.checkpoint import (
     Snapshot,
     best_checkpoint,

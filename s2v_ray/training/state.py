@@ -22,7 +22,7 @@ class TrainingState:
     networks: Networks
     forward: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
-    average: SoundToVideo | None
+    ema: SoundToVideo | None
     clips: str = ""  # the fingerprint of what it is trained on
     step: int = 0
     epoch: int = 0
@@ -53,17 +53,17 @@ class TrainingState:
     @property
     def adversarial_due(self) -> bool:
         """Whether so much of the training is done that the discriminators take part in the next step."""
-        return self.done >= self.config.loss.adversarial_from
+        return self.done >= self.config.loss.discriminator_start
 
-    def unsynchronised(self, name: str) -> AbstractContextManager[None]:
+    def no_sync(self, name: str) -> AbstractContextManager[None]:
         """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""
         network = self.forward[name]
         return network.no_sync() if hasattr(network, "no_sync") else nullcontext()  # type: ignore[operator]
 
     @property
-    def for_use(self) -> SoundToVideo:
+    def eval_model(self) -> SoundToVideo:
         """The model to make videos with: the moving average where there is one."""
-        return self.average or self.networks.sound_to_video
+        return self.ema or self.networks.generator
 
 
 def new_state(config: Config, device: torch.device, *, distributed: bool = False) -> TrainingState:
@@ -76,9 +76,9 @@ def new_state(config: Config, device: torch.device, *, distributed: bool = False
         network.to(device)
         if on_gpu:
             network.to(memory_format=torch.channels_last_3d if name == "video_discriminator" else torch.channels_last)
-    average = copy.deepcopy(networks.sound_to_video).requires_grad_(False) if config.optim.ema_decay else None
+    ema = copy.deepcopy(networks.generator).requires_grad_(False) if config.optim.ema_decay else None
     rates = {
-        "sound_to_video": config.optim.generator_lr,
+        "generator": config.optim.generator_lr,
         "image_discriminator": config.optim.image_discriminator_lr,
         "video_discriminator": config.optim.video_discriminator_lr,
     }
@@ -93,7 +93,7 @@ def new_state(config: Config, device: torch.device, *, distributed: bool = False
         for name, network in networks.items()
     }
     forward = {name: _prepare(network, config.training.compile, distributed) for name, network in networks.items()}
-    return TrainingState(config, networks, forward, optimizers, average)
+    return TrainingState(config, networks, forward, optimizers, ema)
 
 
 def _prepare(network: nn.Module, compiled: bool, distributed: bool) -> nn.Module:

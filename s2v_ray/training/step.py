@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from s2v_ray.clips.batch import Batch
 from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState
 
 # What to minimise, and what to tell of it by name: means over the clips of a part.
@@ -28,18 +28,18 @@ def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
     for judge in state.judges:
         told |= descend(state, judge, partial(judge_terms, state, judge), parts, fakes)
     with frozen(*(state.networks[judge] for judge in state.judges)):
-        told |= descend(state, "sound_to_video", partial(generator_terms, state), parts, fakes if once else [])
-    update_average(state)
+        told |= descend(state, "generator", partial(generator_terms, state), parts, fakes if once else [])
+    update_ema(state)
     state.step += 1
     return told
 
 
 def make_frames(state: TrainingState, part: Batch, *, for_gradient: bool) -> Tensor:
     """What SE and G make of the part: frames [B, F, C, H, W]."""
-    network = state.forward["sound_to_video"] if for_gradient else state.networks.sound_to_video
+    network = state.forward["generator"] if for_gradient else state.networks.generator
     at_once = state.config.training.frames_per_chunk
     with torch.set_grad_enabled(for_gradient), autocast(part.wave_BS.device):
-        fake_BFCHW = network(part.picture_BCHW, part.wave_BS, part.frame_BF, frames_per_chunk=at_once)
+        fake_BFCHW = network(part.image_BCHW, part.wave_BS, part.frame_BF, frames_per_chunk=at_once)
     return fake_BFCHW.to(part.video_BFCHW.dtype)
 
 
@@ -83,7 +83,7 @@ def descend(
     told: dict[str, Tensor] = {}
     state.optimizers[name].zero_grad(set_to_none=True)
     for number, part in enumerate(parts):
-        with nullcontext() if number == len(parts) - 1 else state.unsynchronised(name):
+        with nullcontext() if number == len(parts) - 1 else state.no_sync(name):
             loss, values = terms(part, fakes[number] if fakes else None)
             (loss * part.share).backward()
         for key, value in values.items():
@@ -92,13 +92,13 @@ def descend(
     return told
 
 
-def update_average(state: TrainingState) -> None:
+def update_ema(state: TrainingState) -> None:
     """Move the moving average of SE's and G's weights. It warms up, so that the first weights are soon forgotten."""
-    if state.average is None:
+    if state.ema is None:
         return
     decay = min(state.config.optim.ema_decay, (state.step + 1) / (state.step + 10))
     with torch.no_grad():
-        averages, weights = state.average.parameters(), state.networks.sound_to_video.parameters()
+        averages, weights = state.ema.parameters(), state.networks.generator.parameters()
         torch._foreach_lerp_(list(averages), list(weights), 1 - decay)
 
 

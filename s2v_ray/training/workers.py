@@ -6,7 +6,7 @@ import torch
 import torch.distributed
 from torch.distributed import ProcessGroup, ReduceOp
 
-from s2v_ray.config import UserError
+from s2v_ray.errors import UserError
 
 
 @dataclass(frozen=True)

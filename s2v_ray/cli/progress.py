@@ -1,0 +1,65 @@
+"""How far a training is, for people: one bar in a terminal, a line now and then in a log."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from s2v_ray.training.status import TrainingStatus
+
+_SECONDS_BETWEEN_LINES = 10.0
+# The rest is in TensorBoard.
+_SHOWN = ("loss/reconstruction", "loss/image_discriminator", "loss/video_discriminator", "validation/score")
+
+
+class ProgressBar:
+    """Call it with the part done, 0..1, and a line of text: a bar in a terminal, else the line every ten seconds."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.console = Console(highlight=False)
+        self.last_line = time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.fields[label]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(min_width=10, max_width=30, ratio=1)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.description}", table_column=Column(ratio=4, no_wrap=True, overflow="ellipsis")),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            expand=True,
+        )
+        self.task = self.bar.add_task("", total=1.0, label=label)
+
+    def __enter__(self) -> "ProgressBar":
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def __call__(self, done: float, text: str) -> None:
+        if self.console.is_terminal:
+            self.bar.update(self.task, completed=done, description=text)
+        elif time.monotonic() - self.last_line >= _SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            self.console.print(f"{self.label} {100 * done:3.0f} %  {text}", soft_wrap=True, markup=False)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them: 1:05, or 2:00:05."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def status_line(status: TrainingStatus) -> str:
+    """What matters of a training's status, in one line."""
+    rate, waiting = status.speeds().values()
+    shown = {name.split("/")[1]: value for name, value in status.values.items() if name in _SHOWN}
+    values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+    speed = f"{rate:.3g} clips/s  waiting {100 * waiting:.0f} %"
+    return f"{clock(status.seconds_left)} left  step {status.step}  {speed}  {values}"

@@ -1,0 +1,265 @@
+"""Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import ray
+import ray.train
+import torch.distributed
+from ray.data import DataIterator, Dataset
+from ray.train import (
+    Checkpoint,
+    CheckpointUploadMode,
+    DataConfig,
+    TrainingFailedError,
+    UserCallback,
+)
+from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+
+from s2v_ray.cluster.connect import connect, grows
+from s2v_ray.cluster.network import OneNetwork
+from s2v_ray.errors import StoreError, UserError
+from s2v_ray.storage.files import (
+    Location,
+    absolute,
+    base_name,
+    exists,
+    is_uri,
+    join,
+    locate,
+    read_bytes,
+    remove_file,
+    write_bytes,
+)
+from s2v_ray.training.interrupt import stop_signals
+from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.workers import Workers
+
+CLIPS = "clips"  # the name of what `get_dataset_shard` gives a worker
+# What each worker runs.
+WorkerLoop = Callable[[Workers, Saved, Stop], Any]
+
+_CPUS_A_WORKER = 1.0
+_SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
+_LEAST_CPUS_A_WORKER = 0.1
+_CPUS_TO_DECODE = 1.0  # at least, beside the workers
+_SECONDS_BETWEEN_REQUESTS = 2.0  # for the stop file
+_STOP_FILE = "stop"
+_FAILURE_FILE = "failure"  # what a worker raised that no further try would mend
+# Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
+_RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
+
+
+def train_on_workers(
+    loop: WorkerLoop,
+    *,
+    workers: tuple[int, int],
+    device: str,
+    run: Location,
+    max_failures: int,
+    clips: Dataset | None = None,
+    scaling_config: ScalingConfig | None = None,
+    callbacks: Sequence[UserCallback] = (),
+) -> bool:
+    """Run `loop` on processes with a process group between them; False where a signal stopped it.
+
+    `workers` are the least and the most: where the cluster shrinks or grows, Ray starts them again in another number.
+    `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs where there are enough. A worker
+    that dies makes Ray start all of them again, up to `max_failures` times. Each start goes on from the run's last
+    checkpoint. `clips` are made while they train, and shared by them: each has a shard called CLIPS. A `scaling_config`
+    replaces what `workers` and `device` would ask of the cluster; `callbacks` hear what the loop reports.
+
+    Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
+    raises as such.
+    """
+    connect()
+    run = absolute(run)
+    trainer = TorchTrainer(
+        _on_worker,
+        train_loop_config={"loop": loop, "run": run},
+        datasets={} if clips is None else {CLIPS: clips},
+        dataset_config=WholeShards(),
+        torch_config=OneNetwork(),
+        scaling_config=scaling_config
+        or scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
+        # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
+        run_config=RunConfig(  # type: ignore[arg-type]
+            name=base_name(run),
+            **_storage(run),
+            failure_config=FailureConfig(max_failures=max_failures),
+            # What workers raise comes back to us; Ray would print it at each try.
+            logging_config=LoggingConfig(log_level="CRITICAL"),
+            callbacks=list(callbacks),
+        ),
+    )
+    _clean(run)
+    try:
+        return _fit(trainer, run)
+    except TrainingFailedError as error:
+        for cause in _causes(error):
+            if isinstance(cause, UserError):
+                raise cause from None
+        raise
+    finally:
+        _clean(run)
+
+
+def _fit(trainer: TorchTrainer, run: str) -> bool:
+    """Train to the end, or until a signal comes, of which the workers learn by a file in the run directory."""
+    training: Future[Any] = Future()
+
+    def fit() -> None:
+        try:
+            training.set_result(trainer.fit())
+        except BaseException as error:
+            training.set_exception(error)
+
+    told = False
+    with stop_signals() as stop:
+        # A daemon, so that a second signal ends the program without waiting for the training to end.
+        Thread(target=fit, daemon=True).start()
+        while not wait([training], timeout=0.5).done:
+            if stop() and not told:
+                write_bytes(join(run, _STOP_FILE), b"")
+                told = True
+        training.result()
+        if exists(join(run, _FAILURE_FILE)):
+            raise UserError(read_bytes(join(run, _FAILURE_FILE)).decode())
+        return not stop()
+
+
+def _on_worker(config: dict[str, Any]) -> None:
+    context = ray.train.get_context()
+    run = config["run"]
+    if exists(join(run, _FAILURE_FILE)):
+        return
+
+    def saved(location: str, metrics: dict[str, float]) -> None:
+        """Tell Ray of a checkpoint, which is where it belongs already; what an object store holds needs no report."""
+        ray.train.report(
+            {name: float(value) for name, value in metrics.items()},
+            checkpoint=Checkpoint(location) if location and not is_uri(location) else None,
+            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
+        )
+
+    # Flags and log lines go by the CPUs, so that they never make a step wait for its GPU.
+    group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
+    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
+    try:
+        config["loop"](workers, saved, _asking(join(run, _STOP_FILE), workers))
+    except StoreError:
+        raise  # a store that fails for a while is what Ray tries again for
+    except UserError as error:
+        with contextlib.suppress(OSError, StoreError):  # a full disk; then Ray tries again, in vain
+            write_bytes(join(run, _FAILURE_FILE), str(error).encode())
+        raise
+
+
+def _asking(stop_file: str, workers: Workers) -> Stop:
+    """Whether a stop was asked for. One worker's answer is enough, and of an object store one every two seconds."""
+    if not is_uri(stop_file):
+        return Path(stop_file).exists
+    asked_at, asked = time.monotonic(), False
+
+    def ask() -> bool:
+        nonlocal asked_at, asked
+        if workers.rank == 0 and time.monotonic() - asked_at > _SECONDS_BETWEEN_REQUESTS:
+            asked_at = time.monotonic()
+            with contextlib.suppress(StoreError):  # it asks again
+                asked = exists(stop_file)
+        return asked
+
+    return ask
+
+
+def _storage(run: str) -> dict[str, Any]:
+    """Where Ray keeps its directory for this training."""
+    if not is_uri(run):
+        return {"storage_path": str(Path(run).parent)}
+    filesystem, path = locate(run)
+    return {"storage_path": path.rpartition("/")[0], "storage_filesystem": filesystem}
+
+
+class WholeShards(DataConfig):
+    """Splits a data set over the workers without dropping any of it: shards may differ in length."""
+
+    def configure(
+        self, datasets: dict[str, Dataset], world_size: int, worker_handles: Any, worker_node_ids: Any, **_: Any
+    ) -> list[dict[str, DataIterator]]:
+        """The shards by name, for each worker."""
+        shards = {name: dataset.streaming_split(world_size, equal=False) for name, dataset in datasets.items()}
+        return [{name: split[rank] for name, split in shards.items()} for rank in range(world_size)]
+
+
+def scaling(
+    workers: tuple[int, int],
+    device: str,
+    resources: Mapping[str, float],
+    *,
+    decoding: bool = False,
+    grows: bool = False,
+) -> ScalingConfig:
+    """What to ask of a cluster of these `resources`: a CPU each, or an equal part where it has fewer CPUs than workers.
+
+    With `decoding`, a CPU is left to it. Raises UserError where the cluster can't hold the least number of workers.
+    One that `grows` is asked for a CPU (and, with "cuda", a GPU) each whatever it has now, and says so.
+    """
+    least = workers[0]
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    if grows:
+        missing = [f"{least} GPUs"] if device == "cuda" and gpus < least else []
+        missing += [f"{least} CPUs"] if cpus < least else []
+        if missing:
+            print(
+                f"{least} workers need {' and '.join(missing)}, but the cluster has {gpus:g} GPUs and {cpus:g} CPUs; "
+                "waiting for its autoscaler to add nodes. `ray status` tells what it can't add.",
+                flush=True,
+            )
+        return _asked(workers, device == "cuda" or (device == "auto" and gpus >= least), _CPUS_A_WORKER)
+    if device == "cuda" and gpus < least:
+        raise UserError(
+            f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
+            f"{int(gpus)}, more nodes, or --device cpu."
+        )
+    reserved, told = (_CPUS_TO_DECODE, f" and {_CPUS_TO_DECODE:g} to decode videos") if decoding else (0.0, "")
+    if cpus - reserved < _LEAST_CPUS_A_WORKER * least:
+        raise UserError(
+            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs{told}, but the cluster has {cpus:g}; "
+            f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}."
+        )
+    return _asked(workers, device != "cpu" and gpus >= least, min(_CPUS_A_WORKER, (cpus - reserved) / least))
+
+
+def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfig:
+    return ScalingConfig(
+        num_workers=workers[0] if workers[0] == workers[1] else workers,
+        use_gpu=use_gpu,
+        resources_per_worker={"CPU": cpus},
+        elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
+    )
+
+
+def _clean(run: str) -> None:
+    for name in (_STOP_FILE, _FAILURE_FILE, *_RAY_FILES):
+        remove_file(join(run, name))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What workers raised, however Ray wrapped it."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        yield getattr(failure, "_base_exc", failure)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a training failed, in one line: what a worker said, or what Ray says of it."""
+    if isinstance(error, UserError):
+        return str(error)
+    cause = next(iter(_causes(error)), error)
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[-1] if 'Traceback' in lines[0] else lines[0]}"

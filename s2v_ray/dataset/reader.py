@@ -1,0 +1,170 @@
+"""Prepared clips, by number: each read costs the bytes of that clip and no more."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.schema import MEASURES, SCHEMA_VERSION
+from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.errors import UserError
+from s2v_ray.storage.cache import ClipCache, cache_folder
+from s2v_ray.storage.files import Location, at_once, base_name, is_uri, join, list_versions, naming, open_file
+
+CACHE_GIB = 10.0
+_OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono. Both are read-only views of what was read."""
+
+    clip_id: str
+    source: str
+    start_seconds: float
+    frames_THWC: np.ndarray
+    wave: np.ndarray
+
+
+CLIP_COLUMNS = ["clip_id", "source", "start_seconds", "frames", "waveform"]
+
+
+def clip_of_row(table: pa.Table, row: int, *, frames: int, stored_size: int) -> Clip:
+    """A row of the columns CLIP_COLUMNS as a clip."""
+    pixels = np.frombuffer(table["frames"][row].as_buffer(), dtype=np.uint8)
+    return Clip(
+        clip_id=table["clip_id"][row].as_py(),
+        source=table["source"][row].as_py(),
+        start_seconds=table["start_seconds"][row].as_py(),
+        frames_THWC=pixels.reshape(frames, stored_size, stored_size, 3),
+        wave=np.frombuffer(table["waveform"][row].as_buffer(), dtype="<i2"),
+    )
+
+
+class ClipReader:
+    """The clips of some splits of a data set, in the order of their files' names; several threads may read.
+
+    Of clips in an object store up to `cache_gib` stay on this machine once they are read; 0 keeps none.
+    """
+
+    def __init__(self, clips: Location, splits: str | Iterable[str], *, cache_gib: float = CACHE_GIB) -> None:
+        self.location = str(clips)
+        self.settings: ClipSettings
+        self.settings, self.description = read_dataset(clips)
+        self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
+        self._sources: list[str] = []
+        self._versions: dict[str, str] = {}
+        self._cache = ClipCache(cache_folder(), int(cache_gib * 2**30)) if is_uri(clips) and cache_gib else None
+        for split in [splits] if isinstance(splits, str) else splits:
+            if split not in SPLITS:
+                raise UserError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
+            self._versions |= _files(clips, split)
+        for location, (source, counts) in zip(
+            self._versions, at_once(_contents, self._versions, remote=is_uri(clips)), strict=True
+        ):
+            self._sources += [source] * sum(counts)
+            self._rows += [(location, group, row) for group, count in enumerate(counts) for row in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def sources(self) -> list[str]:
+        """The source of each clip."""
+        return self._sources
+
+    @property
+    def remote(self) -> bool:
+        """Whether the clips lie in an object store, where reading one is mostly waiting."""
+        return is_uri(self.location)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of which clips these are, wherever they lie."""
+        names = [f"{base_name(location)} {group} {row}" for location, group, row in self._rows]
+        return hashlib.sha256("\n".join([self.settings.fingerprint, *names]).encode()).hexdigest()[:16]
+
+    def __getitem__(self, number: int) -> Clip:
+        location, group, row = self._rows[number]
+
+        def read() -> pa.Table:
+            return _read_group(location, group)
+
+        name = f"{location} {group} {self._versions[location]}"
+        table = self._cache.table(name, read) if self._cache else read()
+        return clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
+
+
+def _files(clips: Location, split: str) -> dict[str, str]:
+    """The Parquet files of a split, and what changes when one does."""
+    folder = join(clips, f"split={split}")
+    return {
+        join(folder, name): version
+        for name, version in list_versions(folder).items()
+        if name.endswith(".parquet") and not name.startswith(".")
+    }
+
+
+def _contents(location: str) -> tuple[str, list[int]]:
+    """The source of a file, which is that of all its clips, and the number of clips in each row group."""
+    file = _open(location)
+    counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    with naming(location):
+        source = file.read_row_group(0, ["source"], use_threads=False)["source"][0].as_py() if counts else ""
+    return source, counts
+
+
+def _read_group(location: str, group: int) -> pa.Table:
+    with naming(location):
+        # One small row: Arrow's threads would cost more than they bring.
+        return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
+
+
+def _open(location: str) -> pq.ParquetFile:
+    """A reader of a file that is open already, if it was of late: no thread shares it with another."""
+    file, metadata = _open_once(location)
+    return pq.ParquetFile(file, metadata=metadata, pre_buffer=is_uri(location))
+
+
+@lru_cache(maxsize=_OPEN_FILES)
+def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
+    try:
+        with naming(location):
+            file = open_file(location)
+            whole = pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{location} is no whole Parquet file ({error}); remove it and prepare it again.") from None
+    except OSError as error:
+        raise UserError(f"{location} can't be read ({error.strerror or error}).") from None
+    version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
+    if version != str(SCHEMA_VERSION):
+        raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
+    return file, whole.metadata
+
+
+def _read_measures(location: str) -> pa.Table:
+    with naming(location):
+        return _open(location).read(list(MEASURES))
+
+
+def card_columns(clips: str) -> dict[str, list[float]]:
+    """What was measured of each clip of a data set, by the measure's name."""
+    columns: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for split in SPLITS:
+        for table in at_once(_read_measures, _files(clips, split), remote=is_uri(clips)):
+            for measure, values in table.to_pydict().items():
+                columns[measure] += values
+    return columns
+
+
+def card_examples(clips: str, count: int = 12) -> list[np.ndarray]:
+    """The middle frames, uint8 [S, S, 3], of up to `count` clips that lie evenly over a data set."""
+    reader = ClipReader(clips, SPLITS)
+    numbers = sorted({len(reader) * place // count for place in range(count)})
+    return [reader[number].frames_THWC[reader.settings.frames // 2] for number in numbers if number < len(reader)]

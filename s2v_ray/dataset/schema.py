@@ -1,0 +1,83 @@
+"""A clip as one Arrow row, readable by any Parquet reader: plain bytes, with their shape in the schema's metadata."""
+
+import hashlib
+from dataclasses import asdict, fields
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+
+from s2v_ray.dataset.measures import Measures
+from s2v_ray.dataset.settings import ClipSettings
+
+SCHEMA_VERSION = 1
+MEASURES = tuple(field.name for field in fields(Measures))
+
+
+def clip_schema(settings: ClipSettings) -> pa.Schema:
+    """The columns of a clip, with the shapes and types of their bytes, and what was measured of it."""
+    metadata = {
+        "schema_version": str(SCHEMA_VERSION),
+        "frames_shape": f"{settings.frames},{settings.stored_size},{settings.stored_size},3",
+        "frames_type": "uint8",
+        "frame_rate": settings.frame_rate,
+        "waveform_shape": str(settings.frames * settings.samples_per_frame),
+        "waveform_type": "int16",
+        "sample_rate": str(settings.sample_rate),
+    }
+    return pa.schema(
+        [
+            pa.field("clip_id", pa.string(), nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            pa.field("domain", pa.string(), nullable=False),
+            pa.field("start_seconds", pa.float64(), nullable=False),
+            pa.field("frames", pa.large_binary(), nullable=False),
+            pa.field("waveform", pa.large_binary(), nullable=False),
+            *(pa.field(name, pa.float32(), nullable=False) for name in MEASURES),
+        ],
+        metadata=metadata,
+    )
+
+
+def clip_id(source: str, start: Fraction, settings: ClipSettings) -> str:
+    """A stable hash of where a clip comes from and how it was prepared."""
+    return hashlib.sha256(f"{source}\n{start}\n{settings.fingerprint}".encode()).hexdigest()[:20]
+
+
+def clip_row(
+    source: str,
+    domain: str,
+    start: Fraction,
+    frames_THWC: np.ndarray,
+    wave: np.ndarray,
+    measures: Measures,
+    settings: ClipSettings,
+) -> pa.RecordBatch:
+    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono; both of the sizes in `settings`, else ValueError."""
+    expected = (settings.frames, settings.stored_size, settings.stored_size, 3)
+    if frames_THWC.shape != expected or frames_THWC.dtype != np.uint8:
+        raise ValueError(f"frames are {frames_THWC.dtype} {frames_THWC.shape}, but must be uint8 {expected}.")
+    samples = settings.frames * settings.samples_per_frame
+    if wave.shape != (samples,) or wave.dtype != np.int16:
+        raise ValueError(f"wave is {wave.dtype} {wave.shape}, but must be int16 ({samples},).")
+    schema = clip_schema(settings)
+    values = {
+        "clip_id": clip_id(source, start, settings),
+        "source": source,
+        "domain": domain,
+        "start_seconds": float(start),
+        "frames": pa.py_buffer(np.ascontiguousarray(frames_THWC)),
+        "waveform": pa.py_buffer(np.ascontiguousarray(wave.astype("<i2", copy=False))),
+        **asdict(measures),
+    }
+    arrays = [
+        _binary(values[field.name]) if field.type == pa.large_binary() else pa.array([values[field.name]], field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _binary(content: pa.Buffer) -> pa.Array:
+    """An array of one value around `content`, without a copy."""
+    offsets = pa.py_buffer(np.array([0, content.size], dtype=np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, content])

@@ -1,0 +1,129 @@
+"""What all clips of a data set have in common, and how their windows were chosen."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from s2v_ray.config import ClipConfig
+from s2v_ray.dataset.measures import QualityLimits
+from s2v_ray.errors import UserError
+from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
+from s2v_ray.media.decoding.limits import Limits
+from s2v_ray.media.decoding.rgb import Crop
+
+_LEAST_FRAMES = 4  # what a lag can be measured on
+
+
+CENTRE, MOTION = "centre", "motion"
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """What decides what a clip holds: rates and sizes, the choice of windows, and what they must keep to.
+
+    `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at
+    random. `crop` is "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels. `fix_lag`
+    moves the sound of a source by the lag that its windows agree on.
+    """
+
+    frame_rate: str
+    sample_rate: int
+    frames: int
+    stored_size: int
+    clips_per_source: int
+    stride_seconds: float
+    seed: int
+    crop: str
+    fix_lag: bool
+    quality: QualityLimits
+    limits: Limits
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second."""
+        return Fraction(self.frame_rate)
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long a clip lasts."""
+        return self.frames / self.rate
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples that one frame lasts."""
+        return samples_per_frame(self.sample_rate, self.rate)
+
+    @property
+    def fingerprint(self) -> str:
+        """A stable hash: clips of equal fingerprints may stand in one data set."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def clip_config(self) -> ClipConfig:
+        """The part that a model depends on."""
+        return ClipConfig(self.frame_rate, self.sample_rate, self.frames, self.stored_size)
+
+    def fixed_crop(self) -> Crop | None:
+        """The square that the setting names; None for one that depends on the source."""
+        return None if self.crop in (CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> ClipSettings:
+    """Settings as `asdict` made them. Raises TypeError or KeyError for other values."""
+    quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
+    return ClipSettings(**{**values, "quality": quality, "limits": limits})
+
+
+def clip_settings(
+    *,
+    clip_seconds: float = 4.0,
+    frame_rate: str = "30",
+    sample_rate: int = 44100,
+    stored_size: int = 72,
+    clips_per_source: int = 4,
+    stride_seconds: float = 0.0,
+    seed: int = 0,
+    crop: str = CENTRE,
+    fix_lag: bool = False,
+    quality: QualityLimits = QualityLimits(),
+    limits: Limits = Limits(),
+) -> ClipSettings:
+    """Settings checked: rates that divide, a whole number of frames a clip, sizes and counts above zero."""
+    rate = parse_frame_rate(frame_rate)
+    samples_per_frame(sample_rate, rate)
+    if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
+        raise UserError(f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds} must be finite numbers.")
+    frames = Fraction(str(clip_seconds)) * rate
+    if frames.denominator != 1 or frames < _LEAST_FRAMES:
+        nearest = max(_LEAST_FRAMES, round(frames))
+        raise UserError(
+            f"--clip-seconds {clip_seconds} at {rate} frames a second is {float(frames):g} frames, "
+            f"but must be a whole number of at least {_LEAST_FRAMES}; use --clip-seconds {float(nearest / rate):g}."
+        )
+    for flag, value, least in (
+        ("--stored-size", stored_size, 8),
+        ("--clips-per-source", clips_per_source, 1),
+        ("--stride-seconds", stride_seconds, 0),
+        ("--seed", seed, 0),
+    ):
+        if value < least:
+            raise UserError(f"{flag} is {value}, but must be at least {least}.")
+    if crop not in (CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
+        raise UserError(f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels, such as 40,0,480.")
+    return ClipSettings(
+        frame_rate=str(rate),
+        sample_rate=sample_rate,
+        frames=int(frames),
+        stored_size=stored_size,
+        clips_per_source=clips_per_source,
+        stride_seconds=stride_seconds,
+        seed=seed,
+        crop=crop,
+        fix_lag=fix_lag,
+        quality=quality,
+        limits=limits,
+    )

@@ -1,0 +1,234 @@
+"""A file's sound as mono samples placed on its clock, and the sound of windows."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain, groupby, islice
+from typing import TypeVar, cast
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.container import open_container, undecodable
+from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.packets import decode_audio
+from s2v_ray.media.decoding.seeking import Cue, MissedError
+
+# Timestamps are taken as rounded, not as a hole, while they stay nearer than this to where the samples before them end.
+MAX_JITTER_SECONDS = Fraction(1, 50)
+# A window may lack this much of its sound, which is then silence.
+MAX_MISSING_SECONDS = Fraction(1, 10)
+# A window's sound is put in its place, and its resampler started, this much before it.
+LEAD_SECONDS = Fraction(1)
+# What a decoder may need before that until it is in its stride: earlier blocks, its filters' memories.
+WARM_UP_SECONDS = Fraction(1)
+# Sound behind a window, for the end of the resampler's filter and the lookahead.
+TAIL_SECONDS = Fraction(1, 4)
+_FRAMES_AHEAD = 8  # about 0.2 s, longer than the jitter of real files
+
+_Item = TypeVar("_Item")
+_TimedFrame = tuple[Fraction, AudioFrame]
+
+
+def mono_pieces(
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    sample_rate: int,
+    budget: Budget | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(index of its first sample, int16 mono samples [S]) for all the sound, in order and without overlap.
+
+    Sample n is heard n / sample_rate seconds after `zero`; n may be negative. Where the timestamps jump ahead,
+    samples are missing between two pieces; where they jump back, what was there already is left out.
+
+    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
+    """
+    piece = None
+    for piece in _pieces(_timed_frames(container, stream, zero, budget, None), sample_rate):
+        yield piece
+    if piece is None:
+        raise undecodable(container, stream)
+
+
+def sound_windows(
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    starts: Sequence[Fraction],
+    *,
+    sample_rate: int,
+    sample_count: int,
+    budget: Budget | None = None,
+) -> Iterator[np.ndarray | MediaError]:
+    """For each of the sorted `starts`, its int16 mono samples [S], or MediaError `no_sound_in_window`.
+
+    `starts` are seconds after `zero`. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound. A
+    window's samples are placed and resampled from the frames since LEAD_SECONDS before it, whatever was read before
+    them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
+    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
+    """
+    windows = [_SoundWindow(start, sample_rate, sample_count) for start in starts]
+    done = 0
+    try:
+        for result in _fill(windows, container, stream, zero, budget, Cue()):
+            yield result
+            done += 1
+    except MissedError:
+        with open_container(container.name) as again:
+            yield from _fill(windows[done:], again, cast(AudioStream, again.streams[stream.index]), zero, budget, None)
+
+
+def _fill(
+    windows: Sequence["_SoundWindow"],
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    budget: Budget | None,
+    cue: Cue | None,
+) -> Iterator[np.ndarray | MediaError]:
+    waiting = deque(windows)
+    near: deque[_TimedFrame] = deque()  # from the first waiting window's lead on
+    time_base = stream.time_base or Fraction(1)
+
+    def want_next() -> None:
+        if cue and waiting:
+            cue.stamp = math.floor((waiting[0].lead_start - WARM_UP_SECONDS + zero) / time_base)
+
+    want_next()
+    upcoming: list[_TimedFrame] = []
+    for upcoming in _lookahead(_timed_frames(container, stream, zero, budget, cue), _FRAMES_AHEAD):
+        near.append(upcoming[0])
+        while waiting and all(time >= waiting[0].tail_end for time, _ in upcoming):
+            yield waiting.popleft().result(near, container.name)
+            want_next()
+        if not waiting:
+            return
+        while near and near[0][0] < waiting[0].lead_start:
+            near.popleft()
+    if not upcoming and not (cue and cue.has_skipped):
+        raise undecodable(container, stream)
+    for window in waiting:
+        yield window.result(near, container.name)
+
+
+@dataclass(frozen=True)
+class _SoundWindow:
+    start: Fraction
+    sample_rate: int
+    sample_count: int
+
+    @cached_property
+    def lead_start(self) -> Fraction:
+        return self.start - LEAD_SECONDS
+
+    @cached_property
+    def tail_end(self) -> Fraction:
+        return self.start + Fraction(self.sample_count, self.sample_rate) + TAIL_SECONDS
+
+    def result(self, frames: Iterable[_TimedFrame], name: str) -> np.ndarray | MediaError:
+        """The samples that `frames` hold of this window; those before its lead and after its tail do not count."""
+        wave, heard_count = np.zeros(self.sample_count, np.int16), 0
+        first = round(self.start * self.sample_rate)
+        near = (timed for timed in frames if self.lead_start <= timed[0] < self.tail_end)
+        for piece_first, samples in _pieces(near, self.sample_rate):
+            begin, end = max(piece_first, first), min(piece_first + len(samples), first + self.sample_count)
+            if begin < end:
+                wave[begin - first : end - first] = samples[begin - piece_first : end - piece_first]
+                heard_count += end - begin
+        missing_seconds = Fraction(self.sample_count - heard_count, self.sample_rate)
+        if heard_count and missing_seconds <= MAX_MISSING_SECONDS:
+            return wave
+        return MediaError(
+            "no_sound_in_window",
+            f"{float(missing_seconds):.3f} s of the {self.sample_count / self.sample_rate:.3f} s "
+            f"from {float(self.start):.3f} s of '{name}' have no sound.",
+        )
+
+
+def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
+    """What mono_pieces says, of the given frames."""
+    position: int | None = None
+    for (_, run_start), run in groupby(_runs(iter(frames)), key=lambda item: item[:2]):
+        index = round(run_start * sample_rate)
+        for samples in _resample((frame for *_, frame in run), sample_rate):
+            known = 0 if position is None else max(0, position - index)
+            if known < len(samples):
+                yield index + known, samples[known:]
+                position = index + len(samples)
+            index += len(samples)
+
+
+def _timed_frames(
+    container: InputContainer,
+    stream: AudioStream,
+    zero: Fraction,
+    budget: Budget | None,
+    cue: Cue | None,
+) -> Iterator[_TimedFrame]:
+    """(seconds after `zero`, frame) of the stream; one without a time follows the one before it."""
+    time_base = stream.time_base or Fraction(0)
+    expected = (stream.start_time or 0) * time_base - zero
+    for frame in decode_audio(container, stream, budget, cue):
+        if frame.samples:
+            time = expected if frame.pts is None else frame.pts * time_base - zero
+            yield time, frame
+            expected = time + Fraction(frame.samples, frame.sample_rate)
+
+
+def _runs(timed_frames: Iterator[_TimedFrame]) -> Iterator[tuple[int, Fraction, AudioFrame]]:
+    """(number of its run, when that run starts, frame): the frames of a run follow each other without a hole."""
+    number, run_start, run_kind, expected = -1, Fraction(0), None, Fraction(0)
+    for upcoming in _lookahead(timed_frames, _FRAMES_AHEAD):
+        time, frame = upcoming[0]
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != run_kind or _jumps(upcoming, expected):
+            expected = time
+            number, run_start, run_kind = number + 1, expected, kind
+        expected += Fraction(frame.samples, frame.sample_rate)
+        yield number, run_start, frame
+
+
+def _jumps(upcoming: list[_TimedFrame], expected: Fraction) -> bool:
+    """Whether the timestamps leave the `expected` time and stay away; those that come back are jitter."""
+    if abs(upcoming[0][0] - expected) <= MAX_JITTER_SECONDS:
+        return False
+    deviations = []
+    for time, frame in upcoming:
+        deviations.append(time - expected)
+        expected += Fraction(frame.samples, frame.sample_rate)
+    return min(deviations) > MAX_JITTER_SECONDS or max(deviations) < -MAX_JITTER_SECONDS
+
+
+def _lookahead(items: Iterator[_Item], count: int) -> Iterator[list[_Item]]:
+    """Each item followed by the next `count`, fewer at the end."""
+    ahead = deque(islice(items, count + 1))
+    while ahead:
+        yield list(ahead)
+        ahead.popleft()
+        ahead.extend(islice(items, 1))
+
+
+def _resample(frames: Iterable[AudioFrame], sample_rate: int) -> Iterator[np.ndarray]:
+    """The int16 mono samples of contiguous `frames`, the first of them at the first frame's time.
+
+    They end early where the frames are no sound that can be mixed down, as in a damaged file.
+    """
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+    for frame in chain(frames, [None]):
+        if frame is not None:
+            frame.pts = None  # the run's start says when; the filter should only count
+        try:
+            outputs = resampler.resample(frame)
+        except (av.error.FFmpegError, ValueError):
+            return
+        for output in outputs:
+            if output is not None:  # a resampler with nothing to do hands back the end mark, too
+                yield output.to_ndarray()[0]

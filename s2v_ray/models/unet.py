@@ -1,0 +1,180 @@
+"""G of the paper: a U-Net from (input picture, Sf_t) to frame t.
+
+The picture is the same for all frames of a clip, so it is encoded once a clip. In the decoder the convolution over
+concat(x, skip) is the sum of one over x, once a frame, and one over the skip, once a clip and broadcast over frames:
+the same function as encoding and concatenating for every frame, at a fraction of the work.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from s2v_ray.models.hue import mean_hue, turn_hue
+
+_GROUP_CHANNELS = 16
+_SLOPE = 0.2
+
+
+def norm(channels: int, size: int) -> nn.Module:
+    """GroupNorm, which couples no samples; none on maps of up to 2x2, where it would divide the sound away."""
+    if size <= 2:
+        return nn.Identity()
+    return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
+
+
+def halving(size: int) -> dict[str, Any]:
+    """A convolution between maps of `size` and half of it. Between 2x2 and 1x1, most of a kernel of 4 meets padding."""
+    return {"kernel_size": 4, "stride": 2, "padding": 1} if size > 2 else {"kernel_size": 2, "stride": 2}
+
+
+class UpBlock(nn.Module):
+    """Double a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound."""
+
+    def __init__(
+        self, x_channels: int, skip_channels: int, out_channels: int, *, out_size: int, sound_features: int, last: bool
+    ) -> None:
+        super().__init__()
+        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, **halving(out_size))
+        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, **halving(out_size), bias=False)
+        self.norm = nn.Identity() if last else norm(out_channels, out_size)
+        self.film = nn.Linear(sound_features, 2 * out_channels) if sound_features else None
+        self.last = last
+
+    def forward(self, x_NCHW: Tensor, skip_BCHW: Tensor, sound_ND: Tensor) -> Tensor:
+        """N = B·T maps, frames of a clip together; B skips."""
+        # In place, for memory: no gradient needs what a convolution gave.
+        x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)).add_(self.over_skip(skip_BCHW).unsqueeze(1))
+        x = self.norm(x_BTCHW.flatten(0, 1))
+        if self.film is not None:
+            scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
+            x = x * (1 + scale) + shift
+        return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=True)
+
+
+class Palette(nn.Module):
+    """Colours of the picture, each the mean over the places that it learns to find, for the output to mix.
+
+    So colours that no training picture had can appear where they belong: what is mixed turns with the picture's hues.
+    """
+
+    def __init__(self, channels: int, colours: int) -> None:
+        super().__init__()
+        self.places = nn.Conv2d(channels, colours, 1, bias=False)  # softmax takes no notice of one
+
+    def forward(self, image_BCHW: Tensor, map_BCHW: Tensor, weight_BTKHW: Tensor) -> Tensor:
+        """Σ_k weight_k · (colour_k − picture), [B, T, 3, H, W]; `map_BCHW` has half the picture's sides."""
+        share_BKN = self.places(map_BCHW).flatten(2).softmax(2)
+        colour_BCK = functional.avg_pool2d(image_BCHW, 2).flatten(2) @ share_BKN.transpose(1, 2)
+        mixed_BTCN = colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)
+        mixed = mixed_BTCN.unflatten(3, weight_BTKHW.shape[3:])
+        return mixed - weight_BTKHW.sum(2, keepdim=True) * image_BCHW.unsqueeze(1)
+
+
+class UNet(nn.Module):
+    """`channels[i]` are the encoder's after i + 1 halvings; the sound joins at the innermost map.
+
+    With `film_levels`, it also scales and shifts the output of that many innermost decoder levels. `output` is "tanh"
+    or "residual": what the decoder makes is added to the input picture, which it can mix from `palette` of its colours.
+    With `relative_hue`, the layers see the picture turned to a mean hue of 0, and what they make is turned back: a
+    picture in other hues gives the same video in those.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        channels: tuple[int, ...],
+        sound_features: int,
+        film_levels: int,
+        output: str,
+        palette: int = 0,
+        relative_hue: bool = False,
+    ) -> None:
+        super().__init__()
+        if palette and output != "residual":
+            raise ValueError(f"palette is {palette}, but an output of {output!r} has none; it must be 0.")
+        self.resolution = resolution
+        depth = len(channels)
+        if resolution % 2**depth:
+            raise ValueError(f"resolution is {resolution}, but must be a multiple of {2**depth} for {depth} halvings.")
+        inputs = (3, *channels)
+        sizes = [resolution // 2**level for level in range(depth + 1)]
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(inputs[level], channels[level], **halving(sizes[level])),
+                norm(channels[level], sizes[level + 1]) if level else nn.Identity(),
+                nn.LeakyReLU(_SLOPE, inplace=True),
+            )
+            for level in range(depth)
+        )
+        # From the innermost out. The first takes the sound where the others take the level below.
+        blocks = [
+            UpBlock(
+                sound_features if level == depth - 1 else channels[level],
+                channels[level],
+                channels[level - 1] if level else 3 + palette,
+                out_size=sizes[level],
+                sound_features=sound_features if level and depth - 1 - level < film_levels else 0,
+                last=level == 0,
+            )
+            for level in reversed(range(depth))
+        ]
+        self.up = nn.ModuleList(blocks)
+        self.residual = output == "residual"
+        self.relative_hue = relative_hue
+        self.palette = Palette(channels[0], palette) if palette else None
+        if self.residual:
+            # It starts as the picture itself.
+            outermost = blocks[-1]
+            nn.init.normal_(outermost.over_x.weight, std=1e-3)
+            nn.init.normal_(outermost.over_skip.weight, std=1e-3)
+            nn.init.constant_(outermost.over_x.bias, 0.0)  # type: ignore[arg-type]
+
+    def forward(self, image_BCHW: Tensor, sound_BTD: Tensor, *, frames_per_chunk: int = 0) -> Tensor:
+        """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`.
+
+        With `frames_per_chunk`, only so many frames a clip have their inner maps in memory at a time; the others' are
+        made again when the gradient needs them (Chen et al. 2016, arXiv:1604.06174). The gradients are the same.
+        """
+        maps = self.encode(image_BCHW)
+        if not frames_per_chunk or sound_BTD.shape[1] <= frames_per_chunk:
+            return self.decode(maps, sound_BTD)
+        chunks = sound_BTD.split(frames_per_chunk, dim=1)
+        made = [checkpoint(self.decode, maps, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
+        return torch.cat(made, dim=1)
+
+    def encode(self, image_BCHW: Tensor) -> list[Tensor]:
+        """The picture and its maps after each halving: all that the decoder needs of it, for any number of frames."""
+        if image_BCHW.dim() != 4 or image_BCHW.shape[1:] != (3, self.resolution, self.resolution):
+            side = self.resolution
+            raise ValueError(f"image_BCHW is {tuple(image_BCHW.shape)}, but must be [B, 3, {side}, {side}].")
+        x, maps = image_BCHW, [image_BCHW]
+        if self.relative_hue:
+            x = turn_hue(x.unsqueeze(1), -mean_hue(x))[:, 0]
+        for block in self.down:
+            x = block(x)
+            maps.append(x)
+        return maps
+
+    def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
+        """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
+        if sound_BTD.dim() != 3 or len(sound_BTD) != len(maps[0]):
+            raise ValueError(f"sound_BTD is {tuple(sound_BTD.shape)}, but must be [B, T, D] with B = {len(maps[0])}.")
+        picture, *skips = maps
+        sound_ND = sound_BTD.flatten(0, 1)
+        x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
+        for block, skip in zip(self.up, reversed(skips), strict=True):
+            x = block(x, skip, sound_ND)
+        made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
+        colours_BTCHW = made_BTCHW[:, :, :3] if self.residual else torch.tanh(made_BTCHW)
+        if self.relative_hue:
+            colours_BTCHW = turn_hue(colours_BTCHW, mean_hue(picture))
+        if not self.residual:
+            return colours_BTCHW
+        frames_BTCHW = picture.unsqueeze(1) + colours_BTCHW
+        if self.palette is None:
+            return frames_BTCHW
+        return frames_BTCHW + self.palette(picture, skips[0], made_BTCHW[:, :, 3:])

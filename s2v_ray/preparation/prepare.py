@@ -1,0 +1,189 @@
+"""From one video to its clips: cut, measured, judged, written as one file and recorded."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from statistics import median_low
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from s2v_ray.dataset.index import write_record
+from s2v_ray.dataset.measures import Measures
+from s2v_ray.dataset.schema import clip_row, clip_schema
+from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.probe import probe
+from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.media.decoding.windows import Window, decode_windows
+from s2v_ray.preparation.fingerprint import sound_fingerprint
+from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
+from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
+from s2v_ray.preparation.sources.find import Source
+from s2v_ray.storage.files import exists, join, remove_file, writing
+
+# A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
+_LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
+_AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
+_LOSSES = {
+    "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
+    "hung": "The decoder never came back from this file; convert it with another program, or leave it out.",
+}
+
+
+def prepare_source(job: SourceTask) -> int:
+    """Cut one source into clips, write them as one Parquet file, and record what became of it; returns their number.
+
+    Never raises for a bad source: what can't be used is in the record's `rejects`.
+    """
+    settings, path = job.settings, job.source.path
+    rejects: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    clips = 0
+    budget = Budget(settings.limits)
+    try:
+        if job.lost:
+            raise MediaError(job.lost, _LOSSES[job.lost])
+        starts = source_starts(job.source, probe(path, budget), settings)
+        crop = source_crop(path, starts, settings)
+        fingerprint = sound_fingerprint(path, budget)
+        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
+        if settings.fix_lag:
+            found["lag_fixed"] = _source_lag(job, starts, crop, budget)
+        shift = found["lag_fixed"] / settings.rate
+        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), _target(job, job.split), rejects)
+    except MediaError as error:
+        rejects.append(_reject(job.source, None, error))
+    _remove_earlier(job, keep=job.split if clips else "")
+    _record(job, clips, rejects, **found)
+    return clips
+
+
+def source_clips(job: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
+
+    Never raises for a bad source.
+    """
+    path, settings, budget = job.source.path, job.settings, Budget(job.settings.limits)
+    try:
+        starts = source_starts(job.source, probe(path, budget), settings)
+        crop = source_crop(path, starts, settings)
+        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
+        yield from _rows(job, _windows(job, starts, crop, lag / settings.rate, budget), rejects)
+    except MediaError as error:
+        rejects.append(_reject(job.source, None, error))
+
+
+def record_crash(job: SourceTask) -> None:
+    """Record a source whose preparation took its process down with it."""
+    prepare_source(replace(job, lost="crashed"))
+
+
+def _target(job: SourceTask, split: str) -> str:
+    return join(job.out, f"split={split}", f"{job.source.key}.parquet")
+
+
+def _remove_earlier(job: SourceTask, keep: str) -> None:
+    """Remove the clips of an earlier version of the source, which may stand in another split."""
+    for split in SPLITS:
+        if split != keep and exists(_target(job, split)):
+            remove_file(_target(job, split))
+
+
+def _windows(
+    job: SourceTask, starts: list[Fraction], crop: Crop | None, sound_shift: Fraction, budget: Budget
+) -> Iterator[tuple[Fraction, Window | MediaError]]:
+    settings = job.settings
+    return decode_windows(
+        job.source.path,
+        starts,
+        frame_count=settings.frames,
+        frame_rate=settings.rate,
+        sample_rate=settings.sample_rate,
+        size=settings.stored_size,
+        crop=crop,
+        sound_shift=sound_shift,
+        budget=budget,
+    )
+
+
+def _source_lag(job: SourceTask, starts: list[Fraction], crop: Crop | None, budget: Budget) -> int:
+    """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
+    some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
+    lags = [
+        round(_measure(window, job.settings).lag_frames)
+        for _, window in _windows(job, some, crop, Fraction(0), budget)
+        if isinstance(window, Window)
+    ]
+    if len(lags) < _LEAST_LAG_WINDOWS:
+        return 0
+    middle = median_low(lags)
+    agreeing = sum(abs(lag - middle) <= _AGREEING_FRAMES for lag in lags)
+    return middle if agreeing >= _AGREEING_SHARE * len(lags) else 0
+
+
+def _write_clips(
+    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[dict[str, Any]]
+) -> int:
+    """Write the good windows to `target`, one a row group; the others go to `rejects`."""
+    rows = _rows(job, windows, rejects)
+    # The file is opened at the first clip, so that a source without any leaves none behind.
+    first = next(rows, None)
+    if first is None:
+        return 0
+    clips = 0
+    schema = clip_schema(job.settings)
+    with (
+        writing(target) as file,
+        pq.ParquetWriter(file, schema, compression="none", use_dictionary=False, write_statistics=False) as writer,
+    ):
+        for row in itertools.chain([first], rows):
+            writer.write_batch(row)
+            clips += 1
+    return clips
+
+
+def _rows(
+    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
+) -> Iterator[pa.RecordBatch]:
+    source, settings = job.source, job.settings
+    for start, window in windows:
+        if isinstance(window, MediaError):
+            rejects.append(_reject(source, float(start), window))
+            continue
+        measures = _measure(window, settings)
+        fault = rejection_reason(measures, settings.quality)
+        if fault:
+            rejects.append(_reject(source, float(start), MediaError(*fault)))
+        else:
+            yield clip_row(source.name, job.domain, start, window.frames_THWC, window.wave, measures, settings)
+
+
+def _measure(window: Window, settings: ClipSettings) -> Measures:
+    return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
+
+
+def _record(job: SourceTask, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
+    try:
+        version = job.source.version()
+    except MediaError:  # gone meanwhile; should it come back, it is prepared then
+        version = []
+    record = {
+        "source": job.source.name,
+        "path": job.source.path,
+        "version": version,
+        "split": job.split if clips else "",
+        "split_is_given": bool(job.source.split),
+        "clips": clips,
+        "rejects": rejects,
+        **found,
+    }
+    write_record(job.out, job.source.key, record)
+
+
+def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:
+    return {"source": source.name, "start_seconds": start_seconds, "reason": error.code, "detail": str(error)}

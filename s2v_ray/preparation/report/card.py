@@ -1,0 +1,186 @@
+"""The data card of a finished data set: `card.md` to read and `card.png` to look at."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from s2v_ray.storage.files import Location, join, write_bytes, writing
+
+_BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
+_DPI = 110
+_MOST_EXAMPLES, _A_ROW = 12, 4
+_UNITS = {
+    "loudness_db": "loudness, dB of full scale",
+    "motion": "motion",
+    "camera_motion": "camera motion",
+    "sync_correlation": "correlation of motion and sound",
+    "lag_frames": "lag of the sound, frames",
+}
+
+
+def write_card(
+    out: Location,
+    description: Mapping[str, Any],
+    *,
+    records: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, Sequence[float]],
+    examples: Sequence[np.ndarray] = (),
+) -> None:
+    """Write `card.png` and then `card.md` to the data set's folder `out`, each whole or not at all.
+
+    `description` is the content of `dataset.json`; `records` are those of the sources, with `clips` and `rejects`;
+    `columns` are numbers of each clip by name, NaN where undefined; `examples` are frames of up to 12 clips, uint8 RGB
+    [H, W, 3].
+    """
+    records = list(records)
+    clip_seconds = description["counts"]["seconds"] / max(1, description["counts"]["clips"])
+    measured = {"seconds of clips from a source": [r["clips"] * clip_seconds for r in records if r["clips"]]}
+    measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
+    rejects = defaultdict(list)
+    for record in records:
+        for reject in record["rejects"]:
+            rejects[reject["reason"]].append(reject)
+    by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
+    with writing(join(out, "card.png")) as file:
+        FigureCanvasAgg(_figure(description, measured, by_count, examples[:_MOST_EXAMPLES])).print_png(file)
+    write_bytes(join(out, "card.md"), _text(description, measured, by_count).encode())
+
+
+def _text(
+    description: Mapping[str, Any], measured: Mapping[str, list[float]], rejects: Mapping[str, list[Mapping[str, Any]]]
+) -> str:
+    counts, settings = description["counts"], description["settings"]
+    rows = {**counts["splits"], "all": counts}
+    parts = [
+        f"# {_plain(description['domain'])}",
+        "![What the data set looks like](card.png)",
+        "## How much",
+        _table(
+            ["split", "sources", "clips", "seconds", "frames"],
+            [
+                [
+                    name,
+                    *(f"{row[key]:,}" for key in ("sources", "clips")),
+                    f"{row['seconds']:,.10g}",
+                    f"{row['frames']:,}",
+                ]
+                for name, row in rows.items()
+            ],
+        ),
+        "Splits are by source: no source has clips in two of them.",
+    ]
+    if empty := [name for name, row in counts["splits"].items() if not row["clips"]]:
+        parts.append(f"**No clips in {' and '.join(empty)}.**")
+    parts += [
+        "## How it was made",
+        _table(["setting", "value"], [[name, _shown(value)] for name, value in settings.items()]),
+        "## What is in it",
+        _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
+        "## What was left out",
+    ]
+    if rejects:
+        told = [
+            [reason, f"{len(found):,}", found[0]["source"], found[0]["detail"]] for reason, found in rejects.items()
+        ]
+        parts.append(_table(["reason", "count", "such as", "why"], told))
+        parts.append("All of them, one a line: `rejects.jsonl`.")
+    else:
+        parts.append("Nothing.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(name: str, values: list[float]) -> list[str]:
+    defined = _defined(values)
+    figures = [f"{figure:.3g}" for figure in np.percentile(defined, [5, 50, 95])] if len(defined) else ["–"] * 3
+    return [name, *figures, f"{len(values) - len(defined):,}"]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """On one line, and with nothing that a table or a heading would take for its own."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _defined(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([value for value in values if value is not None and math.isfinite(value)], dtype=float)
+
+
+def _figure(
+    description: Mapping[str, Any],
+    measured: Mapping[str, list[float]],
+    rejects: Mapping[str, list[Mapping[str, Any]]],
+    examples: Sequence[np.ndarray],
+) -> Figure:
+    panels = len(measured) + bool(rejects)
+    rows = math.ceil(panels / _A_ROW)
+    heights = ([1.0] if examples else []) + [1.55] * rows
+    figure = Figure((11.0, 0.75 + 1.08 * sum(heights)), dpi=_DPI, facecolor="white", layout="constrained")
+    counts = description["counts"]
+    figure.suptitle(
+        f"{description['domain']}:  {counts['clips']:,} clips  ·  {counts['seconds']:,.10g} seconds  ·  "
+        f"{counts['frames']:,} frames  ·  {counts['sources']:,} sources",
+        x=0.012, ha="left", fontsize=11, color=_TEXT, parse_math=False,
+    )  # fmt: skip
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    if examples:
+        strip = grid[0].subgridspec(1, _MOST_EXAMPLES)
+        for place, picture_HWC in enumerate(examples):
+            axes = figure.add_subplot(strip[place])
+            axes.imshow(picture_HWC)
+            axes.set_axis_off()
+    cells = grid[len(heights) - rows :].subgridspec(rows, _A_ROW)
+    for place, (name, values) in enumerate(measured.items()):
+        _draw_histogram(figure.add_subplot(cells[place // _A_ROW, place % _A_ROW]), name, _defined(values))
+    if rejects:
+        place = len(measured)
+        _draw_rejects(figure.add_subplot(cells[place // _A_ROW, place % _A_ROW]), rejects)
+    return figure
+
+
+def _draw_histogram(axes: Axes, name: str, values: np.ndarray) -> None:
+    if len(values):
+        heights, edges = np.histogram(values, bins=min(25, max(7, math.isqrt(len(values)) | 1)))
+        axes.stairs(heights, edges, fill=True, color=_BAR)
+        axes.axvline(float(np.median(values)), color=_TEXT, linewidth=0.9, linestyle=(0, (3, 2)))
+        axes.set_ylim(0, 1.08 * heights.max())
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    else:
+        axes.text(0.5, 0.5, "none", ha="center", va="center", fontsize=8, color=_TEXT, transform=axes.transAxes)
+        axes.set_yticks([])
+        axes.set_xticks([])
+    _restrained(axes, name)
+
+
+def _draw_rejects(axes: Axes, rejects: Mapping[str, list[Mapping[str, Any]]]) -> None:
+    names, heights = list(rejects)[:8], [len(found) for found in rejects.values()][:8]
+    bars = axes.barh(range(len(names)), heights, color=_REJECTED, height=0.62)
+    axes.bar_label(bars, padding=3, fontsize=7.5, color=_TEXT)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_ylim(max(len(names), 4) - 0.5, -0.5)
+    axes.set_xlim(0, 1.15 * max(heights))
+    axes.set_xticks([])
+    _restrained(axes, "left out")
+
+
+def _restrained(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=8.5, color=_TEXT, loc="left", parse_math=False)
+    axes.tick_params(labelsize=7, color=_PALE, labelcolor=_TEXT, length=2.5)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_PALE)

@@ -1,0 +1,33 @@
+"""Greatest Hits: CSV `filename,start_time,occurring_time,end_time,material,action_type,effect`, one row a hit.
+
+A row `<recording>_<number>.mp4` is the stretch of `<recording>.mp4` around one hit. Hits follow one another faster than
+these stretches are long, so the recording is used where it is there: overlapping stretches of it make one source, and
+nothing is cut twice. Otherwise the file of the row is used, which is that stretch already. Either way all stretches of
+a recording stay in one split, since they show the same seconds.
+"""
+
+import re
+from collections.abc import Iterator
+
+from s2v_ray.preparation.sources.manifests.rows import Part, Row, check_columns, csv_rows, parse_seconds, parse_times
+
+HEADER = ["filename", "start_time", "occurring_time", "end_time", "material", "action_type", "effect"]
+_CUT = re.compile(r"(.+)_\d+(\.\w+)")
+
+
+def read(text: str, manifest: str) -> Iterator[Row]:
+    """The rows. Labels are material, action and effect. Raises UserError for a malformed one."""
+    return csv_rows(text, manifest, _parse, header=True)
+
+
+def _parse(place: str, cells: list[str]) -> Row:
+    check_columns(cells, len(HEADER))
+    file, begin, occurring, end = cells[:4]
+    if not file or "/" in file:
+        raise ValueError(f"its filename is '{file}', but must be the name of a file without folders")
+    parse_seconds(occurring)
+    labels = tuple(label for label in cells[4:] if label not in ("", "None"))
+    cut = _CUT.fullmatch(file)
+    recording = cut[1] + cut[2] if cut else file
+    parts = (Part(recording, *parse_times(begin, end)),) + ((Part(file),) if cut else ())
+    return Row(place, parts, event=True, labels=labels, group=recording)

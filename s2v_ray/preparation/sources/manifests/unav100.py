@@ -1,0 +1,63 @@
+"""UnAV-100: JSON `{"database": {id: {"subset": ..., "annotations": [{"label": ..., "segment": [start, end]}]}}}`.
+
+The files are whole videos, `<id>.mp4`. An annotation is an event in one: those that overlap make one source.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from s2v_ray.errors import UserError
+from s2v_ray.preparation.sources.manifests.rows import VIDEO_SUFFIXES, Part, Row, parse_id, parse_times, refused
+
+_SPLITS = {"train": "train", "training": "train", "validation": "val", "val": "val", "test": "test"}
+
+
+def read(text: str, manifest: str) -> Iterator[Row]:
+    """One row an annotation. Raises UserError for a malformed one."""
+    for video, entry in _database(text, manifest).items():
+        place = f"entry '{video}'"
+        try:
+            _check(video, entry)
+        except ValueError as error:
+            raise refused(manifest, place, json.dumps(entry, ensure_ascii=False), str(error)) from None
+        for number, annotation in enumerate(entry["annotations"], 1):
+            try:
+                row = _parse(f"{place}, annotation {number}", video, _SPLITS[entry["subset"].lower()], annotation)
+            except ValueError as error:
+                content = json.dumps(annotation, ensure_ascii=False)
+                raise refused(manifest, f"{place}, annotation {number}", content, str(error)) from None
+            yield row
+
+
+def _database(text: str, manifest: str) -> dict[str, Any]:
+    try:
+        # Numbers stay text, so that times are exact.
+        content = json.loads(text, parse_float=str, parse_int=str)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{manifest}, line {error.lineno}: not JSON ({error.msg}); get the file again.") from None
+    except RecursionError:
+        raise UserError(f"{manifest} is nested too deeply to be a manifest; get the file again.") from None
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(database, dict):
+        raise UserError(f"{manifest} has no object 'database', but UnAV-100's has; get the file again.")
+    return database
+
+
+def _check(video: str, entry: Any) -> None:
+    parse_id(video)
+    if not isinstance(entry, dict) or not isinstance(entry.get("annotations"), list):
+        raise ValueError("it must have a list 'annotations'")
+    if str(entry.get("subset")).lower() not in _SPLITS:
+        raise ValueError(f"its subset is '{entry.get('subset')}', but must be train, validation or test")
+
+
+def _parse(place: str, video: str, split: str, annotation: Any) -> Row:
+    if not isinstance(annotation, dict) or not isinstance(annotation.get("label"), str):
+        raise ValueError("it must have a 'label'")
+    segment = annotation.get("segment")
+    if not isinstance(segment, list) or len(segment) != 2:
+        raise ValueError("it must have a 'segment' of a start and an end")
+    begin, end = parse_times(*segment)
+    parts = tuple(Part(video + suffix, begin, end) for suffix in VIDEO_SUFFIXES)
+    return Row(place, parts, event=True, labels=(annotation["label"].strip(),), split=split, group=video)

@@ -1,0 +1,308 @@
+"""A face that sings the vowels a, i, u, e, o: mouth shape and formants change together.
+
+The voice is a source and a filter: glottal pulses at the speaker's pitch, each answered by the impulse response
+of five formant resonators in cascade (Fant, Acoustic Theory of Speech Production, 1960). The formants of the
+vowels are the men's means of Peterson & Barney, "Control methods used in a study of the vowels", J. Acoust. Soc.
+Am. 24 (1952), table II, scaled by the speaker's vocal tract.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from s2v_ray.media.clock import samples_per_frame
+from s2v_ray.synthetic.noise import to_pcm16
+from s2v_ray.synthetic.paint import lay_over, rgb
+from s2v_ray.synthetic.people import HAIRS, SKINS, SUPERSAMPLING, Canvas, Colour, shade
+from s2v_ray.synthetic.voice import answer_pulses
+
+VOWELS = "aiueo"
+CLOSED = 5  # the state after the five vowels: lips shut, no voice
+
+# F1, F2, F3 of ɑ, i, u, ɛ, ɔ in hertz (Peterson & Barney, table II, men), with the usual 3.5 and 4.5 kHz above.
+# The last row, closed lips, is where the formants come from and go to while the voice fades.
+_FORMANTS_VK = np.array(
+    [
+        [730, 1090, 2440, 3500, 4500],
+        [270, 2290, 3010, 3500, 4500],
+        [300, 870, 2240, 3500, 4500],
+        [530, 1840, 2480, 3500, 4500],
+        [570, 840, 2410, 3500, 4500],
+        [250, 1100, 2300, 3500, 4500],
+    ],
+    dtype=float,
+)
+
+# Shapes in units of the speaker's mouth width: the opening's width and height, its roundness (0 lens, 1 ellipse),
+# how far the upper and lower teeth and the tongue reach into it, and the thickness of the lips.
+_SHAPES_VP = np.array(
+    [
+        [0.64, 0.66, 0.90, 0.10, 0.00, 0.26, 0.11],  # a: tall, open
+        [0.98, 0.20, 0.35, 0.11, 0.07, 0.00, 0.08],  # i: wide, thin, teeth
+        [0.24, 0.22, 1.00, 0.00, 0.00, 0.00, 0.19],  # u: small, round, pursed
+        [0.86, 0.40, 0.60, 0.12, 0.00, 0.18, 0.09],  # e: wide, half open
+        [0.44, 0.56, 1.00, 0.00, 0.00, 0.10, 0.15],  # o: tall, round
+        [0.72, 0.00, 0.30, 0.00, 0.00, 0.00, 0.11],  # closed
+    ]
+)
+
+_FULL_LOUDNESS_RMS = 0.12
+
+
+def scene(
+    source_seed: int, loose_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
+) -> tuple[Iterator[np.ndarray], np.ndarray]:
+    """A video with sound of a singing face.
+
+    `source_seed` fixes the face, the song and the sound; `loose_seed` only how far, within a few percent, the
+    mouth opens for each vowel. Frame t shows the time (t + ½) / frame_rate.
+
+    Returns round(seconds · frame_rate) frames, uint8 [size, size, 3], and the sound, int16
+    [frames · sample_rate / frame_rate]. Raises UserError where the sample rate does not divide by the frame rate.
+    """
+    frame_count = round(seconds * frame_rate)
+    sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
+    song = compose(source_seed, seconds)
+    wave = _sing(song, sample_count, sample_rate)
+
+    shapes_EP = _SHAPES_VP[song.states].copy()
+    shapes_EP[:, 1] *= 0.75 + 0.25 * song.loudness
+    shapes_EP[:, :2] *= 1 + np.random.default_rng(loose_seed).uniform(-0.04, 0.04, (len(shapes_EP), 2))
+    frame_seconds_T = (np.arange(frame_count) + 0.5) / float(frame_rate)
+    shapes_TP = _glide(song, shapes_EP, frame_seconds_T)
+    return _draw_frames(_draw_face(source_seed), shapes_TP, size), wave
+
+
+@dataclass(frozen=True)
+class Song:
+    """What the speaker sings: E states, with a smooth transition around each boundary between two of them."""
+
+    states: np.ndarray  # [E], index into VOWELS, or CLOSED
+    loudness: np.ndarray  # [E], 0 where closed, otherwise (0, 1]
+    boundary_seconds: np.ndarray  # [E − 1], where one state gives way to the next
+    transition_seconds: np.ndarray  # [E − 1]
+    pitch_hertz: float
+    tract_scale: float  # all formants are multiplied by this
+    glide_seed: int
+
+
+def compose(source_seed: int, seconds: float) -> Song:
+    """The song of `source_seed`, at least `seconds` long."""
+    rng = np.random.default_rng([source_seed, 1])
+    mean_vowel_seconds = rng.uniform(0.3, 0.48)
+    rest_chance = rng.uniform(0.3, 0.6)
+    states, loudnesses, boundaries = [CLOSED], [0.0], [rng.uniform(0.05, 0.4)]
+    while boundaries[-1] < seconds:
+        rests = states[-1] != CLOSED and rng.random() < rest_chance
+        choices = [vowel for vowel in range(len(VOWELS)) if vowel != states[-1]]
+        states.append(CLOSED if rests else int(rng.choice(choices)))
+        loudnesses.append(0.0 if rests else rng.uniform(0.4, 1.0))
+        length = rng.uniform(0.15, 0.5) if rests else np.clip(mean_vowel_seconds * rng.uniform(0.5, 1.5), 0.2, 0.6)
+        boundaries.append(boundaries[-1] + length)
+    # A shorter vocal tract goes with a higher voice.
+    pitch_hertz = 90 * (300 / 90) ** rng.random()
+    return Song(
+        states=np.array(states),
+        loudness=np.array(loudnesses),
+        boundary_seconds=np.array(boundaries[:-1]),
+        transition_seconds=rng.uniform(0.06, 0.1, len(states) - 1),
+        pitch_hertz=pitch_hertz,
+        tract_scale=0.95 + 0.2 * np.log(pitch_hertz / 90) / np.log(300 / 90) + rng.uniform(-0.02, 0.02),
+        glide_seed=int(rng.integers(2**32)),
+    )
+
+
+def _glide(song: Song, targets_EK: np.ndarray, seconds_T: np.ndarray) -> np.ndarray:
+    """The states' targets over time [T, K]: held, and smoothly interpolated around the boundaries."""
+    if len(targets_EK) == 1:
+        return np.repeat(targets_EK, len(seconds_T), axis=0)
+    ends = song.boundary_seconds + song.transition_seconds / 2
+    # Transitions are shorter than states, so at most the next unfinished one is under way.
+    next_T = np.minimum(np.searchsorted(ends, seconds_T), len(ends) - 1)
+    x_T = np.clip((seconds_T - ends[next_T]) / song.transition_seconds[next_T] + 1, 0, 1)
+    weight_T1 = (x_T**2 * (3 - 2 * x_T))[:, None]
+    return targets_EK[next_T] * (1 - weight_T1) + targets_EK[next_T + 1] * weight_T1
+
+
+def _sing(song: Song, sample_count: int, sample_rate: int) -> np.ndarray:
+    """The song's sound, int16 [sample_count]."""
+    pulse_seconds_P = _glottal_pulses(song, sample_count / sample_rate)
+    loudness_P = _glide(song, song.loudness[:, None], pulse_seconds_P)[:, 0]
+    formants_PK = _glide(song, _FORMANTS_VK[song.states] * song.tract_scale, pulse_seconds_P)
+    voiced_P = loudness_P > 1e-3
+    wave = answer_pulses(pulse_seconds_P[voiced_P], formants_PK[voiced_P], loudness_P[voiced_P], sample_rate)
+    wave = np.pad(wave, (0, max(0, sample_count - len(wave))))[:sample_count]
+    # Pulses have unit energy, so their number a second sets the level.
+    return to_pcm16(_FULL_LOUDNESS_RMS * np.sqrt(sample_rate / song.pitch_hertz) * wave)
+
+
+def _glottal_pulses(song: Song, seconds: float) -> np.ndarray:
+    """Times of the glottal pulses in seconds [P]: the pitch glides by about a semitone, with a light vibrato."""
+    rng = np.random.default_rng(song.glide_seed)
+    grid_seconds = np.arange(int(seconds * 1000) + 2) / 1000
+    semitones = np.zeros_like(grid_seconds)
+    for hertz, depth in ((rng.uniform(0.1, 0.25), 1.0), (rng.uniform(0.3, 0.6), 0.6), (rng.uniform(4.5, 6), 0.15)):
+        semitones += depth * np.sin(2 * np.pi * (hertz * grid_seconds + rng.random()))
+    cycles = np.cumsum(song.pitch_hertz * 2 ** (semitones / 12)) / 1000
+    return np.interp(np.arange(1, int(cycles[-1])), cycles, grid_seconds)
+
+
+@dataclass(frozen=True)
+class _Face:
+    """Where a face is, in units of the picture's side from its top left corner, and how it looks."""
+
+    centre_x: float
+    centre_y: float
+    half_width: float
+    half_height: float
+    chin_power: float  # 2 is round, more is square
+    mouth_y: float
+    mouth_width: float
+    hair_style: int
+    glasses: bool
+    stripes: int
+    skin: Colour
+    lips: Colour
+    hair: Colour
+    eyes: Colour
+    clothes: Colour
+    wall: Colour
+    wall_below: Colour
+
+
+_WHITE = np.ones(3, np.float32)
+_BLACK = np.full(3, 0.06, np.float32)
+_INSIDE = np.array((0.23, 0.05, 0.08), np.float32)
+_TEETH = np.array((0.96, 0.95, 0.91), np.float32)
+_TONGUE = np.array((0.77, 0.33, 0.36), np.float32)
+
+
+def _draw_face(source_seed: int) -> _Face:
+    rng = np.random.default_rng([source_seed, 2])
+    scale = rng.uniform(0.9, 1.06)
+    skin = shade(rng.choice(SKINS), rng.uniform(0.96, 1.02))
+    lip_tone = rgb(rng.uniform(-0.05, 0.02), 0.68, 0.76)
+    wall_hue, wall_saturation, wall_value = rng.random(), rng.uniform(0.2, 0.65), rng.uniform(0.45, 0.95)
+    centre_y = 0.475 + rng.uniform(-0.015, 0.015)
+    half_height = 0.395 * scale
+    return _Face(
+        centre_x=0.5 + rng.uniform(-0.07, 0.07),
+        centre_y=centre_y,
+        half_width=0.315 * scale * rng.uniform(0.93, 1.07),
+        half_height=half_height,
+        chin_power=rng.uniform(1.9, 2.6),
+        mouth_y=centre_y + 0.46 * half_height * rng.uniform(0.94, 1.06),
+        mouth_width=0.36 * scale * rng.uniform(0.9, 1.1),
+        hair_style=int(rng.integers(3)),
+        glasses=bool(rng.random() < 0.25),
+        stripes=int(rng.integers(0, 7)),
+        skin=skin,
+        lips=skin + rng.uniform(0.45, 0.75) * (lip_tone - skin),
+        hair=shade(rng.choice(HAIRS), rng.uniform(0.85, 1.1)),
+        eyes=rgb(rng.uniform(0.05, 0.62), 0.6, rng.uniform(0.25, 0.6)),
+        clothes=rgb(rng.random(), rng.uniform(0.45, 0.9), rng.uniform(0.4, 0.95)),
+        wall=rgb(wall_hue, wall_saturation, wall_value),
+        wall_below=rgb(wall_hue + rng.uniform(-0.08, 0.08), wall_saturation, wall_value * 0.72),
+    )
+
+
+def _draw_backdrop(face: _Face, size: int) -> np.ndarray:
+    """All that never moves, float32 [size, size, 3]: the picture without the lower half of the face."""
+    canvas = Canvas(size, face.wall, face.wall_below)
+    x, y, a, b = face.centre_x, face.centre_y, face.half_width, face.half_height
+    for stripe in range(face.stripes):
+        left = (stripe + 0.25) / face.stripes
+        canvas.box(left, 0, left + 0.5 / face.stripes, 1, shade((face.wall + face.wall_below) / 2, 0.9))
+    if face.hair_style == 1:  # long
+        canvas.box(x - 1.2 * a, y - 0.3 * b, x + 1.2 * a, y + 1.02 * b, face.hair, radius=0.35 * a)
+    if face.hair_style == 2:  # curls
+        for turn in np.linspace(-0.08, 1.08, 9) * np.pi:
+            curl_x, curl_y = x - a * np.cos(turn), y - 0.25 * b - 0.78 * b * np.sin(turn)
+            canvas.ellipse(curl_x, curl_y, 0.33 * a, 0.33 * a, face.hair)
+    canvas.ellipse(x, y - 0.22 * b, 1.1 * a, 0.92 * b, face.hair)
+
+    neck = shade(face.skin, 0.8)
+    canvas.box(x - 0.42 * a, y + 0.5 * b, x + 0.42 * a, 1.1, neck)
+    canvas.ellipse(x, 1.2, 1.55 * a, 0.3, face.clothes)
+    canvas.polygon([(x - 0.4 * a, 0.9), (x + 0.4 * a, 0.9), (x, 1.02)], neck)
+    for side in (-1, 1):
+        canvas.ellipse(x + side * a, y + 0.02 * b, 0.12 * a, 0.16 * b, shade(face.skin, 0.9))
+    canvas.ellipse(x, y, a, 0.84 * b, face.skin)
+    fringe = ((-0.98, -0.3), (-0.5, -0.5), (0.3, -0.56), (0.97, -0.3), (0.75, -0.85), (0, -1.05), (-0.75, -0.85))
+    canvas.polygon([(x + across * a, y + down * b) for across, down in fringe], face.hair)
+
+    for side in (-1, 1):
+        eye_x, eye_y = x + side * 0.42 * a, y - 0.12 * b
+        canvas.ellipse(eye_x, eye_y, 0.18 * a, 0.085 * b, _WHITE)
+        canvas.ellipse(eye_x, eye_y, 0.085 * a, 0.08 * b, face.eyes)
+        canvas.ellipse(eye_x, eye_y, 0.04 * a, 0.038 * b, _BLACK)
+        canvas.ellipse(eye_x - 0.03 * a, eye_y - 0.03 * b, 0.018 * a, 0.016 * b, _WHITE)
+        brow = shade(face.hair, 0.75)
+        canvas.box(eye_x - 0.2 * a, eye_y - 0.18 * b, eye_x + 0.2 * a, eye_y - 0.135 * b, brow, radius=0.01)
+        if face.glasses:
+            canvas.frame(eye_x - 0.29 * a, eye_y - 0.13 * b, eye_x + 0.29 * a, eye_y + 0.115 * b, _BLACK, radius=0.03)
+    canvas.ellipse(x, y + 0.15 * b, 0.13 * a, 0.055 * b, shade(face.skin, 0.84))
+    canvas.ellipse(x, y + 0.125 * b, 0.1 * a, 0.05 * b, face.skin)
+    return canvas.finish()
+
+
+def _draw_frames(face: _Face, shapes_TP: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    backdrop = _draw_backdrop(face, size)
+    top = int(face.centre_y * size)
+    left = max(0, int((face.centre_x - face.half_width) * size) - 1)
+    right = min(size, int((face.centre_x + face.half_width) * size) + 2)
+    columns_X = np.arange(left * SUPERSAMPLING, right * SUPERSAMPLING)
+    x_X = ((columns_X + 0.5) / (SUPERSAMPLING * size) - face.centre_x).astype(np.float32)
+    row_Y1 = (np.arange(top, size) / size).astype(np.float32)[:, None]
+    for shape_P in shapes_TP:
+        frame = backdrop.copy()
+        _paint_jaw_and_mouth(frame[top:, left:right], face, shape_P, x_X, row_Y1, size)
+        yield np.rint(255 * frame).astype(np.uint8)
+
+
+def _paint_jaw_and_mouth(
+    region_YXC: np.ndarray, face: _Face, shape_P: np.ndarray, x_X: np.ndarray, row_Y1: np.ndarray, size: int
+) -> None:
+    """Paint onto the lower half of the face; x from the face's centre, rows by their upper edge."""
+
+    def paint(upper_X: np.ndarray | float, lower_X: np.ndarray, colour: Colour) -> None:
+        """Colour each column from `upper_X` down to `lower_X`, antialiased by the share of each pixel covered."""
+        covered_YX = np.minimum(row_Y1 + 1 / size, lower_X) - np.maximum(row_Y1, upper_X)
+        covered_YX = np.clip(covered_YX * size, 0, 1).reshape(len(row_Y1), -1, SUPERSAMPLING)
+        lay_over(region_YXC, colour, covered_YX.mean(axis=2))
+
+    width, height, roundness, upper_teeth, lower_teeth, tongue, lip = (shape_P * face.mouth_width).tolist()
+    roundness /= face.mouth_width
+
+    def arch(half_width: float, power: float) -> np.ndarray:
+        """1 at the middle, 0 at ±half_width and beyond."""
+        return np.maximum(0, 1 - (x_X / half_width) ** 2) ** power
+
+    drop = 0.42 * height
+    jaw_X = np.maximum(0, 1 - np.abs(x_X / face.half_width) ** face.chin_power) ** (1 / face.chin_power)
+    jaw_X = face.centre_y + (face.half_height + drop) * jaw_X
+    paint(face.centre_y, jaw_X, face.skin)
+    chin_X = face.centre_y + 0.86 * face.half_height + drop + 0.02 * arch(0.08, 1)
+    paint(chin_X - 0.012 * arch(0.08, 1), chin_X, shade(face.skin, 0.86))
+
+    # Most of the opening is the jaw's. Round mouths have their corners at half height, others higher up.
+    top, bottom = face.mouth_y - 0.32 * height, face.mouth_y + 0.68 * height
+    corner = top + (0.22 + 0.28 * roundness) * height
+    power = 1 - roundness / 2
+    upper_X = corner - (corner - top) * arch(width / 2, power)
+    lower_X = corner + (bottom - corner) * arch(width / 2, power)
+    outer = width / 2 + 0.55 * lip
+    lip_X = lip * arch(outer, 0.6)
+    bow_X = 0.85 - 0.25 * np.exp(-((x_X / (0.16 * outer)) ** 2))
+    lip_upper_X = corner - (corner - top) * arch(outer, power) - lip_X * bow_X
+    lip_lower_X = corner + (bottom - corner) * arch(outer, power) + lip_X
+    paint(lip_upper_X, lip_lower_X, face.lips)
+    # Closed lips still show the line between them.
+    line_X = 0.008 * arch(width / 2, 0.5)
+    paint(upper_X - line_X, lower_X + line_X, _INSIDE)
+    tongue_X = np.where(np.abs(x_X) < 0.36 * width, bottom - tongue * arch(0.4 * width, 0.5), lower_X)
+    paint(np.maximum(upper_X, tongue_X), lower_X, _TONGUE)
+    paint(upper_X, np.minimum(lower_X, top + upper_teeth), _TEETH)
+    paint(np.maximum(upper_X, bottom - lower_teeth), lower_X, _TEETH)

@@ -1,0 +1,177 @@
+"""From stored clips to a `Batch` on a device."""
+
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from s2v_ray.config import Config
+from s2v_ray.dataset.pixels import crop_size, resize, to_float, wave_to_float
+from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.storage.files import AT_ONCE
+from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
+from s2v_ray.training.data.order import Draw, EndlessBatches
+
+_BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips of one step. F are the frames that are generated, of the N of a clip."""
+
+    image_BCHW: Tensor  # the input picture, in [-1, 1]
+    video_BFCHW: Tensor  # the real frames, in [-1, 1]
+    wave_BS: Tensor  # the sound of the whole clip, in [-1, 1]
+    frame_BF: Tensor  # which frames of the clip they are, int64
+    video_frame_BT: Tensor  # which of F, evenly spaced in time, are for D_V, int64
+    image_frame_BK: Tensor  # which of F are for D_I, int64
+    clip_ids: list[str]
+    share: float  # of this worker: its clips over the mean number of clips a worker
+    epoch: int  # how often all clips were seen
+
+    def parts(self, count: int) -> list["Batch"]:
+        """The batch in up to `count` parts, whose shares sum to its own."""
+        clips = len(self.clip_ids)
+        bounds = [clips * part // count for part in range(count + 1)]
+        return [self._rows(first, last) for first, last in pairwise(bounds) if last > first]
+
+    def _rows(self, first: int, last: int) -> "Batch":
+        rows: dict[str, Any] = {
+            name: value[first:last] for name, value in vars(self).items() if isinstance(value, Tensor | list)
+        }
+        share = self.share * (last - first) / len(self.clip_ids)
+        return Batch(**rows, share=share, epoch=self.epoch)
+
+
+class TrainingClips(Dataset[dict[str, Any]]):
+    """Augmented clips as tensors on the CPU, still bytes: the rest is done on the device."""
+
+    def __init__(self, reader: ClipReader, config: Config) -> None:
+        frames_used(config)
+        self.reader, self.config = reader, config
+
+    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+        return augmented(self.reader[draw.clip], draw, self.config)
+
+
+class ReadAhead(IterableDataset[dict[str, Any]]):
+    """The batches of clips that lie in an object store, which threads read before they are asked for."""
+
+    def __init__(self, clips: TrainingClips, batches: Iterable[list[Draw]]) -> None:
+        self.clips, self.batches = clips, batches
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        coming: deque[list[Future[dict[str, Any]]]] = deque()
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clips")
+        try:
+            for draws in self.batches:
+                coming.append([pool.submit(self.clips.__getitem__, draw) for draw in draws])
+                if len(coming) > _BATCHES_AHEAD:
+                    yield default_collate([clip.result() for clip in coming.popleft()])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
+    """What a step sees of a clip, as tensors on the CPU: the crop and the frames that `draw` stands for."""
+    chosen = draw_augmentation(draw, config)
+    size = crop_size(config.clips.stored_size)
+    rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
+    shown = np.concatenate([[chosen.input_frame], chosen.frames])
+    return {
+        "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
+        "wave": torch.from_numpy(clip.wave.copy()),
+        "frame": torch.from_numpy(chosen.frames),
+        "video_frames": torch.from_numpy(chosen.video_frames),
+        "image_frames": torch.from_numpy(chosen.image_frames),
+        "clip_id": clip.clip_id,
+    }
+
+
+def training_batches(
+    reader: ClipReader, config: Config, device: torch.device, *, first_step: int = 0, rank: int = 0, world_size: int = 1
+) -> Iterator[Batch]:
+    """This worker's batches of step `first_step` and of all after it.
+
+    Clips in an object store are read by threads, meanwhile; others by `loader_workers` processes, or, without these,
+    when they are asked for.
+    """
+    settings = config.training
+    sampler = EndlessBatches(
+        clip_count=len(reader),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        first_step=first_step,
+        rank=rank,
+        world_size=world_size,
+    )
+    clips, on_gpu = TrainingClips(reader, config), device.type == "cuda"
+    loader: DataLoader[dict[str, Any]]
+    if reader.remote:
+        loader = DataLoader(ReadAhead(clips, sampler), batch_size=None, pin_memory=on_gpu)
+    else:
+        loader = DataLoader(
+            clips,
+            batch_sampler=sampler,
+            num_workers=settings.loader_workers,
+            # CUDA and Arrow's threads don't survive a fork.
+            multiprocessing_context="spawn" if settings.loader_workers else None,
+            worker_init_fn=_ignore_interrupt,
+            pin_memory=on_gpu,
+        )
+    for step, items in enumerate(loader, start=first_step):
+        yield to_device(
+            items,
+            config.data.resolution,
+            device,
+            share=len(items["clip_id"]) * world_size / settings.batch_size,
+            epoch=step * settings.batch_size // len(reader),
+        )
+
+
+def _ignore_interrupt(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the one that trains decides when to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, share: float, epoch: int) -> Batch:
+    """Collated `augmented` clips as a `Batch`: bytes travel, and become floats on the device.
+
+    On a GPU this runs beside the step before, on a stream of its own.
+    """
+    if device.type != "cuda":
+        return _to_batch(items, resolution, device, share, epoch)
+    stream, main = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    with torch.cuda.stream(stream):
+        batch = _to_batch(items, resolution, device, share, epoch)
+    main.wait_stream(stream)
+    for value in vars(batch).values():
+        if isinstance(value, Tensor):
+            value.record_stream(main)
+    return batch
+
+
+def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, share: float, epoch: int) -> Batch:
+    def move(name: str) -> Tensor:
+        return items[name].to(device, non_blocking=True)
+
+    frames_BFCHW = resize(to_float(move("frames")), resolution)
+    return Batch(
+        image_BCHW=frames_BFCHW[:, 0],
+        video_BFCHW=frames_BFCHW[:, 1:],
+        wave_BS=wave_to_float(move("wave")),
+        frame_BF=move("frame"),
+        video_frame_BT=move("video_frames"),
+        image_frame_BK=move("image_frames"),
+        clip_ids=items["clip_id"],
+        share=share,
+        epoch=epoch,
+    )

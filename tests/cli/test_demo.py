@@ -1,0 +1,29 @@
+"""The demo, as a person with nothing runs it: a video whose motion follows the sound, in every domain."""
+
+import json
+
+import av
+import pytest
+
+from s2v_ray.cli.main import main
+
+# Less than the demo's own seven, so that all four domains fit into CI.
+MINUTES = "2.5"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("domain", ["fireworks", "sea", "mouth", "hand"])
+def test_the_right_sound_moves_the_picture_and_the_wrong_one_does_not(domain, tmp_path, capsys):
+    assert main(["demo", "--domain", domain, "--out", str(tmp_path), "--minutes", MINUTES]) == 0
+    told = capsys.readouterr().out
+    home = tmp_path / domain
+    scores = json.loads((home / "report" / "report.json").read_text())["scores"]
+    gap, explained = (scores[name]["model"] for name in ("matched_minus_mismatched", "motion_explained"))
+    assert gap["count"] >= 5
+    assert gap["mean"] >= 0.5
+    assert gap["low"] > 0
+    assert explained["low"] > 0
+    assert str(home / f"{domain}.mp4") in told
+    with av.open(str(home / f"{domain}.mp4")) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 240  # 8 s

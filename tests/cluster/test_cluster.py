@@ -1,0 +1,96 @@
+"""The same results through Ray: preparation in parallel, training by two workers."""
+
+import ctypes
+import json
+import os
+import signal
+
+import pytest
+import torch
+from helpers.small import SMALL_CLIPS
+
+from s2v_ray.cli.main import main
+from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.training import train_on_workers
+from s2v_ray.dataset.index import read_records
+from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.errors import UserError
+from s2v_ray.media.decoding.limits import Limits
+from s2v_ray.preparation.plan import SourceTask, plan
+from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.training.checkpoint import last_checkpoint, load_model
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+def test_preparing_in_parallel_gives_the_same_bytes(small_videos, small_clips, tmp_path):
+    out = tmp_path / "clips"
+    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), *SMALL_CLIPS]) == 0
+    ours = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    theirs = {path.relative_to(small_clips): path.read_bytes() for path in small_clips.rglob("*") if path.is_file()}
+    assert ours == theirs
+    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), *SMALL_CLIPS]) == 0  # nothing to do
+
+
+def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos, tmp_path):
+    videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
+    jobs = plan(videos, str(tmp_path), "sea", clip_settings(clip_seconds=1)).jobs
+
+    def crash_on_the_second(job: SourceTask) -> int:
+        if job.source.path == videos[1]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+
+    done = dict(run_in_parallel(crash_on_the_second, jobs))
+    assert set(done) == {jobs[0].source.name, jobs[2].source.name}
+
+
+def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
+    videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
+    settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=6))
+    jobs = plan(videos, str(tmp_path / "clips"), "sea", settings).jobs
+    tries = tmp_path / "tries"
+
+    def hang_in_the_second(job: SourceTask) -> int:
+        if job.source.path == videos[1] and not job.lost:
+            with tries.open("a") as file:
+                file.write("tried\n")
+            ctypes.PyDLL(None).pause()  # in C, and with the interpreter's lock
+        return prepare_source(job)
+
+    done = dict(run_in_parallel(hang_in_the_second, jobs))
+    hung = jobs[1].source.name
+    assert {name: clips > 0 for name, clips in done.items()} == {job.source.name: job is not jobs[1] for job in jobs}
+    (reject,) = read_records(str(tmp_path / "clips"))[hung]["rejects"]
+    assert (reject["reason"], reject["detail"][:25]) == ("hung", "The decoder never came ba")
+    assert tries.read_text() == "tried\n"
+
+
+def test_two_workers_train_as_one_process_does_and_go_on(
+    small_clips, small_model, small_run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)  # relative places are the caller's, not the workers'
+    (tmp_path / "clips").symlink_to(small_clips)
+    run = tmp_path / "run"
+    command = ["train", "--clips", "clips", "--out", "run", "--config", str(small_model), "--workers", "2"]
+    command += ["--training.save-every-steps", "2"]
+    assert main([*command, "--steps", "4"]) == 0
+    assert str(last_checkpoint(run)).endswith("step_00000004")
+    assert main([*command, "--steps", "8"]) == 0
+    alone, together = (load_model(last_checkpoint(folder))[0].state_dict() for folder in (small_run, run))
+    for name, weight in alone.items():
+        # The order of summation differs, and Adam's first steps turn tiny differences of gradients into steps.
+        assert torch.allclose(weight, together[name], atol=2e-3), name
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss/generator" in line] == [2, 4, 6, 8]
+
+    weights = run / "checkpoints" / "step_00000008" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert main([*command, "--steps", "9"]) == 1
+    told = capsys.readouterr().err  # once, although Ray would start the workers again
+    assert told.count("is damaged: weights.safetensors") == told.count("\n") == 1
+
+
+def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):
+    with pytest.raises(UserError, match="30 workers need 3 CPUs, but the cluster has 2"):
+        train_on_workers(lambda *_: None, workers=(30, 30), device="auto", run=tmp_path, max_failures=0)

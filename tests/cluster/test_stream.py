@@ -1,0 +1,125 @@
+"""Training straight from videos: each epoch has each clip once, whatever the workers' shares of it."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from helpers.small import SMALL_CLIPS
+
+from s2v_ray.cli.main import main
+from s2v_ray.cluster.decode import clip_dataset
+from s2v_ray.cluster.feed import stream_batches
+from s2v_ray.cluster.stream import VideoStream, open_stream
+from s2v_ray.cluster.training import scaling, train_on_workers
+from s2v_ray.config import Config, load_config
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import UserError
+from s2v_ray.synthetic.write import synthesize
+from s2v_ray.training.checkpoint import last_checkpoint
+from s2v_ray.training.loop import resume, train
+from s2v_ray.training.state import new_state
+
+# What SMALL_CLIPS says, as a configuration has it.
+AS_SETTINGS = {"clips.frame_rate": '"25"', "clips.sample_rate": "8000", "clips.frames": "20", "clips.stored_size": "36"}
+
+
+@pytest.fixture(scope="module")
+def uneven_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of four clips and of one, and a file that is no video."""
+    folder = tmp_path_factory.mktemp("uneven")
+    synthesize("sea", folder / "long", sources=5, seed=5, seconds=1.6, size=48)
+    synthesize("sea", folder / "short", sources=1, seed=50, seconds=0.84, size=48)
+    (folder / "broken.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip_ids(uneven_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Those to train on, as `s2v prepare` cuts them without Ray."""
+    folder = tmp_path_factory.mktemp("clips") / "uneven"
+    assert main(["prepare", "--videos", str(uneven_videos), "--out", str(folder), "--local", *SMALL_CLIPS]) == 0
+    clips = ClipReader(folder, "train")
+    return sorted(clips[number].clip_id for number in range(len(clips)))
+
+
+@pytest.mark.ray
+def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
+    uneven_videos, clip_ids, small_model, tmp_path, ray_cluster
+):
+    from ray import cloudpickle
+
+    from s2v_ray.cli.train import settings_to_stream
+
+    # Batches of four for two workers: three whole ones and a clip that only one of them gets.
+    assert len(clip_ids) == 13
+    steps_an_epoch = 4
+    run = tmp_path / "run"
+    flags = ["--clips.frame-rate", "25", "--clips.sample-rate", "8000", "--clips.frames", "20"]
+    flags += ["--clips.stored-size", "36", "--config", str(small_model), "--training.validate-clips", "1"]
+    command = ["train", "--videos", str(uneven_videos), "--workers", "2", "--out", str(run), *flags]
+    assert main([*command, "--steps", str(steps_an_epoch + 1)]) == 0  # one step into the second epoch
+    assert json.loads((Path(last_checkpoint(run)) / "state.json").read_text())["metrics"].keys() >= {"score"}
+    rejects = [json.loads(line) for line in (run / "rejects.jsonl").read_text().splitlines()]
+    assert [(reject["source"], reject["reason"]) for reject in rejects] == [("broken.mp4", "unreadable")]
+
+    # The same, recording what each worker sees: from the second epoch to one step into the fourth.
+    settings = {**AS_SETTINGS, "training.validate_clips": "1", "training.steps": "14"}
+    config = load_config(str(small_model), settings)
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
+    on_cluster = {"workers": (2, 2), "device": "cpu"}
+    stream = open_stream([str(uneven_videos)], settings_to_stream(config, 2, False), config, run, **on_cluster)
+    loop = partial(train_and_record, config, stream, run)
+    assert train_on_workers(
+        loop, run=run, max_failures=0, clips=clip_dataset(stream.epoch, stream.videos), **on_cluster
+    )
+    ranks = [[json.loads(line) for line in (run / f"rank_{rank}.jsonl").read_text().splitlines()] for rank in (0, 1)]
+    assert len(ranks[0]) == len(ranks[1]) == 2 * steps_an_epoch + 1
+    assert [first["share"] + second["share"] for first, second in zip(*ranks, strict=True)] == [2.0] * len(ranks[0])
+    assert {first["share"] for first in ranks[0]} == {1.0, 2.0}
+    assert {second["share"] for second in ranks[1]} == {1.0, 0.0}
+    orders = []
+    for begin in (0, steps_an_epoch):
+        part = [step for rank in ranks for step in rank[begin : begin + steps_an_epoch]]
+        seen = [clip_id for step in part if step["share"] for clip_id in step["clip_ids"]]
+        assert sorted(seen) == clip_ids
+        orders.append(seen)
+    assert orders[0] != orders[1]
+
+
+def train_and_record(config: Config, stream: VideoStream, run: Path, workers, saved, stop) -> bool:
+    state = new_state(config, workers.device, distributed=True)
+    assert resume(state, run, stream.fingerprint)
+    assert (state.step, state.epoch) == (5, 1)
+
+    def recorded():
+        with (run / f"rank_{workers.rank}.jsonl").open("w") as file:
+            for batch in stream_batches(stream, config, run, workers, first_epoch=state.epoch, first_step=state.step):
+                file.write(json.dumps({"clip_ids": batch.clip_ids, "share": batch.share}) + "\n")
+                file.flush()
+                yield batch
+
+    return train(state, recorded(), run, workers=workers, saved=saved, stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--clips", "somewhere"], "is needed, not both"),
+        (["--workers", "0"], "--videos needs a fixed number of --workers"),
+        (["--workers", "1:2"], "--videos needs a fixed number of --workers"),
+        (["--workers", "2", "--data.resolution", "128"], "needs at least 143"),
+    ],
+)
+def test_what_streaming_needs_is_said(flags, told, tmp_path, capsys):
+    assert main(["train", "--videos", str(tmp_path), "--out", str(tmp_path / "run"), *flags]) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_workers_leave_a_cpu_to_decode():
+    asked = scaling((2, 2), "cpu", {"CPU": 2.0}, decoding=True)
+    assert asked.resources_per_worker == {"CPU": 0.5}
+    with pytest.raises(UserError, match=r"2 workers need 0\.2 CPUs and 1 to decode videos, but the cluster has 1;"):
+        scaling((2, 2), "cpu", {"CPU": 1.0}, decoding=True)

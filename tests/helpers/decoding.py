@@ -1,0 +1,34 @@
+"""What the tests of decoding share."""
+
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.windows import Window, decode_windows
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+FRAME_RATE, SAMPLE_RATE = Fraction(30), 44100
+
+
+def ffmpeg(*arguments: str) -> bytes:
+    return subprocess.run([FFMPEG, "-v", "error", "-y", *arguments], capture_output=True, check=True).stdout
+
+
+def windows_of(path: Path | str, starts: list[Fraction], frame_count: int, size: int = 32) -> list[Window | MediaError]:
+    found = decode_windows(
+        path, starts, frame_count=frame_count, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=size
+    )
+    return [window for _, window in found]
+
+
+def window_of(path: Path, start: Fraction, frame_count: int, size: int = 32) -> Window:
+    (window,) = windows_of(path, [start], frame_count, size)
+    assert isinstance(window, Window), window
+    return window
+
+
+def reason_of(window: Window | MediaError) -> str:
+    return window.code if isinstance(window, MediaError) else "fine"

@@ -1,0 +1,149 @@
+"""Ray clusters on this machine: of several nodes, to which jobs are submitted; and heads started as users do it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from helpers.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+_HELD_SECONDS = 8.0
+_DONE = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+class Nodes:
+    """The cluster, and what is done to it."""
+
+    def __init__(self, count: int) -> None:
+        from ray.cluster_utils import Cluster
+        from ray.job_submission import JobSubmissionClient
+
+        port = free_port()
+        head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
+        head["dashboard_agent_listen_port"] = 0  # the usual one is taken where another Ray is on this machine
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(count)]
+        self.session = self.cluster.head_node.get_session_dir_path()
+        self.jobs: JobSubmissionClient
+        for _ in range(100):  # until the dashboard answers
+            try:
+                self.jobs = JobSubmissionClient(f"http://127.0.0.1:{port}")
+                break
+            except ConnectionError:
+                threading.Event().wait(0.2)
+
+    def submit(self, verb: str, *flags: str) -> str:
+        """Submit `python jobs/VERB.py FLAGS` as README says; returns the job's name."""
+        environment = yaml.safe_load((ROOT / "jobs" / "runtime_env.yaml").read_text())
+        environment["working_dir"] = str(ROOT)
+        command, submitted = " ".join([sys.executable, f"jobs/{verb}.py", *flags]), list[str]()
+
+        def accepted() -> bool:
+            try:
+                submitted.append(self.jobs.submit_job(entrypoint=command, runtime_env=environment))
+            except RuntimeError as error:
+                if "No available agent" not in str(error):  # a node's agent starts after the node
+                    raise
+            return bool(submitted)
+
+        wait_until(accepted, "an agent that takes the job")
+        return submitted[0]
+
+    def status(self, job: str) -> str:
+        """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
+        return str(self.jobs.get_job_status(job).value)
+
+    def finished(self, job: str) -> tuple[str, str]:
+        """Its last status and its log, when it has come to an end."""
+        wait_until(lambda: self.status(job) in _DONE, f"the end of {job}: {self.jobs.get_job_logs(job)}")
+        return self.status(job), self.jobs.get_job_logs(job)
+
+    def run(self, verb: str, *flags: str) -> str:
+        """The log of a job that succeeds."""
+        status, log = self.finished(self.submit(verb, *flags))
+        assert status == "SUCCEEDED", log
+        return log
+
+    def kill_worker(self) -> None:
+        """Kill -9 of a process that trains."""
+        self._send(signal.SIGKILL, _trains)
+
+    def hold_worker(self) -> None:
+        """Let a process that trains stand still for a while, as on a node that is much slower than the others."""
+        pid = self._send(signal.SIGSTOP, _trains)
+        threading.Event().wait(_HELD_SECONDS)
+        os.kill(pid, signal.SIGCONT)
+
+    def kill_driver(self) -> None:
+        """Kill -9 of the program of a job."""
+        self._send(signal.SIGKILL, lambda process: any(part.startswith("jobs/") for part in process.cmdline()))
+
+    def replace_node(self) -> None:
+        """Take a node away without warning, and add another."""
+        self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
+        self.nodes.append(self.cluster.add_node(num_cpus=1))
+
+    def _send(self, number: signal.Signals, meant: Callable[[Any], bool]) -> int:
+        """Send a signal to one of this cluster's processes; returns which."""
+        import psutil  # Ray's own copy, there once Ray is imported
+
+        for process in psutil.process_iter():
+            try:
+                if meant(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
+                    os.kill(process.pid, number)
+                    return int(process.pid)
+            except (psutil.Error, AttributeError):
+                continue  # it ended meanwhile
+        raise AssertionError("there is no such process")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def ray_start(port: int, *flags: str, **environment: str) -> Iterator[None]:
+    """A head by `ray start` with these flags and this environment. Its processes are known by their folder."""
+    import ray
+
+    ray.shutdown()  # that of tests before: two Rays on a machine disturb each other
+    folder = tempfile.mkdtemp(prefix="r")  # short, for the paths of sockets
+    program = str(Path(sys.executable).with_name("ray"))
+    command = [program, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", f"--temp-dir={folder}"]
+    try:
+        subprocess.run([*command, *flags], check=True, capture_output=True, env=os.environ | environment)
+        yield
+    finally:
+        import psutil  # Ray's own copy, there once Ray is imported
+
+        for process in psutil.process_iter(["cmdline"]):
+            if folder in " ".join(process.info["cmdline"] or []):
+                os.kill(process.pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trains(process: Any) -> bool:
+    return "RayTrainWorker" in " ".join(process.cmdline())
+
+
+@contextmanager
+def nodes_of(count: int) -> Iterator[Nodes]:
+    """A head and `count` nodes of one CPU."""
+    nodes = Nodes(count)
+    try:
+        yield nodes
+    finally:
+        nodes.cluster.shutdown()

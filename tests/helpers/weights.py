@@ -1,0 +1,49 @@
+"""Weights of networks: synthetic ones for tests, and those of a run."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from s2v_ray.metrics import i3d
+from s2v_ray.training.checkpoint import last_checkpoint, load_model
+
+
+def waves(*shape, speed):
+    """Numbers without a random generator, which may change between versions."""
+    count = torch.Size(shape).numel()
+    return torch.sin(torch.arange(count, dtype=torch.float64) * speed).float().reshape(shape)
+
+
+def synthetic_i3d_weights():
+    """Weights that let a signal through, of the file's names and shapes."""
+    weights = {}
+    for number, (name, shape) in enumerate(i3d.shapes().items()):
+        value = waves(*shape, speed=0.7 + number / 100)
+        if name.endswith("conv3d.weight"):
+            value *= 1.4 * (2 / math.prod(shape[1:])) ** 0.5
+        elif name.endswith("running_var"):
+            value = 1 + 0.5 * value
+        elif name.endswith("bn.weight"):
+            value = 1 + 0.3 * value
+        else:
+            value *= 0.1
+        weights[name] = value
+    return weights
+
+
+def levels(videos_BCTHW):
+    """Instead of the network: the brightness of the first and of the last frame, then zeros."""
+    assert videos_BCTHW.shape == (1, 3, 16, 224, 224)
+    seen = torch.zeros(1, 400)
+    seen[0, 0], seen[0, 1] = videos_BCTHW[:, :, 0].mean(), videos_BCTHW[:, :, -1].mean()
+    return seen
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_model(str(last_checkpoint(run)))[0].state_dict()
+
+
+def assert_close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], tolerance: float) -> None:
+    for name, weight in ours.items():
+        assert torch.allclose(weight, theirs[name], rtol=0, atol=tolerance), name

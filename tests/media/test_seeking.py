@@ -1,0 +1,146 @@
+"""A window is the same whatever of its file was decoded before it, and no more is decoded than it needs."""
+
+import gc
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, window_of, windows_of
+
+from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.audio import sound_windows
+from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.decoding.packets import decode_video
+from s2v_ray.media.decoding.probe import probe
+from s2v_ray.media.decoding.seeking import Cue
+from s2v_ray.media.decoding.timeline import picture_windows
+from s2v_ray.media.decoding.windows import Window
+
+
+def assert_same_amid_others(path: Path, starts: list[Fraction], begin: Fraction, end: Fraction, size: int) -> None:
+    """Windows of 9 frames are what they are among so many others, from `begin` to `end`, that everything is decoded."""
+
+    def amid(step: Fraction) -> list[Fraction]:
+        return sorted({*starts, *(begin + k * step for k in range(int((end - begin) / step)))})
+
+    # Windows of 0.3 s that overlap need all pictures; a window's sound needs that of two seconds before it.
+    picture_starts, sound_starts = amid(Fraction(1, 4)), amid(Fraction(1))
+    with open_container(path) as picture_file, open_container(path) as sound_file:
+        video, audio, zero = video_stream(picture_file), audio_stream(sound_file), clock_zero(picture_file)
+        frames = picture_windows(
+            picture_file, video, zero, picture_starts, frame_count=9, frame_rate=FRAME_RATE, size=size
+        )
+        waves = sound_windows(
+            sound_file, audio, zero, sound_starts, sample_rate=SAMPLE_RATE, sample_count=9 * SAMPLE_RATE // 30
+        )
+        frames_at = dict(zip(picture_starts, frames, strict=True))
+        wave_at = dict(zip(sound_starts, waves, strict=True))
+    for start, window in zip(starts, windows_of(path, starts, frame_count=9, size=size), strict=True):
+        assert isinstance(window, Window)
+        assert not isinstance(wave_at[start], MediaError)
+        np.testing.assert_array_equal(window.frames_THWC, frames_at[start])
+        # MPEG's sound decoder rounds by what came before.
+        np.testing.assert_allclose(window.wave.astype(int), wave_at[start].astype(int), atol=2)
+
+
+def test_empty_theora_packets_leave_the_frame_before(formats: Path) -> None:
+    """As many frames as the FFmpeg program finds, at the same times."""
+    path = formats / "iscc_demo.ogv"
+    with open_container(path) as container:
+        stamps = [frame.pts for frame in decode_video(container, video_stream(container))]
+    lines = ffmpeg(
+        "-max_error_rate", "1", "-i", str(path), "-map", "0:v", *["-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    )
+    theirs = [int(line.split(",")[2]) for line in lines.decode().splitlines() if not line.startswith("#")]
+    assert len(stamps) == 366
+    assert stamps == theirs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("iscc_demo.mp4", marks=pytest.mark.slow),
+        "iscc_demo.mkv",
+        pytest.param("iscc_demo.webm", marks=pytest.mark.slow),
+        "iscc_demo.avi",
+        "iscc_demo.flv",
+        "iscc_demo.mpg",
+        pytest.param("iscc_demo.3gp", marks=pytest.mark.slow),
+        pytest.param("iscc_demo.rm", marks=pytest.mark.slow),
+        "apache_testASF.asf",
+        "brion_llama-drama-av1.webm",
+        "androidx_edit_list_positive_shift.mp4",
+        "mdn_segment001.ts",
+        "Zulko_fire2.mp4",
+        "pytorch_nasa_13013.mp4",
+    ],
+)
+def test_a_window_is_the_same_whether_or_not_what_is_before_it_was_decoded(formats: Path, name: str) -> None:
+    path = formats / name
+    info = probe(path)
+    begin = max(info.picture_start, info.sound_start)
+    seconds = min(info.picture_end, info.sound_end) - Fraction(1, 2) - begin
+    wanted = [begin + seconds * share for share in (Fraction(1, 2), Fraction(7, 10), Fraction(49, 50))]
+    assert_same_amid_others(path, wanted, begin, begin + seconds, size=16)
+
+
+@pytest.mark.parametrize(
+    ("container", "x264_settings"),
+    [
+        ("mp4", "open-gop=1:keyint=50"),
+        ("mkv", "open-gop=1:keyint=50"),
+        ("mkv", "intra-refresh=1:keyint=50"),
+        ("ts", "intra-refresh=1:keyint=50"),
+        ("mp4", "b-pyramid=none:keyint=100"),  # most of the pictures before a window are not decoded
+        ("ts", "interlaced=1:b-pyramid=strict:keyint=100"),
+        pytest.param("mp4", "intra-refresh=1:keyint=50", marks=pytest.mark.slow),
+        pytest.param("ts", "open-gop=1:keyint=50", marks=pytest.mark.slow),
+    ],
+)
+def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, x264_settings: str) -> None:
+    """Also where a group of pictures refers to the one before, and where no picture stands for itself."""
+    path = tmp_path / f"long.{container}"
+    sources = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=40", "-f", "lavfi", "-i", "aevalsrc=0.3*sin(t*t*500):d=40")
+    ffmpeg(*sources, "-c:v", "libx264", "-x264-params", x264_settings, "-bf", "3", "-c:a", "mp2", str(path))
+    wanted = [Fraction(3), Fraction(2101, 100), Fraction(38)]
+    assert_same_amid_others(path, wanted, Fraction(0), Fraction(39), size=32)
+
+
+def test_pictures_that_lead_to_no_wanted_one_are_not_decoded(tmp_path: Path) -> None:
+    """The key picture is at 0 s, and of the rest every other one is such that none refers to it."""
+    path = tmp_path / "long.mp4"
+    x264 = "keyint=250:scenecut=0:b-adapt=0:b-pyramid=none"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=8")
+    ffmpeg(*picture, "-c:v", "libx264", "-bf", "1", "-x264-params", x264, str(path))
+    with open_container(path) as container:
+        stream = video_stream(container)
+        ticks = round(1 / 25 / stream.time_base)
+        decoded = [frame.pts // ticks for frame in decode_video(container, stream, cue=Cue(150 * ticks))]
+    assert [number for number in decoded if number >= 150] == list(range(150, 200))
+    assert len([number for number in decoded if number < 150]) == 75
+
+
+def test_decoded_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """Some megabytes each, they must not wait for the collector of cycles."""
+    path = tmp_path / "short.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2", str(path))
+    gc.collect()
+    gc.disable()
+    try:
+        window_of(path, Fraction(0), frame_count=30)
+        assert not [kept for kept in gc.get_objects() if type(kept) is VideoFrame]
+    finally:
+        gc.enable()
+
+
+def test_windows_may_overlap_and_are_the_same_alone(formats: Path) -> None:
+    path = formats / "mdn_rabbit320.mp4"
+    starts = [Fraction(0), Fraction(1, 3), Fraction(1, 2), Fraction(1, 2), Fraction(5)]
+    together = windows_of(path, starts, frame_count=45)
+    for start, window in zip(starts, together, strict=True):
+        assert isinstance(window, Window)
+        alone = window_of(path, start, frame_count=45)
+        np.testing.assert_array_equal(window.frames_THWC, alone.frames_THWC)
+        np.testing.assert_array_equal(window.wave, alone.wave)

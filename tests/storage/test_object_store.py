@@ -1,0 +1,384 @@
+"""Clips, runs and reports in an object store: a real S3 server on loopback, that is slow, fails and breaks off."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from helpers.small import SMALL_CLIPS, small_config
+
+pytest.importorskip("moto", reason="the server comes with the extra 'dev'")
+from helpers.object_store import Fault, ObjectStore
+
+from s2v_ray.cli.main import main
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import StoreError, UserError
+from s2v_ray.media.decoding.probe import probe
+from s2v_ray.storage.cache import ClipCache
+from s2v_ray.storage.files import (
+    exists,
+    is_folder,
+    join,
+    list_files,
+    list_folders,
+    locate,
+    open_file,
+    read_bytes,
+    remove_folder,
+    upload,
+    write_bytes,
+)
+from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.training.data.loader import training_batches
+from s2v_ray.training.data.order import global_batch
+from s2v_ray.tuning.journal import fetch_journal, open_journal, sweep_place
+
+CLIPS = "s3://bucket/clips/sea"
+
+
+@pytest.fixture(scope="module")
+def server(small_clips: Path) -> Iterator[ObjectStore]:
+    """A store with clips in it."""
+    store = ObjectStore()
+    for path in small_clips.rglob("*"):
+        if path.is_file():
+            store.client.upload_file(str(path), "bucket", f"clips/sea/{path.relative_to(small_clips)}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(server: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectStore]:
+    """That store as it is found by the environment, and an empty cache."""
+    for name, value in {**server.environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    server.requests.clear()
+    yield server
+    server.faults.clear()
+
+
+def train_command(run: str | Path, clips: str | Path, model: str | Path, *more: str) -> list[str]:
+    command = ["train", "--clips", str(clips), "--out", str(run), "--config", str(model), "--device", "cpu"]
+    return [*command, "--training.save-every-steps", "2", *more]
+
+
+def weights(run: str | Path) -> dict[str, torch.Tensor]:
+    return load_model(str(last_checkpoint(run)))[0].state_dict()
+
+
+def assert_same_weights(ours: str | Path, theirs: str | Path, tolerance: float = 0) -> None:
+    wanted = weights(theirs)
+    for name, weight in weights(ours).items():
+        assert torch.allclose(weight, wanted[name], rtol=0, atol=tolerance), name
+
+
+def metric_steps(run: str) -> list[int]:
+    return [json.loads(line)["step"] for line in read_bytes(join(run, "metrics.jsonl")).splitlines()]
+
+
+def test_files_and_folders(store):
+    place = "s3://bucket/files"
+    write_bytes(join(place, "a b.bin"), b"one")
+    write_bytes(join(place, "deep", "ü#?.bin"), b"two")
+    assert list_files(place, recursive=True) == ["a b.bin", "deep/ü#?.bin"]
+    assert list_files(place) == ["a b.bin"]
+    assert list_folders(place) == ["deep"]
+    assert read_bytes(join(place, "deep", "ü#?.bin")) == b"two"
+    assert (is_folder(place), is_folder(join(place, "a b.bin")), exists(join(place, "none"))) == (True, False, False)
+    assert open_file(join(place, "a b.bin")).read_at(2, 1) == b"ne"
+    with pytest.raises(UserError, match="There is no file 's3://bucket/files/none'"):
+        read_bytes(join(place, "none"))
+    remove_folder(join(place, "deep"))
+    assert list_files(place, recursive=True) == ["a b.bin"]
+    assert join("s3://bucket/x?region=eu-west-1", "y z") == "s3://bucket/x/y%20z?region=eu-west-1"
+
+
+@pytest.mark.parametrize("kind", ["500", "cut"])
+def test_a_fault_that_passes_is_waited_for_and_one_that_stays_is_told(store, kind):
+    place = f"s3://bucket/faults/{kind}.bin"
+    for method in ("PUT", "GET"):
+        store.faults.append(Fault(kind, lambda request, method=method: request.startswith(method), times=2))
+    write_bytes(place, b"content")
+    assert read_bytes(place) == b"content"
+    assert [fault.times for fault in store.faults] == [0, 0]
+    store.faults[:] = [Fault(kind, lambda request: not request.startswith("HEAD"))]
+    with pytest.raises(StoreError, match=rf"'{place}' can't be read or written: .*give the same command\."):
+        read_bytes(place)
+    with pytest.raises(StoreError, match=r"other\.bin"):
+        write_bytes("s3://bucket/faults/other.bin", b"content")
+    store.faults.clear()
+    assert not exists("s3://bucket/faults/other.bin")
+
+
+def test_of_a_large_file_whose_upload_breaks_off_nothing_appears(store, tmp_path):
+    large = tmp_path / "large"
+    large.write_bytes(bytes(25_000_000))  # three parts
+    store.faults.append(Fault("500", lambda request: "partNumber=2" in request))
+    with pytest.raises(StoreError):
+        upload(large, "s3://bucket/large")
+    store.faults.clear()
+    assert not exists("s3://bucket/large")
+    upload(large, "s3://bucket/large")
+    assert read_bytes("s3://bucket/large") == bytes(25_000_000)
+
+
+def test_each_scheme_finds_its_file_system():
+    filesystem, path = locate("gs://bucket/clips/a%20b?endpoint_override=127.0.0.1:9&scheme=http")
+    assert (filesystem.type_name, path) == ("gcs", "bucket/clips/a b")
+    with pytest.raises(UserError, match="no URI that can be opened"):
+        locate("nowhere://bucket/clips")
+    with pytest.raises(UserError, match="option 'retries'; there are endpoint_override, region, scheme"):
+        locate("s3://bucket/clips?retries=3")
+
+
+def test_a_secret_in_a_uri_is_refused_and_not_repeated():
+    with pytest.raises(UserError, match=r"holds a password.*AWS_SECRET_ACCESS_KEY") as refused:
+        locate("s3://the-key:the-secret@bucket/run")
+    assert "the-secret" not in str(refused.value)
+
+
+def test_clips_are_prepared_into_a_store_as_into_a_folder(store, small_videos, small_clips):
+    out = "s3://bucket/clips/prepared"
+    command = ["prepare", "--videos", str(small_videos), "--out", out, "--local", *SMALL_CLIPS]
+    store.faults.append(Fault("500", lambda request: request.startswith("PUT") and "split=train" in request, times=7))
+    assert main(command) == 1  # after the first source's four tries
+    assert not parquet_files(out)
+    store.faults[:] = [Fault("cut", lambda request: request.startswith("PUT") and "split=" in request, times=2)]
+    assert main(command) == 0
+    local = {str(path.relative_to(small_clips)): path for path in small_clips.rglob("*.parquet")}
+    assert parquet_files(out) == sorted(local)
+    assert all(read_bytes(join(out, name)) == path.read_bytes() for name, path in local.items())
+    assert read_bytes(join(out, "dataset.json")) == (small_clips / "dataset.json").read_bytes()
+    store.requests.clear()
+    assert main(command) == 0
+    assert not any(request.startswith("PUT") and "split=" in request for request in store.requests)  # all was done
+
+
+def parquet_files(clips: str) -> list[str]:
+    return [name for name in list_files(clips, recursive=True) if name.endswith(".parquet")]
+
+
+def test_clips_read_from_a_store_are_those_of_the_folder(store, small_clips):
+    ours, theirs = ClipReader(CLIPS, ["train", "val"]), ClipReader(small_clips, ["train", "val"])
+    assert (len(ours), ours.sources, ours.fingerprint) == (len(theirs), theirs.sources, theirs.fingerprint)
+    for number in [*range(len(ours)), 0]:
+        assert np.array_equal(ours[number].frames_THWC, theirs[number].frames_THWC)
+        assert np.array_equal(ours[number].wave, theirs[number].wave)
+
+
+def reads(store: ObjectStore) -> int:
+    return sum(request.startswith("GET") and ".parquet" in request for request in store.requests)
+
+
+def test_a_cached_clip_is_not_read_again_and_a_damaged_copy_is(store, tmp_path):
+    reader = ClipReader(CLIPS, "train")
+    frames_THWC = reader[0].frames_THWC
+    store.requests.clear()
+    assert np.array_equal(ClipReader(CLIPS, "train")[0].frames_THWC, frames_THWC)
+    assert np.array_equal(reader[0].frames_THWC, frames_THWC)
+    opened = reads(store)  # to see which clips there are, once more
+    (copy,) = (tmp_path / "cache").rglob("*.arrow")
+    copy.write_bytes(copy.read_bytes()[:1000])
+    assert np.array_equal(reader[0].frames_THWC, frames_THWC)
+    assert reads(store) > opened
+    uncached = ClipReader(CLIPS, "train", cache_gib=0)
+    assert np.array_equal(uncached[1].frames_THWC, reader[1].frames_THWC)
+
+
+def test_the_cache_is_bounded_and_the_least_recently_used_goes_first(tmp_path):
+    def table(number: int) -> pa.Table:
+        return pa.table({"content": [bytes([number]) * 100_000]})
+
+    made: list[int] = []
+
+    def read(number: int) -> pa.Table:
+        def make() -> pa.Table:
+            made.append(number)
+            return table(number)
+
+        return cache.table(f"clip {number}", make)
+
+    cache = ClipCache(tmp_path, limit_bytes=450_000)  # four of them
+    for number in range(4):
+        assert read(number) == table(number)
+        os.utime(max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns), ns=(0, number))
+    assert read(0) == table(0)  # used just now
+    assert read(4) == table(4)
+    assert made == [0, 1, 2, 3, 4]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 450_000
+    assert [read(number) == table(number) for number in (0, 4, 1)] == [True] * 3
+    assert made == [0, 1, 2, 3, 4, 1]
+    assert len(list(ClipCache(tmp_path / "small", limit_bytes=50_000).table("large", lambda: table(1)))) == 1
+    assert not (tmp_path / "small").exists()
+
+
+def test_clips_are_read_while_a_step_is_made(store, small_clips):
+    config = small_config(small_clips, training__batch_size=1)
+    reader, cpu = ClipReader(CLIPS, "train", cache_gib=0), torch.device("cpu")
+    (first,) = global_batch(0, clip_count=len(reader), batch_size=1, seed=config.training.seed)
+    source = Path(reader.sources[first.clip]).stem
+    waiting = threading.Semaphore(0)
+
+    def others(request: str) -> bool:
+        if not request.startswith("GET") or source in request:
+            return False
+        waiting.release()
+        return True
+
+    slow = Fault("slow", others)
+    store.faults.append(slow)
+    batches = training_batches(reader, config, cpu)
+    ours = [next(batches)]  # it does not wait for the others
+    assert waiting.acquire(timeout=60)  # and the store is asked for them before we are
+    slow.goes_on.set()
+    ours += [next(batches) for _ in range(5)]
+    batches.close()
+    theirs = training_batches(ClipReader(small_clips, "train"), config, cpu)
+    for batch in ours:
+        assert torch.equal(batch.video_BFCHW, next(theirs).video_BFCHW)
+
+
+def test_a_run_in_a_store_goes_on_and_equals_a_local_one(store, small_clips, small_model, tmp_path, capsys):
+    run, local = "s3://bucket/runs/sea", tmp_path / "local"
+    validated = ["--training.validate-every-steps", "3"]
+    assert main(train_command(local, small_clips, small_model, "--steps", "6", *validated)) == 0
+    assert main(train_command(run, CLIPS, small_model, "--steps", "3", *validated)) == 0
+    event_files = [name for name in list_files(run) if "tfevents" in name]
+    assert main(train_command(run, CLIPS, small_model, "--steps", "6", *validated)) == 0
+    told = capsys.readouterr().out
+    assert "Going on from step 3" in told
+    assert f"Next: s2v evaluate --checkpoint {run} --clips {CLIPS} --out reports/sea" in told
+    assert_same_weights(run, local)
+    assert metric_steps(run) == [2, 3, 3, 4, 6, 6]  # a validation has a line of its own
+    assert set(event_files) < set(list_files(run))
+    pointers = list_files(join(run, "checkpoints"))
+    assert pointers == ["best", "last"]
+    assert list_files(join(run, "samples")) == [
+        f"step_0000000{step}.{kind}" for step in (3, 6) for kind in ("mp4", "png")
+    ]
+    assert last_checkpoint(run) == join(run, "checkpoints", "step_00000006")
+
+    report = "s3://bucket/reports/sea"
+    assert main(["evaluate", "--checkpoint", run, "--clips", CLIPS, "--out", report, "--device", "cpu"]) == 0
+    assert json.loads(read_bytes(join(report, "report.json")))["checkpoint"] == find_checkpoint(run)
+    assert b"data:video/mp4" in read_bytes(join(report, "report.html"))
+
+    sample, video = tmp_path / "real.mp4", "s3://bucket/made/a b.mp4"
+    sample.write_bytes(read_bytes(join(report, "best_real.mp4")))
+    command = ["generate", "--checkpoint", run, "--image", str(sample), "--sound", str(sample), "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path / "made.mp4")]) == 0
+    assert main([*command, "--out", video.replace(" ", "%20")]) == 0
+    assert read_bytes(video.replace(" ", "%20")) == (tmp_path / "made.mp4").read_bytes()
+    assert probe(tmp_path / "made.mp4").picture_end > 0
+    assert main(["info", run]) == 0
+
+    everything = b"".join(store.content().values()) + "".join(capsys.readouterr()).encode()
+    for secret in (b"the-secret", b"the-key"):
+        assert secret not in everything
+
+
+def test_a_checkpoint_that_the_store_refuses_costs_nothing_that_was_saved(
+    store, small_clips, small_model, tmp_path, capsys
+):
+    run, local = "s3://bucket/runs/refused", tmp_path / "local"
+    store.faults.append(Fault("500", lambda request: request.startswith("PUT") and "step_00000004" in request))
+    assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 1
+    told = capsys.readouterr().err
+    assert "A checkpoint could not be written to 's3://bucket/runs/refused' (" in told
+    assert "it goes on from s3://bucket/runs/refused/checkpoints/step_00000002." in told
+    assert "Traceback" not in told
+    store.faults.clear()
+    assert last_checkpoint(run) == join(run, "checkpoints", "step_00000002")
+    assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 0
+    assert "Going on from step 2" in capsys.readouterr().out
+    assert main(train_command(local, small_clips, small_model, "--steps", "6")) == 0
+    assert_same_weights(run, local)
+    assert metric_steps(run) == [2, 4, 6, 6]
+
+
+def test_training_outlives_a_store_that_fails_for_a_while(store, small_clips, small_model, tmp_path, capsys):
+    run, local = "s3://bucket/runs/shaken", tmp_path / "local"
+    for kind in ("500", "cut"):
+        for method in ("GET", "PUT", "HEAD"):
+            store.faults.append(Fault(kind, lambda request, method=method: request.startswith(method), times=1))
+    assert main(train_command(run, CLIPS, small_model, "--steps", "4")) == 0
+    assert not any(fault.times for fault in store.faults)
+    assert main(train_command(local, small_clips, small_model, "--steps", "4")) == 0
+    assert_same_weights(run, local)
+    # And one that fails for long while clips are read.
+    store.faults[:] = [Fault("cut", lambda request: "/clips/" in request and ".parquet" in request)]
+    capsys.readouterr()
+    more = ["--steps", "6", "--training.clip-cache-gib", "0"]
+    assert main(train_command(run, CLIPS, small_model, *more)) == 1
+    assert "give the same command" in capsys.readouterr().err
+    store.faults.clear()
+    assert main(train_command(run, CLIPS, small_model, *more)) == 0
+
+
+@pytest.mark.ray
+def test_workers_of_a_cluster_share_a_run_in_a_store(
+    store, small_videos, small_clips, small_model, tmp_path, ray_cluster, capsys
+):
+    end = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"  # workers don't have our environment
+    clips, run, local = f"s3://bucket/clips/by_ray{end}", f"s3://bucket/runs/by_ray{end}", tmp_path / "local"
+    assert main(["prepare", "--videos", str(small_videos), "--out", clips, *SMALL_CLIPS]) == 0
+    assert ClipReader(clips, "train").fingerprint == ClipReader(small_clips, "train").fingerprint
+    two = ["--workers", "2", "--steps", "3"]
+    command = train_command(run, clips, small_model, "--training.clip-cache-gib", "0")
+    assert main([*command, *two]) == 0
+    assert main(train_command(local, small_clips, small_model, *two)) == 0
+    assert_same_weights(run, local, 1e-6)
+    capsys.readouterr()
+    assert main([*command, "--steps", "4"]) == 0  # by one process
+    assert "Going on from step 3" in capsys.readouterr().out
+    assert metric_steps(run) == [2, 3, 3, 4, 4]  # a validation, at the end of each, has a line of its own
+    assert {name for name in list_files(run) if "tfevents" not in name} == {"config.toml", "metrics.jsonl"}
+
+
+@pytest.mark.ray
+def test_a_sweep_in_a_store_goes_on_from_another_machine(
+    store, small_clips, small_model, tmp_path, ray_cluster, monkeypatch, capsys
+):
+    end = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"  # workers don't have our environment
+    out, domain = f"s3://bucket/sweeps/mine{end}", json.loads((small_clips / "dataset.json").read_text())["domain"]
+    command = ["tune", "--clips", str(small_clips), "--out", out, "--config", str(small_model)]
+    command += ["--steps", "4", "--repeats", "0"]
+    assert main([*command, "--trials", "3"]) == 0
+    first = capsys.readouterr().out
+    names = {name for name in store.content() if name.startswith("sweeps/mine/")}
+    assert {
+        f"sweeps/mine/{name}" for name in ("journal.log", "sweep.json", "report.html", f"{domain}/best.toml")
+    } <= names
+    assert len({name.split("/")[4] for name in names if "/checkpoints/" in name}) == 1  # those of the best trial
+    table = pa.BufferReader(read_bytes(f"s3://bucket/sweeps/mine/{domain}/trials.parquet{end}"))
+    before = pq.read_table(table).to_pylist()
+    assert [trial["kind"] for trial in before] == ["preset", "control", "search"]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert main([*command, "--trials", "4"]) == 0
+    assert "Going on with 3 finished trials" in capsys.readouterr().out
+    table = pa.BufferReader(read_bytes(f"s3://bucket/sweeps/mine/{domain}/trials.parquet{end}"))
+    assert pq.read_table(table).to_pylist()[:3] == before
+    command[4] = str(tmp_path / "warm")
+    assert main([*command, "--trials", "3", "--warm-start", out]) == 0
+    best = next(line.split()[6] for line in first.splitlines() if line.startswith("Next: "))
+    assert main(train_command(tmp_path / "run", small_clips, best, "--steps", "1")) == 0
+
+
+def test_a_line_of_a_journal_that_was_cut_off_is_left_out(store, tmp_path):
+    place = sweep_place("s3://bucket/sweeps/cut")
+    optuna.create_study(study_name="sea", storage=open_journal(place))
+    whole = read_bytes("s3://bucket/sweeps/cut/journal.log")
+    write_bytes("s3://bucket/sweeps/cut/journal.log", whole + b'{"op_code":4,"wor')
+    fetch_journal(place)
+    study = optuna.load_study(study_name="sea", storage=open_journal(place))
+    study.enqueue_trial({"x": 1.0})
+    fetch_journal(place)
+    assert len(optuna.load_study(study_name="sea", storage=open_journal(place)).trials) == 1

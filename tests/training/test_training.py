@@ -1,0 +1,452 @@
+"""The step, the loop and its checkpoints."""
+
+import contextlib
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.small import SyntheticClips, small_config
+
+from s2v_ray.cli.main import main
+from s2v_ray.config import load_config
+from s2v_ray.dataset.pixels import stored_size_for
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import UserError
+from s2v_ray.losses import discriminator_loss
+from s2v_ray.media.decoding.probe import probe
+from s2v_ray.storage.files import read_bytes
+from s2v_ray.storage.lock import only_one
+from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
+from s2v_ray.training.data.order import global_batch
+from s2v_ray.training.health import naming_memory_settings
+from s2v_ray.training.loop import Validation, resume, train
+from s2v_ray.training.networks import build_networks
+from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.status import TrainingStatus
+from s2v_ray.training.step import judged_frames, train_step
+from s2v_ray.training.workers import Workers
+
+CPU = torch.device("cpu")
+
+
+def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **settings: object) -> TrainingState:
+    """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
+    state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
+    reader = ClipReader(str(clips), "train")
+    resume(state, run, reader.fingerprint)
+    batches = training_batches(reader, state.config, CPU, first_step=state.step)
+    train(state, batches, run, stop=lambda: state.step == stop_at)
+    return state
+
+
+def weights(state: TrainingState) -> dict[str, torch.Tensor]:
+    tensors = {
+        f"{name}.{key}": value for name, net in state.networks.items() for key, value in net.state_dict().items()
+    }
+    assert state.ema is not None
+    return tensors | {f"average.{key}": value for key, value in state.ema.state_dict().items()}
+
+
+def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(small_clips, tmp_path):
+    whole = run_to(7, small_clips, tmp_path / "whole")
+    run_to(7, small_clips, tmp_path / "parts", stop_at=2)
+    run_to(7, small_clips, tmp_path / "parts", stop_at=5)
+    parts = run_to(7, small_clips, tmp_path / "parts")
+    assert parts.step == 7
+    assert_same(weights(whole), weights(parts))
+    lines = [json.loads(line) for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 5, 7]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(small_clips, tmp_path):
+    first, second = (run_to(3, small_clips, tmp_path / name) for name in ("a", "b"))
+    other = run_to(3, small_clips, tmp_path / "c", training__seed=1)
+    assert_same(weights(first), weights(second))
+    assert any(not torch.equal(weights(first)[name], weights(other)[name]) for name in weights(first))
+
+
+def test_logs_beyond_the_checkpoint_are_dropped_on_resume(small_clips, tmp_path):
+    run_to(2, small_clips, tmp_path)
+    with (tmp_path / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 3, "loss/generator": 1.0}\n{"step": 4, "loss/gen')  # a run killed in the middle
+    run_to(3, small_clips, tmp_path)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [2, 3]
+
+
+@pytest.mark.parametrize("resolution", [64, 128, 256])
+@pytest.mark.parametrize("preset", ["paper", "tiny"])
+def test_a_step_at_each_resolution(preset, resolution):
+    overrides = {
+        "data.resolution": str(resolution),
+        "data.train_frames": "16",
+        "data.frames_per_step": "0",
+        "generator.base_channels": "4",
+        "generator.max_channels": "8",
+        "image_discriminator.channels": "[4, 4, 4]",
+        "video_discriminator.channels": "[4, 4, 4]",
+        "sound.hidden": "4",
+        "clips.stored_size": str(stored_size_for(resolution)),
+    }
+    config = load_config(preset, overrides)
+    clips, state = TrainingClips(SyntheticClips(config), config), new_state(config, CPU)
+    draws = global_batch(0, clip_count=4, batch_size=1, seed=0)
+    items = torch.utils.data.default_collate([clips[draw] for draw in draws])
+    batch = to_device(items, resolution, CPU, share=1.0, epoch=0)
+    assert batch.video_BFCHW.shape == (1, 16, 3, resolution, resolution)
+    # The bottleneck stays as it is; the depth follows.
+    halvings = {"paper": {64: 6, 128: 7, 256: 8}, "tiny": {64: 4, 128: 5, 256: 6}}[preset][resolution]
+    assert len(state.networks.generator.unet.down) == halvings
+    assert all(torch.isfinite(value) for value in train_step(state, batch).values())
+
+
+def one_batch(clips: Path, **settings: object) -> tuple[TrainingState, Batch]:
+    config = small_config(clips, **settings)
+    return new_state(config, CPU), next(training_batches(ClipReader(str(clips), "train"), config, CPU))
+
+
+def test_a_step_moves_every_network_and_the_average(small_clips):
+    state, batch = one_batch(small_clips)
+    before = {name: value.clone() for name, value in weights(state).items()}
+    losses = train_step(state, batch)
+    assert {"loss/generator", "loss/reconstruction", "loss/image_discriminator"} < set(losses)
+    assert all(torch.isfinite(value) for value in losses.values())
+    moved = {name.split(".")[0] for name, value in weights(state).items() if not torch.equal(value, before[name])}
+    assert moved == {"generator", "image_discriminator", "video_discriminator", "ema"}
+
+
+def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clips):
+    state, batch = one_batch(small_clips)
+    judge = state.networks.image_discriminator
+    twin = copy.deepcopy(judge)
+    with torch.no_grad():
+        fake = state.networks.generator(batch.image_BCHW, batch.wave_BS, batch.frame_BF)
+    train_step(state, batch)
+    videos = batch.video_BFCHW, fake
+    logits = twin(torch.cat([judged_frames("image_discriminator", video, batch) for video in videos]))
+    discriminator_loss(*logits.chunk(2)).backward()  # its own loss alone
+    for ours, theirs in zip(judge.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
+        assert ours.requires_grad
+
+
+def test_the_average_after_one_step(small_clips):
+    # Its decay warms up as (1 + step) / (10 + step): 0.1 of the old weights stays.
+    state, batch = one_batch(small_clips)
+    before = [weight.clone() for weight in state.networks.generator.parameters()]
+    train_step(state, batch)
+    assert state.ema is not None
+    averages, weights_now = state.ema.parameters(), state.networks.generator.parameters()
+    for average, old, new in zip(averages, before, weights_now, strict=True):
+        assert torch.allclose(average, 0.1 * old + 0.9 * new, atol=1e-6)
+
+
+def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
+    config = small_config(small_clips, training__batch_size=7)
+    reader = ClipReader(str(small_clips), "train")
+
+    def gradients(workers: Workers) -> list[torch.Tensor]:
+        state = new_state(config, CPU)
+        for optimizer in state.optimizers.values():
+            optimizer.param_groups[0]["lr"] = 0.0
+        place = {"rank": workers.rank, "world_size": workers.world_size}
+        batch = next(training_batches(reader, config, CPU, **place))
+        train_step(state, batch)
+        return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
+
+    parts = [gradients(Workers(rank, 3)) for rank in range(3)]
+    for whole, *slices in zip(gradients(Workers()), *parts, strict=True):
+        assert torch.allclose(whole, sum(slices) / 3, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"training__micro_batches": 3}, {"training__frames_per_chunk": 2}], ids=["micro_batches", "chunks"]
+)
+def test_what_saves_memory_leaves_the_gradients(small_clips, settings):
+    def gradients(**settings: object) -> list[torch.Tensor]:
+        state, batch = one_batch(small_clips, **settings)
+        train_step(state, batch)
+        return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
+
+    for whole, saving in zip(gradients(), gradients(**settings), strict=True):
+        assert torch.allclose(whole, saving, atol=1e-5, rtol=1e-4)
+
+
+def test_a_discriminator_of_weight_zero_is_left_alone(small_clips):
+    state, batch = one_batch(small_clips, loss__adversarial_video_weight=0)
+    before = copy.deepcopy(state.networks.video_discriminator.state_dict())
+    told = train_step(state, batch)
+    assert_same(state.networks.video_discriminator.state_dict(), before)
+    assert "loss/video_discriminator" not in told
+
+
+def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_clips, tmp_path):
+    config = small_config(small_clips, training__collapse_steps=20, training__steps=100)
+    state = new_state(config, CPU)
+    state.optimizers["image_discriminator"].param_groups[0]["lr"] = 0.0
+    with torch.no_grad():
+        state.networks.image_discriminator.layers[-1].weight.zero_()
+        state.networks.image_discriminator.layers[-1].bias.fill_(3.0)
+    batches = training_batches(ClipReader(str(small_clips), "train"), config, CPU)
+    with pytest.raises(
+        UserError,
+        match=r"has collapsed: from step 1 to 30 .*clips [0-9a-f]{20}.* that is none",
+    ):
+        train(state, batches, tmp_path)
+
+
+def test_discriminators_join_at_their_part_of_the_training(small_clips, tmp_path):
+    first = weights(run_to(1, small_clips, tmp_path / "first", loss__adversarial_from=1))
+    for steps, changed in ((3, False), (4, True)):  # of 8, they join after 3
+        at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__adversarial_from=0.375)
+        for name, value in weights(at).items():
+            if "discriminator" in name:
+                assert torch.equal(value, first[name]) is not changed, name
+    whole = run_to(8, small_clips, tmp_path / "whole", loss__adversarial_from=0.375)
+    for steps in (3, 4):
+        assert_same(
+            weights(run_to(8, small_clips, tmp_path / str(steps), loss__adversarial_from=0.375)), weights(whole)
+        )
+    lines = [json.loads(line) for line in (tmp_path / "3" / "metrics.jsonl").read_text().splitlines()]
+    assert ["loss/video_discriminator" in line for line in lines] == [False, True]
+
+
+def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
+    scores = iter([0.9, 0.8, 0.1, 0.3])
+    config = small_config(small_clips, training__steps=8, training__validate_every_steps=2, loss__adversarial_from=0.5)
+    state = new_state(config, CPU)
+    train(
+        state,
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
+        tmp_path,
+        validate=lambda model: Validation(next(scores), {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)),
+    )
+    assert (state.best_score, find_checkpoint(tmp_path)[-8:]) == (0.3, "00000008")
+
+
+def test_a_discriminator_that_joins_between_two_lines_of_the_log_is_told_of(small_clips, tmp_path):
+    run_to(10, small_clips, tmp_path, loss__adversarial_from=0.75)
+    line = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert 0.5 < line["loss/image_discriminator"] < 3  # the mean of two steps: about 2 log 2, that of who knows nothing
+
+
+def test_out_of_memory_names_the_settings_that_help():
+    with pytest.raises(UserError, match=r"not enough memory.*--training\.frames-per-chunk"), naming_memory_settings():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(UserError, match="not enough memory"), naming_memory_settings():
+        torch.empty(2**60)  # more than any machine has
+    with pytest.raises(RuntimeError, match="another"), naming_memory_settings():
+        raise RuntimeError("another fault stays what it is")
+
+
+def test_a_step_fits_a_batch_when_it_is_repeated(small_clips):
+    state, batch = one_batch(small_clips)
+    losses = [train_step(state, batch)["loss/reconstruction"].item() for _ in range(120)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_paper_step_runs(small_clips):
+    # The paper's networks, on clips of 20 frames and fewer channels.
+    settings = {
+        "data__frames_per_step": 0,
+        "generator__max_channels": 8,
+        "generator__bottleneck": 1,
+        "generator__film_levels": 0,
+        "generator__output": "tanh",
+        "generator__palette": 0,
+        "generator__relative_hue": "false",
+        "sound__spectrogram": "linear",
+        "loss__reconstruction": "l1",
+        "data__train_frames": 16,
+        "video_discriminator__frames": 16,
+        "optim__ema_decay": 0.0,
+    }
+    config = small_config(small_clips, **settings)
+    state = new_state(config, CPU)
+    batch = next(training_batches(ClipReader(str(small_clips), "train"), config, CPU))
+    assert batch.video_BFCHW.shape == (4, 16, 3, 32, 32)
+    losses = train_step(state, batch)
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert state.ema is None
+
+
+@pytest.mark.parametrize("preset", ["paper", "stable", "tiny"])
+def test_presets_build(preset):
+    networks = build_networks(load_config(preset))
+    assert networks.generator.sound_encoder.spectra(torch.zeros(1, 1470 * 3)).shape[1] == 3
+
+
+def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path):
+    scores = iter([0.1, 0.9, 0.4])
+    config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
+    state = new_state(config, CPU)
+    shown: list[TrainingStatus] = []
+    frames, wave = np.zeros((20, 32, 64, 3), np.uint8), np.zeros(20 * 320, np.int16)
+    train(
+        state,
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
+        tmp_path,
+        validate=lambda model: Validation(next(scores), {}, frames, wave),
+        show=shown.append,
+    )
+    assert find_checkpoint(tmp_path).endswith("step_00000004")
+    assert str(last_checkpoint(tmp_path)).endswith("step_00000006")
+    assert (tmp_path / "samples" / "step_00000004.png").exists()
+    info = probe(tmp_path / "samples" / "step_00000004.mp4")
+    assert float(info.picture_end) == pytest.approx(0.8)
+    assert float(info.sound_end) == pytest.approx(0.8, abs=0.2)  # of whole AAC frames
+    assert shown[-1].step == 6
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_old_and_unfinished_checkpoints_are_removed(small_clips, tmp_path):
+    (tmp_path / "checkpoints" / "step_00000099").mkdir(parents=True)  # as a kill in the middle of a save leaves it
+    run_to(6, small_clips, tmp_path, training__save_every_steps=1, training__keep_checkpoints=2)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir())
+    assert names == ["step_00000005", "step_00000006"]
+
+
+def test_a_step_with_a_loss_that_is_not_finite_stops_and_names_the_clips(small_clips, tmp_path):
+    with pytest.raises(UserError, match=r"not finite at step \d+ \(clips [0-9a-f]{20}") as caught:
+        run_to(60, small_clips, tmp_path, optim__generator_lr=1e20, training__save_every_steps=1)
+    good = last_checkpoint(tmp_path)
+    assert f"the last good checkpoint is {good or 'none'}" in str(caught.value)
+    if good:
+        model, _, _ = load_model(good)
+        assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
+    run_to(1, small_clips, tmp_path / "run")
+    clips = tmp_path / "clips"
+    shutil.copytree(small_clips, clips)
+    next(clips.glob("split=train/*.parquet")).unlink()
+    with pytest.raises(UserError, match="trained on other clips"):
+        run_to(2, clips, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: cut(folder / "weights.safetensors"), "is damaged: weights.safetensors"),
+        (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
+        (lambda folder: cut(folder / "manifest.json"), "is damaged: manifest.json"),
+        (lambda folder: (folder / "manifest.json").unlink(), "neither a run with checkpoints nor a whole checkpoint"),
+        (lambda folder: (folder / "ema.safetensors").unlink(), "ema.safetensors is missing"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(small_run, tmp_path, damage, told):
+    copy = tmp_path / "checkpoint"
+    shutil.copytree(find_checkpoint(small_run), copy)
+    damage(copy)
+    with pytest.raises(UserError) as caught:
+        load_model(find_checkpoint(copy))
+    assert told in str(caught.value)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_pointers_can_not_lead_out_of_the_run(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    (run / "checkpoints" / "best").write_text("../../elsewhere")
+    with pytest.raises(UserError, match="must name a folder such as step_00001000"):
+        find_checkpoint(run)
+
+
+def test_nothing_in_a_checkpoint_is_pickled(small_run):
+    for path in Path(find_checkpoint(small_run)).iterdir():
+        assert path.suffix in {".json", ".safetensors"}
+        assert b"\x80\x04" not in read_bytes(path)[:2]
+
+
+def test_a_disk_that_refuses_a_checkpoint_stops_the_run_and_keeps_the_one_before(small_clips, tmp_path):
+    run_to(2, small_clips, tmp_path)
+    # A folder in the way of the weights, as good as a full disk.
+    (tmp_path / "checkpoints" / "step_00000003" / "weights.safetensors").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"could not be written .* goes on from .*step_00000002"):
+        run_to(3, small_clips, tmp_path)
+    assert str(last_checkpoint(tmp_path)).endswith("step_00000002")
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000003")
+    assert_same(weights(run_to(3, small_clips, tmp_path)), weights(run_to(3, small_clips, tmp_path / "whole")))
+
+
+def test_a_damaged_checkpoint_is_skipped_only_when_asked(small_clips, tmp_path, capsys):
+    whole = weights(run_to(4, small_clips, tmp_path, training__save_every_steps=1))
+    cut(tmp_path / "checkpoints" / "step_00000004" / "weights.safetensors")
+    reader = ClipReader(str(small_clips), "train")
+    state = new_state(small_config(small_clips, training__steps=4), CPU)
+    with pytest.raises(UserError, match=r"step_00000004' is damaged.*--skip-damaged"):
+        resume(state, tmp_path, reader.fingerprint)
+    assert resume(state, tmp_path, reader.fingerprint, skip_damaged=True)
+    assert "Skipped: " in capsys.readouterr().out
+    assert state.step == 3
+    train(state, training_batches(reader, state.config, CPU, first_step=3), tmp_path)
+    assert_same(weights(state), whole)
+
+
+@pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
+def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, tmp_path, number, loader_workers):
+    command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
+    command += ["--config", str(small_model), "--training.loader-workers", str(loader_workers), "--steps"]
+    start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen([*command, "1000000"], **start) as process:
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text()):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)  # until the first ten steps are done
+        # As a terminal does: every process of the group gets it.
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on" in told
+    assert "Traceback" not in told
+    stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
+    assert stopped_at >= 10
+    again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
+    assert f"Going on from step {stopped_at}" in again.stdout
+
+
+def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model, tmp_path, capsys):
+    run = tmp_path / "run"
+    command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--steps", "1"]
+    with only_one(run, run):
+        assert main(command) == 1
+    assert "Another process is writing to" in capsys.readouterr().err
+    assert not (run / "config.toml").exists()
+    assert main(command) == 0
+
+
+def test_training_takes_no_more_threads_than_it_may(small_clips, tmp_path):
+    seen = []
+
+    def validate(model) -> Validation:
+        seen.append(torch.get_num_threads())
+        return Validation(0.0, {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    for threads in (1, 2, 0, 5):
+        state = new_state(small_config(small_clips, training__steps=1, training__threads=threads), CPU)
+        batches = training_batches(ClipReader(str(small_clips), "train"), state.config, CPU)
+        train(state, batches, tmp_path / str(threads), validate=validate)
+        assert torch.get_num_threads() == 3
+    torch.set_num_threads(before)
+    assert seen == [1, 2, 3, 3]

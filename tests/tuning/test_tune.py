@@ -1,0 +1,366 @@
+"""Sweeps: what is searched, what is looked for, what follows from it; and, through Ray, that they go on."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import optuna
+import pyarrow.parquet as pq
+import pytest
+from helpers.small import small_config
+from helpers.waiting import wait_until
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState, create_trial
+
+from s2v_ray.cli.main import main
+from s2v_ray.config import Config, load_config
+from s2v_ray.errors import UserError
+from s2v_ray.tuning.figures import front
+from s2v_ray.tuning.journal import sweep_place
+from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
+from s2v_ray.tuning.report import write_report
+from s2v_ray.tuning.space import default_space, get_setting, is_within, load_space
+from s2v_ray.tuning.trials import best_settings, best_trial, read_trials
+from s2v_ray.tuning.verdict import chance_of
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "did you mean 'adversarial_image_weight'"),
+        ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
+        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
+        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be at most 0.9999"),
+        (
+            "[data]\nframes_per_step = { low = 1.5, high = 3 }",
+            "data.frames_per_step is 1.5, but must be a whole number",
+        ),
+        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "generator.output is 'sin', but must be one of"),
+        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "must say what to search"),
+        ("[training]\nminutes = 3", "the sweep sets it by --minutes"),
+        ("[clips]\nframes = { low = 3, high = 5 }", "the clips are as they were prepared"),
+        ("[optim]\nbeta1 = [", "is not a TOML file"),
+    ],
+)
+def test_a_space_that_is_none_is_refused_by_name(tmp_path, text, told):
+    path = tmp_path / "space.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=told.replace("(", r"\(")):
+        load_space(str(path), load_config("tiny"))
+
+
+def test_a_space_file_adds_changes_and_fixes(tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text(
+        "[optim]\nbeta1 = 0.7\ngenerator_lr = { low = 1e-4, high = 1e-3 }\n"
+        "[data]\nframes_per_step = { low = 5, high = 20 }\n[generator]\nfilm_levels = { choices = [1, 3] }"
+    )
+    space = load_space(str(path), load_config("tiny"))
+    assert space.fixed == {"optim.beta1": 0.7}
+    assert space.searched["optim.generator_lr"] == FloatDistribution(1e-4, 1e-3)
+    assert space.searched["data.frames_per_step"] == IntDistribution(5, 20)
+    assert space.searched["generator.film_levels"] == CategoricalDistribution((1, 3))
+    assert space.searched.keys() - default_space(Config()).searched.keys() == {
+        "data.frames_per_step",
+        "generator.film_levels",
+    }
+
+
+def test_the_default_space_lies_about_the_preset_and_no_adversarial_loss_outside():
+    for preset in ("tiny", "paper"):
+        space = default_space(load_config(preset))
+        settings = {name: get_setting(load_config(preset), name) for name in space.searched}
+        assert is_within(space, settings)
+        assert not is_within(space, settings | {"loss.adversarial_image_weight": 0.0})
+
+
+def scores(explained: float, sharpness: float, error: float) -> dict[str, float]:
+    return {
+        "motion_explained": explained,
+        "matched_minus_mismatched": 0.5,
+        "sharpness": sharpness,
+        "appearance_error": error,
+    }
+
+
+def test_blur_does_not_pay():
+    floors = Floors(sharpness=-0.5, appearance_error=0.02)
+    sharp, blurred = scores(0.4, -0.4, 0.02), scores(0.6, -0.75, 0.02)
+    assert objective_values(sharp, floors)["score"] == pytest.approx(0.4 + 0.5)
+    # A quarter of an octave below the floor, at four an octave.
+    assert objective_values(blurred, floors)["score"] == pytest.approx(0.6 + 0.5 - 1)
+    assert objective_values(blurred, None)["score"] == objective_values(blurred, floors)["sync"] == pytest.approx(1.1)
+    # Twice the error is an octave, which would cost four: the most is two.
+    assert objective_values(scores(0.4, 0, 0.04), floors)["score"] == pytest.approx(0.9 - 2)
+    # 0.4 octaves of sharpness are missing, and 2 % of error are an octave above one percent.
+    assert objective_values(sharp, floors)["appearance"] == pytest.approx(-0.4 - 1)
+
+
+def test_the_preset_lies_above_its_own_floors():
+    preset = scores(0.4, -0.3, 0.016)
+    assert objective_values(preset, floors_beside(preset))["score"] == pytest.approx(0.9)
+    assert objective_values(scores(0.4, -0.6, 0.016), floors_beside(preset))["score"] < 0.9
+
+
+def test_chance_counts_the_ways_to_divide_the_scores():
+    assert chance_of([3, 4, 5], [0, 1, 2]) == pytest.approx(1 / 20)
+    assert chance_of([2, 4, 5], [0, 1, 3]) == pytest.approx(2 / 20)
+    assert chance_of([1.0], [0.0]) == 0.5
+    assert chance_of([1, 1, 1], [1, 1, 1]) == 1
+
+
+def test_the_front_holds_what_nothing_beats_in_both():
+    assert front([(0, 3), (1, 1), (2, 2), (3, 0), (0, 2)]) == [(0, 3), (2, 2), (3, 0)]
+
+
+def journal(folder: Path, winner: float) -> optuna.Study:
+    """A sweep of one domain: preset, control, a trial that failed, one that was stopped, and the best one."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    space = default_space(Config())
+    preset = {name: get_setting(Config(), name) for name in space.searched}
+
+    def add(study: optuna.Study, state: TrialState, explained: float, **attributes: object) -> None:
+        told = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
+        value = explained + 0.5 if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+        settings = {} if attributes.get("kind") == "control" else preset
+        distributions = {name: space.searched[name] for name in settings}
+        study.add_trial(
+            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=told)
+        )
+
+    study = optuna.create_study(study_name="sea", storage=storage, direction="maximize")
+    add(study, TrialState.COMPLETE, 0.3, kind="preset")
+    add(study, TrialState.COMPLETE, 0.9, kind="control", settings=dict.fromkeys(preset, 0.0))
+    add(study, TrialState.FAIL, 0.0, failure="<b>loss/generator is not finite</b>", metrics={})
+    add(study, TrialState.PRUNED, 0.8)
+    add(study, TrialState.COMPLETE, 0.5)
+    add(study, TrialState.COMPLETE, 0.4)
+    repeats = optuna.create_study(study_name="sea repeats", storage=storage, direction="maximize")
+    for seed in (1, 2, 3):
+        add(repeats, TrialState.COMPLETE, 0.3 + seed / 100, kind="preset", settings=preset)
+        add(repeats, TrialState.COMPLETE, winner + seed / 100, kind="winner", settings=preset)
+    return study
+
+
+@pytest.mark.parametrize(("winner", "told"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")])
+def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
+    study = journal(tmp_path, winner)
+    best = best_trial(read_trials(study, None))
+    assert best is not None
+    assert best.number == 4  # neither the control nor what was stopped early
+    searched = {"sea": (default_space(Config()), load_config("tiny"))}
+    (finding,) = write_report(sweep_place(tmp_path), searched, ("score",))
+    assert told in finding.told
+    assert "adversarial losses don't pay here" in finding.told
+    page = (tmp_path / "report.html").read_text()
+    assert told in page
+    assert "&lt;b&gt;loss/generator is not finite" in page
+    assert "http" not in page.replace('http-equiv="Content', "")
+    assert set(finding.figures) >= {"history", "slice", "parallel coordinates", "Pareto front"}
+    assert load_config(str(tmp_path / "sea" / "best.toml")).loss.adversarial_image_weight == 1.0
+    table = pq.read_table(tmp_path / "sea" / "trials.parquet").to_pylist()
+    assert [row["state"] for row in table[:5]] == ["complete", "complete", "failed", "stopped early", "complete"]
+    assert len(table) == 12
+    assert best_settings(tmp_path, "fireworks") == [best.settings]
+
+
+def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
+    command = ["tune", "--config", str(small_model), "--out", str(tmp_path / "sweep"), "--clips", str(small_clips)]
+    assert main([*command, "--warm-start", str(tmp_path / "none")]) == 1
+    assert "holds no sweep" in capsys.readouterr().err
+    assert main([*command, "--trials", "2"]) == 1
+    assert "--trials is 2, but must be at least 3" in capsys.readouterr().err
+    assert main([*command, str(small_clips)]) == 1
+    assert "Two of --clips are of the domain" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+def result(percent: float, score: float) -> dict[str, float]:
+    metrics = {f"metrics/{name}": value for name, value in scores(score, -0.3, 0.01).items()}
+    return {"percent": percent, "score": score, "sync": score, "appearance": -score, "seconds": 3.0, **metrics}
+
+
+@pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
+def test_what_optuna_is_told(tmp_path, objectives):
+    from s2v_ray.cluster.search import JournalSearch, give
+
+    space, ended = default_space(Config()), []
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
+
+    def search(deadline: float = float("inf")) -> JournalSearch:
+        return JournalSearch(
+            space,
+            study_name="sea",
+            storage=storage,
+            objectives=objectives,
+            sampler=optuna.samplers.RandomSampler(seed=1),
+            deadline=deadline,
+            failure_of=lambda number: f"trial {number} diverged",
+            ended=lambda: ended.append(1),
+        )
+
+    study = optuna.create_study(study_name="sea", storage=storage, directions=["maximize"] * len(objectives))
+    preset = {name: get_setting(Config(), name) for name in space.searched}
+    for _ in range(2):  # once is enough
+        give(study, space, "preset", preset)
+        give(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+    first = search()
+    told = [first.suggest(name) for name in "abcde"]
+    assert [trial["number"] for trial in told] == [0, 1, 2, 3, 4]
+    assert told[0]["settings"] == preset
+    assert told[1]["settings"]["loss.adversarial_image_weight"] == 0
+    assert is_within(space, told[2]["settings"])
+    first.on_trial_complete("a", result(100, 0.7))
+    first.on_trial_result("b", result(100, 0.6))
+    first.on_trial_complete("b", result(100, 0.6))  # Ray tells the last one twice
+    first.on_trial_complete("c", result(50, 0.1))  # what ASHA stops
+    first.on_trial_complete("d", error=True)
+    assert len(ended) == 4
+
+    again = search()  # after a kill, while the fifth was running
+    assert again.suggest("e") == told[4]
+    again.on_trial_complete("e", {"failure": True, "percent": 0.0})
+    assert again.suggest("f")["number"] == 5
+    assert search(deadline=0).suggest("g") == "FINISHED"
+    states = [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
+    assert [trial.state for trial in study.trials] == [*states, TrialState.RUNNING]
+    assert study.trials[0].values == ([0.7] if objectives == ("score",) else [0.7, -0.7])
+    assert study.trials[3].user_attrs["failure"] == "trial 3 diverged"
+    assert [trial.kind for trial in read_trials(study, None)][:3] == ["preset", "control", "search"]
+
+
+def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
+    from s2v_ray.recipes.tune_worker import trial_loop
+    from s2v_ray.training.workers import ALONE
+
+    config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
+    reports: list[dict[str, float]] = []
+
+    def run(rungs: tuple[float, ...]) -> None:
+        loop = trial_loop(str(small_clips), config, tmp_path / "run", rungs, None)
+        loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+
+    run((0.5,))
+    run((0.5, 1.0))  # in another process: the first half is not trained again
+    assert [(report["percent"], report["steps"]) for report in reports] == [(50, 4), (50, 4), (100, 8)]
+    sync = reports[2]["metrics/motion_explained"] + reports[2]["metrics/matched_minus_mismatched"]
+    assert reports[2]["score"] == pytest.approx(sync)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [4, 8]
+
+    # By the clock, both halves are trained, however long the validation between them took.
+    config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
+    reports.clear()
+    loop = trial_loop(str(small_clips), config, tmp_path / "timed", (0.5, 1.0), None)
+    loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+    assert reports[1]["steps"] > reports[0]["steps"]
+    assert [report["seconds"] for report in reports] == pytest.approx([0.6, 1.2])
+
+
+@pytest.fixture(scope="module")
+def two_domains(small_clips, tmp_path_factory) -> list[str]:
+    """The same clips under two names."""
+    folder = tmp_path_factory.mktemp("domains")
+    for domain in ("sea", "lake"):
+        shutil.copytree(small_clips, folder / domain)
+        described = json.loads((folder / domain / "dataset.json").read_text()) | {"domain": domain}
+        (folder / domain / "dataset.json").write_text(json.dumps(described))
+    return [str(folder / domain) for domain in ("sea", "lake")]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, tmp_path, capsys):
+    space = tmp_path / "space.toml"
+    space.write_text("[optim]\ngenerator_lr = { low = 1e29, high = 1e30 }")  # makes weights infinite at once
+    out = tmp_path / "sweep"
+    command = ["tune", "--clips", *two_domains, "--out", str(out), "--config", str(small_model), "--space", str(space)]
+    command += ["--trials", "3", "--steps", "4", "--repeats", "0"]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    for domain in ("sea", "lake"):
+        trials = pq.read_table(out / domain / "trials.parquet").to_pylist()
+        assert [trial["kind"] for trial in trials] == ["preset", "control", "search"]
+        assert [trial["state"] for trial in trials] == ["complete", "complete", "failed"]
+        assert "is not finite at step" in trials[2]["failure"]
+        assert load_config(str(out / domain / "best.toml")).optim.generator_lr == 1e-3
+        kept = [path for path in (out / domain / "trials").iterdir() if (path / "checkpoints").exists()]
+        assert len(kept) == 1
+        assert f"{domain} trial 0 (preset) complete" in told
+    before = [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")]
+    assert main(command) == 0  # nothing is left to do
+    assert [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")] == before
+    assert main([*command, "--seed", "1"]) == 1
+    assert "other settings (config.training.seed)" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
+    out = tmp_path / "sweep"
+    command = [sys.executable, "-m", "s2v_ray", "tune", "--clips", str(small_clips), "--out", str(out)]
+    command += ["--config", str(small_model), "--trials", "5", "--steps", "30", "--repeats", "1"]
+    domain = json.loads((small_clips / "dataset.json").read_text())["domain"]
+
+    def finished() -> list[optuna.trial.FrozenTrial]:
+        storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
+        trials = optuna.load_study(study_name=domain, storage=storage).trials
+        return [trial for trial in trials if trial.state.is_finished()]
+
+    with (tmp_path / "log").open("w") as log:
+        sweep = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def half_way() -> bool:
+        assert sweep.poll() is None, (tmp_path / "log").read_text()
+        begun = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
+        return begun and len(finished()) >= 2
+
+    wait_until(half_way, "two trials", seconds=400)
+    os.kill(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    before = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
+    assert 2 <= len(before) < 5
+    subprocess.run(command, check=True, timeout=900, capture_output=True)
+    after = {trial.number: (trial.datetime_complete, trial.values) for trial in finished()}
+    assert sorted(after) == [0, 1, 2, 3, 4]
+    assert before.items() <= after.items()
+    assert tomllib.loads((out / domain / "best.toml").read_text())["training"]["steps"] == 100_000
+
+
+@pytest.mark.slow
+def test_optuna_dashboard_opens_the_journal(tmp_path):
+    program = shutil.which("optuna-dashboard", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        pytest.skip("optuna-dashboard is not installed")
+    journal(tmp_path, 0.5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = ["--host", "127.0.0.1", "--port", str(port)]
+    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *place])
+    try:
+        address = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/studies"):
+                return True
+            return False
+
+        wait_until(answers, "the dashboard", seconds=60)
+        studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
+        assert {study["study_name"] for study in studies["study_summaries"]} == {"sea", "sea repeats"}
+        assert b"<title>" in urllib.request.urlopen(f"{address}/dashboard").read()
+    finally:
+        dashboard.kill()
+        dashboard.wait()
