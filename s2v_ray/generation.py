@@ -18,7 +18,8 @@ from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_vid
 from s2v_ray.media.image import read_picture
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import base_name, is_folder
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 _FRAMES_AT_ONCE = 64
 _WINDOWS_AT_ONCE = 8

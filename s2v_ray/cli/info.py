@@ -45,7 +45,8 @@ def _tell_run(where: str) -> None:
     from s2v_ray.cli.dry_run import parameter_table
     from s2v_ray.cli.progress import clock
     from s2v_ray.config import config_to_toml
-    from s2v_ray.training.checkpoint import checkpoints, find_checkpoint, load_model
+    from s2v_ray.training.checkpoint import load_model
+    from s2v_ray.training.checkpoint_files import checkpoints, find_checkpoint
     from s2v_ray.training.networks import build_networks
 
     found = find_checkpoint(where)

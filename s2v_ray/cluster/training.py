@@ -38,12 +38,12 @@ from s2v_ray.storage.files import (
     write_bytes,
 )
 from s2v_ray.training.interrupt import stop_signals
-from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.workers import Workers
 
 CLIPS = "clips"  # the name of what `get_dataset_shard` gives a worker
 # What each worker runs.
-WorkerLoop = Callable[[Workers, Saved, Stop], Any]
+WorkerLoop = Callable[[Workers, Report, Stop], Any]
 
 _CPUS_A_WORKER = 1.0
 _SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
@@ -140,8 +140,8 @@ def _on_worker(config: dict[str, Any]) -> None:
     if exists(join(run, _FAILURE_FILE)):
         return
 
-    def saved(location: str, metrics: dict[str, float]) -> None:
-        """Tell Ray of a checkpoint, which is where it belongs already; what an object store holds needs no report."""
+    def report(location: str, metrics: dict[str, float]) -> None:
+        """Report a checkpoint to Ray, which is in its final location; one in an object store needs no report."""
         ray.train.report(
             {name: float(value) for name, value in metrics.items()},
             checkpoint=Checkpoint(location) if location and not is_uri(location) else None,
@@ -152,7 +152,7 @@ def _on_worker(config: dict[str, Any]) -> None:
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
     workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
     try:
-        config["loop"](workers, saved, _asking(join(run, _STOP_FILE), workers))
+        config["loop"](workers, report, _asking(join(run, _STOP_FILE), workers))
     except StoreError:
         raise  # a store that fails for a while is what Ray tries again for
     except UserError as error:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,16 +16,16 @@ from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import Config
 from s2v_ray.errors import UserError
+from s2v_ray.recipes.train import PreparedClips, TrainJob
+from s2v_ray.recipes.trial import train_to_rungs
 from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.journal import SweepPlace
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
 from s2v_ray.tuning.space import Space, get_setting, with_settings
 from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
-
-# What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
-TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], WorkerLoop]
 
 _FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS = 3
@@ -41,7 +42,7 @@ class DomainSweep:
     place: SweepPlace
     config: Config
     space: Space
-    loop: TrialLoop
+    clips: str
     objectives: tuple[str, ...]
     trials: int
     repeats: int
@@ -70,7 +71,8 @@ def run_trial(
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        _train(sweep.loop(config, run, rungs, floors), run, scaling)
+        job = TrainJob(config, PreparedClips(sweep.clips), run_schedule(run, config), run, skip_damaged=True)
+        _train(partial(train_to_rungs, job, rungs, floors), run, scaling)
     except Exception as error:
         write_bytes(join(run, _FAILURE_FILE), reason_of(error).encode())
         if not isinstance(error, UserError | TrainingFailedError):

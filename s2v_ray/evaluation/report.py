@@ -21,7 +21,8 @@ from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_s
 from s2v_ray.evaluation.weights_dir import Networks, load_networks
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.storage.files import join, make_folder, write_bytes
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 HEADLINE = "headline.png"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s2v_ray.config import Config
@@ -64,11 +63,10 @@ def plan_domain(
     deadline: float,
 ) -> DomainSweep:
     """The sweep over one folder of clips. Raises UserError where it can't be trained or validated on."""
-    from s2v_ray.cli.train import check_clips, check_model
     from s2v_ray.cluster.trial import DomainSweep
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.recipes.tune_worker import trial_loop
+    from s2v_ray.recipes.train import check_clips, check_model
     from s2v_ray.storage.files import absolute
     from s2v_ray.training.run import config_for_clips
     from s2v_ray.tuning.trials import best_settings
@@ -77,7 +75,7 @@ def plan_domain(
     domain = description["domain"]
     if not domain or "/" in domain or domain.startswith("."):
         raise UserError(f"'{location}' is of the domain '{domain}', which is no name for a folder; prepare it again.")
-    check_clips(location, {})
+    check_clips(location)
     if not len(ClipReader(location, "val")):
         raise UserError(f"'{location}' has no clips in its split 'val' to compare settings on; prepare more videos.")
     resolved = config_for_clips(base, clip_settings)
@@ -89,7 +87,7 @@ def plan_domain(
         place=place,
         config=resolved,
         space=space,
-        loop=partial(trial_loop, absolute(location)),
+        clips=absolute(location),
         objectives=objectives,
         trials=trials,
         repeats=repeats,

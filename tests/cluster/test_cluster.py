@@ -18,7 +18,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.preparation.plan import SourceTask, plan
 from s2v_ray.preparation.prepare import prepare_source
-from s2v_ray.training.checkpoint import last_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import last_checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 

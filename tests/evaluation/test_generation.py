@@ -13,7 +13,8 @@ from PIL import Image
 from s2v_ray.cli.main import main
 from s2v_ray.generation import generate_frames, sound_features
 from s2v_ray.media.encode import write_video
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
 def sound_file(path, seconds, sample_rate=8000):

@@ -35,7 +35,8 @@ from s2v_ray.storage.files import (
     upload,
     write_bytes,
 )
-from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.data.order import global_batch
 from s2v_ray.tuning.journal import fetch_journal, open_journal, sweep_place
