@@ -59,14 +59,14 @@ class DomainSweep:
 def run_trial(
     sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
 ) -> None:
-    """Train one trial, from its last checkpoint where it has one. What is given is trained to the end: it reports there
-    only, where ASHA stops nothing.
+    """Train one trial, from its last checkpoint if it has one. Trials with given settings are trained to the end: they
+    report only there, where ASHA stops nothing.
 
-    Where it fails, the reason is written down. What a training refuses, as a loss that is not finite, is reported, and
-    the process goes on with the next trial; it ends with anything else, and Ray's next tries are over at once.
+    If it fails, the reason is written to the trial's folder. A UserError, such as a loss that is not finite, is
+    reported, and the process continues with the next trial; any other error ends it, and Ray's retries fail at once.
     """
     if failure := _failure(run):
-        raise UserError(failure)
+        raise UserError("trial_failed", failure)
     rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
@@ -103,7 +103,7 @@ def _own_device() -> torch.device:
 
 
 def read_failure(folder: Callable[[int], str], number: int) -> str:
-    """Why a trial failed, by its number; "" where it says nothing."""
+    """Why a trial failed, by its number; "" if it left no reason."""
     return _failure(folder(number))
 
 

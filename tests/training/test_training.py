@@ -371,7 +371,10 @@ def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
         (lambda folder: cut(folder / "weights.safetensors"), "is damaged: weights.safetensors"),
         (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
         (lambda folder: cut(folder / "manifest.json"), "is damaged: manifest.json"),
-        (lambda folder: (folder / "manifest.json").unlink(), "neither a run with checkpoints nor a complete checkpoint"),
+        (
+            lambda folder: (folder / "manifest.json").unlink(),
+            "neither a run with checkpoints nor a complete checkpoint",
+        ),
         (lambda folder: (folder / "ema.safetensors").unlink(), "ema.safetensors is missing"),
     ],
 )
