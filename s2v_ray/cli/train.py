@@ -55,8 +55,9 @@ def train(
         settings: any setting of the configuration as NAME=VALUE; --optim.generator-lr 1e-4 is the same as
             --settings optim.generator-lr=1e-4.
     """
+    from s2v_ray.dataset.index import read_dataset
     from s2v_ray.recipes.train import train_job, worker_range
-    from s2v_ray.storage.files import absolute, base_name
+    from s2v_ray.storage.paths import absolute, base_name
     from s2v_ray.training.schedule import config_budget
 
     loaded = _configuration(config, settings, steps, minutes, seed, frames_per_chunk)
@@ -77,6 +78,8 @@ def train(
         finished = _train_on_videos(videos, loaded, out, most, max_failures, device, init_from, skip_damaged)
     else:
         job = train_job(loaded, clips, out, init_from=init_from, skip_damaged=skip_damaged)
+        if not read_dataset(clips).complete:
+            print(f"'{clips}' is incomplete: its preparation was stopped, and its command resumes it.")
         if dry_run:
             from s2v_ray.cli.dry_run import print_dry_run
 
@@ -152,8 +155,8 @@ def _train_on_videos(
     from s2v_ray.cluster.streaming.decode import clip_dataset
     from s2v_ray.cluster.streaming.source import open_stream
     from s2v_ray.recipes.train import job_on, streaming_settings
-    from s2v_ray.storage.files import absolute
     from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.paths import absolute
     from s2v_ray.training.checkpoint_files import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
     from s2v_ray.training.schedule import config_budget
@@ -228,7 +231,8 @@ def _described(start: Start) -> str:
 def read_config(name: str, overrides: dict[str, str]) -> Config:
     """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
     from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.storage.files import is_uri, read_bytes
+    from s2v_ray.storage.files import read_bytes
+    from s2v_ray.storage.paths import is_uri
 
     if not is_uri(name):
         return load_config(name, overrides)

@@ -18,7 +18,8 @@ from s2v_ray.config import Config
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, TrainJob
 from s2v_ray.recipes.trial import train_to_rungs
-from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+from s2v_ray.storage.files import exists, read_bytes, write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers

@@ -14,7 +14,7 @@ from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation
 from s2v_ray.media.clock import parse_frame_rate
-from s2v_ray.storage.files import absolute
+from s2v_ray.storage.paths import absolute
 from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.augmentation import frames_used
@@ -104,9 +104,9 @@ def train_job(
 
     The configuration takes the rates and sizes of the clips.
     """
-    settings, _ = read_dataset(clips)
+    info = read_dataset(clips)
     check_clips(clips)
-    job = job_on(PreparedClips(absolute(clips)), config_for_clips(config, settings), run)
+    job = job_on(PreparedClips(absolute(clips)), config_for_clips(config, info.settings), run)
     if init_from:
         find_checkpoint(init_from)
     return replace(job, init_from=absolute(init_from) if init_from else None, skip_damaged=skip_damaged)

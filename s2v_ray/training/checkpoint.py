@@ -17,7 +17,8 @@ from s2v_ray.config import Config, config_from_dict
 from s2v_ray.config.load import upgraded
 from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import Location, exists, join, read_bytes
+from s2v_ray.storage.files import exists, read_bytes
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint_files import (
     DamagedCheckpointError,
     last_checkpoint,

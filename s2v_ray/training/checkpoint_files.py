@@ -9,16 +9,8 @@ import json
 import re
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import (
-    Location,
-    exists,
-    join,
-    list_folders,
-    read_bytes,
-    remove_file,
-    remove_folder,
-    write_bytes,
-)
+from s2v_ray.storage.files import exists, list_folders, read_bytes, remove_file, remove_folder, write_bytes
+from s2v_ray.storage.paths import Location, join
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"step_\d{8}")

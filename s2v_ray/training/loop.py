@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import Location
+from s2v_ray.storage.paths import Location
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.health import Health, explaining_memory
 from s2v_ray.training.logs import RunLogs, run_logs

@@ -7,7 +7,8 @@ from s2v_ray.config import Config, config_from_dict, config_to_toml
 from s2v_ray.config.load import differing_names, upgraded
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, join, read_bytes, write_bytes
+from s2v_ray.storage.files import read_bytes, write_bytes
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint import load_state
 from s2v_ray.training.checkpoint_files import DamagedCheckpointError, checkpoints, last_checkpoint
 from s2v_ray.training.state import TrainingState

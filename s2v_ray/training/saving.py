@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.files import Location
+from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import Snapshot, take_snapshot, write_checkpoint
 from s2v_ray.training.checkpoint_files import best_checkpoint, checkpoints, last_checkpoint, remove_checkpoint
 from s2v_ray.training.state import TrainingState

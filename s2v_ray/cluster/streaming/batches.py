@@ -16,9 +16,11 @@ from torch.utils.data import default_collate
 from s2v_ray.cluster.training import CLIPS
 from s2v_ray.config import Config
 from s2v_ray.dataset.reader import Clip, clip_of_row
+from s2v_ray.dataset.records import Reject
 from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.storage.files import join, write_bytes
+from s2v_ray.storage.files import write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.data.loader import Batch, augmented, to_device
 from s2v_ray.training.data.order import Draw, rank_slice
 from s2v_ray.training.workers import Workers
@@ -53,16 +55,17 @@ def stream_batches(
 
 def _report_epoch(epoch: ActorHandle, run: str, reported_before: str) -> str:
     """Print what an epoch held, if that differs from the last report. Raises UserError if it held no clips."""
-    report: tuple[int, list[dict[str, Any]]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
+    report: tuple[int, list[Reject]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
-    reasons = Counter(reject["reason"] for reject in rejects)
+    reasons = Counter(reject.reason for reject in rejects)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     if not clips:
-        example = f"'{rejects[0]['source']}': {rejects[0]['detail']}"
+        example = f"'{rejects[0].source}': {rejects[0].detail}"
         raise UserError("no_clips", f"None of the videos gave a clip ({rejected}), such as {example}")
     message = f"An epoch has {clips} clips; rejected: {rejected or 'nothing'}"
     if message != reported_before:
-        write_bytes(join(run, "rejects.jsonl"), "".join(f"{json.dumps(reject)}\n" for reject in rejects).encode())
+        lines = "".join(f"{json.dumps(reject.to_json())}\n" for reject in rejects)
+        write_bytes(join(run, "rejects.jsonl"), lines.encode())
         print(f"{message}. Each with its reason: {run}/rejects.jsonl" if rejects else message, flush=True)
     return message
 

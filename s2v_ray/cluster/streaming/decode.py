@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from ray.data import Dataset
 
 from s2v_ray.cluster.watchdog import MOST_TRIES, ending_what_hangs
 from s2v_ray.dataset.reader import CLIP_COLUMNS
+from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import source_clips
 
@@ -50,7 +50,7 @@ class Epoch:
     def start(self, number: int) -> None:
         """Draw the order of an epoch."""
         self.order = np.random.default_rng([self.seed, number]).permutation(len(self.tasks))
-        self.results: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+        self.results: dict[str, tuple[int, list[Reject]]] = {}
 
     def task(self, index: int) -> SourceTask | None:
         """The video at an index of the order; None if its process died too often."""
@@ -58,17 +58,18 @@ class Epoch:
         self.tries[task.source.name] += 1
         return task if self.tries[task.source.name] <= MOST_TRIES else None
 
-    def record(self, source: str, clips: int, rejects: list[dict[str, Any]]) -> None:
+    def record(self, source: str, clips: int, rejects: list[Reject]) -> None:
         """Note how many clips a video gave, and what of it was rejected."""
         self.results[source] = (clips, rejects)
         self.tries.pop(source, None)
 
-    def report(self) -> tuple[int, list[dict[str, Any]]]:
+    def report(self) -> tuple[int, list[Reject]]:
         """The number of clips, and what was rejected."""
         clips = sum(clips for clips, _ in self.results.values())
         rejects = [reject for source in sorted(self.results) for reject in self.results[source][1]]
         detail = "Its process died each time, as when the decoder crashes; convert it with another program."
-        rejects += [_reject(task, "crashed", detail) for task in self.tasks if task.source.name not in self.results]
+        missing = [task.source.name for task in self.tasks if task.source.name not in self.results]
+        rejects += [Reject(name, None, "crashed", detail) for name in missing]
         return clips, rejects
 
 
@@ -79,17 +80,13 @@ def _decode(indices: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
     if task is None:
         return
     rows: list[pa.RecordBatch] = []
-    rejects: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
     try:
         # All clips are cut before the first is yielded: a task waits until its clips are taken, but its clock runs on.
         with ending_what_hangs(task.settings.limits):
             rows += source_clips(task, rejects)
     except Exception as error:  # Ray Data would count it as a crash of the decoder
-        rejects.append(_reject(task, "failed", f"{type(error).__name__}: {error}"))
+        rejects.append(Reject(task.source.name, None, "failed", f"{type(error).__name__}: {error}"))
     ray.get(epoch.record.remote(task.source.name, len(rows), rejects))
     for row in rows:
         yield pa.Table.from_batches([row]).select(CLIP_COLUMNS)
-
-
-def _reject(task: SourceTask, reason: str, detail: str) -> dict[str, Any]:
-    return {"source": task.source.name, "start_seconds": None, "reason": reason, "detail": detail}

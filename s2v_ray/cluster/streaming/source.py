@@ -25,7 +25,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import Plan, plan
 from s2v_ray.preparation.prepare import prepare_source, record_crash
 from s2v_ray.recipes.train import Feed, held_out_validation
-from s2v_ray.storage.files import exists, join
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import join
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.workers import Workers
@@ -93,8 +94,8 @@ def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: 
         del left[name]
     for task in left.values():
         record_crash(task)
-    content = write_dataset(
+    info = write_dataset(
         clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
     )
-    if not content["counts"]["splits"]["val"]["clips"]:
+    if not info.split_counts["val"].clips:
         print("No clip fell into the split 'val', so no best checkpoint is chosen; add more videos.", flush=True)
