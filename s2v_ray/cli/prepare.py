@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from s2v_ray.cli.flags import Location
 from s2v_ray.dataset.measures import QualityLimits
 from s2v_ray.errors import UserError
 from s2v_ray.media.decoding.limits import Limits
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 def prepare(
     *,
-    out: str,
-    videos: tuple[str, ...] = (),
+    out: Location,
+    videos: tuple[Location, ...] = (),
     domain: str = "",
-    manifest: str = "",
+    manifest: Location = "",
     manifest_format: str = "",
     select: tuple[str, ...] = (),
     clip_seconds: float = 4.0,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from s2v_ray.config import Config, load_config
+from s2v_ray.cli.flags import Location, Settings
+from s2v_ray.config import Config, with_settings
 from s2v_ray.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,30 +16,29 @@ if TYPE_CHECKING:
 
 def train(
     *,
-    out: str,
-    clips: str = "",
-    videos: tuple[str, ...] = (),
-    config: str = "stable",
+    config: Settings,
+    out: Location,
+    clips: Location = "",
+    videos: tuple[Location, ...] = (),
     steps: int | None = None,
     minutes: float | None = None,
     workers: str = "0",
     max_failures: int = 3,
     device: str = "auto",
     seed: int | None = None,
-    init_from: str | None = None,
+    init_from: Location | None = None,
     frames_per_chunk: int | None = None,
     skip_damaged: bool = False,
     dry_run: bool = False,
-    settings: tuple[str, ...] = (),
 ) -> None:
     """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command goes on.
 
     Args:
+        config: the settings.
         out: the run directory.
         clips: what s2v prepare wrote.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
             spare CPUs decode them while the workers train. It goes on from the beginning of an epoch.
-        config: a preset (stable; tiny, for two CPU cores; paper), or the path or URI of a TOML file.
         steps: how many steps in all, over resumes; by default the preset's (stable has 200,000).
         minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
         workers: processes that train together under Ray Train, such as 2, or 1:4 for as many of one to four as the
@@ -50,8 +50,6 @@ def train(
         frames_per_chunk: so many frames of a clip in memory at a time, for large models; the same gradients.
         skip_damaged: where the last checkpoint is damaged, go on from the latest one that is whole.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
-        settings: any setting of the configuration as NAME=VALUE; --optim.generator-lr 1e-4 is the same as
-            --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.cli.device import choose_device
     from s2v_ray.dataset.index import read_dataset
@@ -63,19 +61,18 @@ def train(
 
     if minutes is not None and minutes <= 0:
         raise UserError(f"--minutes is {minutes:g}, but must be above 0; leave it out to train --steps.")
-    overrides = dict(name_and_value(setting) for setting in settings)
     flags = {
         "training.steps": steps,
         "training.minutes": minutes,
         "training.seed": seed,
         "training.frames_per_chunk": frames_per_chunk,
     }
-    overrides |= {name: str(value) for name, value in flags.items() if value is not None}
     if bool(clips) == bool(videos):
         raise UserError(
             "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both."
         )
-    loaded = read_config(config, overrides)
+    given = {name: value for name, value in flags.items() if value is not None}
+    loaded = with_settings(config, given, where="the command")
     run = absolute(out)
     least, most = worker_range(workers, loaded.training.batch_size)
     if videos:
@@ -84,7 +81,7 @@ def train(
         clip_settings, description = read_dataset(clips)
         if not description["complete"]:
             print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
-        check_clips(clips, overrides)
+        check_clips(clips)
     resolved = config_for_clips(loaded, clip_settings)
     check_model(resolved)
     if dry_run:
@@ -145,28 +142,12 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     return low, high
 
 
-def check_clips(clips: str, overrides: dict[str, str]) -> None:
+def check_clips(clips: str) -> None:
     """Raise UserError before anything is written where there is nothing to train on."""
     from s2v_ray.dataset.reader import ClipReader
 
-    fixed = [name for name in overrides if name.startswith("clips.")]
-    if fixed:
-        raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
     if not len(ClipReader(clips, "train")):
         raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
-
-
-def read_config(name: str, overrides: dict[str, str]) -> Config:
-    """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
-    from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.storage.files import is_uri, read_bytes
-
-    if not is_uri(name):
-        return load_config(name, overrides)
-    config = config_from_toml(read_bytes(name).decode(errors="replace"), where=name)
-    for dotted, text in overrides.items():
-        config = override(config, dotted, text)
-    return config
 
 
 def check_model(config: Config) -> None:
@@ -204,11 +185,3 @@ def settings_to_stream(config: Config, workers: int, dry_run: bool) -> ClipSetti
         stored_size=clips.stored_size,
     )
     return replace(at_rates, frames=clips.frames)
-
-
-def name_and_value(setting: str) -> tuple[str, str]:
-    """The two parts of a setting on the command line. Raises UserError for any other form."""
-    name, equals, value = setting.partition("=")
-    if not equals:
-        raise UserError(f"--settings '{setting}' must have the form NAME=VALUE, such as optim.generator-lr=1e-4.")
-    return name, value
