@@ -63,7 +63,7 @@ def main() -> None:
 def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingState:
     """A training of the preset with some settings, before its first step."""
     config = with_settings(load_config(preset), settings)
-    return new_state(config_for_clips(config, read_dataset(clips)[0]), CPU)
+    return new_state(config_for_clips(config, read_dataset(clips).settings), CPU)
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:

@@ -32,7 +32,7 @@ class Case:
 def case(preset: str, clips: str, **settings: object) -> Case:
     """A preset for some clips, with dotted `settings` (as `training__batch_size`) on top."""
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
-    config = config_for_clips(with_settings(load_config(preset), dotted), read_dataset(clips)[0])
+    config = config_for_clips(with_settings(load_config(preset), dotted), read_dataset(clips).settings)
     return Case(config, ClipReader(clips, "train"))
 
 

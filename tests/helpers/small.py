@@ -43,7 +43,7 @@ def small_config(clips: Path, **settings: object) -> Config:
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     config = config_from_dict(tomllib.loads(SMALL_MODEL), "the tests' settings")
     config = with_settings(config, {"training.steps": 8, "training.validate_clips": 1} | dotted)
-    return config_for_clips(config, read_dataset(clips)[0])
+    return config_for_clips(config, read_dataset(clips).settings)
 
 
 class SyntheticClips:

@@ -31,7 +31,7 @@ def preview_source(job: SourceTask) -> int:
 
     What keeps the source from being used stands on the sheet; a source that has no picture gets none.
     """
-    if job.lost:
+    if job.failure:
         return 0
     starts: list[Fraction] = []
     crop, warnings = None, []
