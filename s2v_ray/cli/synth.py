@@ -33,7 +33,7 @@ def synth(
             out,
             sources=sources,
             seed=seed,
-            redraw=redraw,
+            resample=redraw,
             seconds=seconds,
             size=size,
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),

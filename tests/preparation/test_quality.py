@@ -10,7 +10,7 @@ import pytest
 from s2v_ray.dataset.measures import Measures, QualityLimits
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason, sound_lag
-from s2v_ray.synthetic.write import SCENES
+from s2v_ray.synthetic.scenes import SCENES
 
 RATE, SAMPLE_RATE, FRAMES, SIZE = Fraction(30), 6000, 90, 72
 SECONDS = np.arange(FRAMES) / 30
