@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from s2v_ray.cli.flags import Location
+
 
 def evaluate(
     *,
-    checkpoint: str,
-    clips: str,
-    out: str,
+    checkpoint: Location,
+    clips: Location,
+    out: Location,
     split: str = "test",
-    resampled: str | None = None,
-    weights_dir: str | None = None,
+    resampled: Location | None = None,
+    weights_dir: Location | None = None,
     device: str = "auto",
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def evaluate(
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
     from s2v_ray.evaluation.table import notes, table
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.paths import absolute
 
     with ProgressBar("evaluating") as show:
         report = evaluate_checkpoint(

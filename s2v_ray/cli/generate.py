@@ -1,7 +1,11 @@
 """`s2v generate`."""
 
+from s2v_ray.cli.flags import Location
 
-def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str = "auto", seed: int = 0) -> None:
+
+def generate(
+    *, checkpoint: Location, image: Location, sound: Location, out: Location, device: str = "auto", seed: int = 0
+) -> None:
     """Make a video from one picture and a sound of any length.
 
     Args:
@@ -15,7 +19,7 @@ def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str =
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.generation import generate as generate_video
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.paths import absolute
 
     with ProgressBar("generating") as show:
         made = generate_video(checkpoint, image, sound, absolute(out), choose_device(device), show)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s2v_ray.config import Config
@@ -22,24 +21,13 @@ _RUNGS, _SHORT_RUNGS = (0.25, 0.5, 1.0), (0.5, 1.0)
 _NEVER = 10**9
 
 
-def base_config(config: str, settings: tuple[str, ...], seed: int) -> Config:
-    """What the sweep improves on, with the dotted settings."""
-    from s2v_ray.cli.train import name_and_value, read_config
-
-    overrides = dict(name_and_value(setting) for setting in settings)
-    fixed = [name for name in overrides if name.startswith("clips.")]
-    if fixed:
-        raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
-    return read_config(config, overrides | {"training.seed": str(seed)})
-
-
 def trial_config(
-    config: str, settings: tuple[str, ...], space: str | None, seed: int, minutes: float | None, steps: int | None
+    config: Config, space: str | None, seed: int, minutes: float | None, steps: int | None
 ) -> tuple[Config, Space]:
     """The configuration of every trial, with its budget, and what is searched."""
     from s2v_ray.tuning.space import load_space, with_settings
 
-    loaded = base_config(config, settings, seed)
+    loaded = with_settings(config, {"training.seed": seed})
     searched = load_space(space, loaded)
     loaded = with_settings(loaded, searched.fixed)
     budget = {
@@ -64,23 +52,22 @@ def plan_domain(
     deadline: float,
 ) -> DomainSweep:
     """The sweep over one folder of clips. Raises UserError where it can't be trained or validated on."""
-    from s2v_ray.cli.train import check_clips, check_model
     from s2v_ray.cluster.trial import DomainSweep
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.recipes.tune_worker import trial_loop
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.recipes.train import check_clips, check_model
+    from s2v_ray.storage.paths import absolute
     from s2v_ray.training.run import config_for_clips
     from s2v_ray.tuning.trials import best_settings
 
-    clip_settings, description = read_dataset(location)
-    domain = description["domain"]
+    info = read_dataset(location)
+    domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
         raise UserError(f"'{location}' is of the domain '{domain}', which is no name for a folder; prepare it again.")
-    check_clips(location, {})
+    check_clips(location)
     if not len(ClipReader(location, "val")):
         raise UserError(f"'{location}' has no clips in its split 'val' to compare settings on; prepare more videos.")
-    resolved = config_for_clips(base, clip_settings)
+    resolved = config_for_clips(base, info.settings)
     check_model(resolved)
     training = resolved.training
     short = training.steps < _SHORT_STEPS or 0 < training.minutes < _SHORT_MINUTES
@@ -89,7 +76,7 @@ def plan_domain(
         place=place,
         config=resolved,
         space=space,
-        loop=partial(trial_loop, absolute(location)),
+        clips=absolute(location),
         objectives=objectives,
         trials=trials,
         repeats=repeats,
@@ -105,7 +92,8 @@ def keep_to_description(out: str, sweeps: list[DomainSweep], clips: tuple[str, .
 
     from s2v_ray.config.load import differing_names
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+    from s2v_ray.storage.files import exists, read_bytes, write_bytes
+    from s2v_ray.storage.paths import join
 
     path = join(out, "sweep.json")
     before: dict[str, Any] = json.loads(read_bytes(path)) if exists(path) else {}

@@ -11,7 +11,7 @@ import torch.distributed
 import torch.multiprocessing
 from helpers.small import SyntheticClips, small_config
 
-from s2v_ray.config import Config, load_config
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.training.data.order import global_batch
@@ -84,26 +84,26 @@ def test_two_workers_have_the_gradients_and_weights_of_one(small_clips, tmp_path
 
 # Sizes that make ten steps quick; all else is the preset's own.
 GOLDEN_SIZES = {
-    "generator.base_channels": "8",
-    "generator.max_channels": "32",
-    "image_discriminator.channels": "[8, 16]",
-    "video_discriminator.channels": "[8, 16]",
-    "sound.hidden": "8",
-    "training.batch_size": "2",
+    "generator.base_channels": 8,
+    "generator.max_channels": 32,
+    "image_discriminator.channels": [8, 16],
+    "video_discriminator.channels": [8, 16],
+    "sound.hidden": 8,
+    "training.batch_size": 2,
 }
 
 
 @pytest.mark.parametrize("preset", ["paper", "tiny"])
 def test_the_losses_of_the_first_ten_steps_are_what_they_were(preset):
     # After a change that is meant to change the mathematics: delete tests/golden and run this twice.
-    frames = {"data.train_frames": "18", "data.frames_per_step": "0"} if preset == "paper" else {}
-    config = load_config(preset, GOLDEN_SIZES | frames)
+    frames = {"data.train_frames": 18, "data.frames_per_step": 0} if preset == "paper" else {}
+    config = with_settings(load_config(preset), GOLDEN_SIZES | frames)
     clips, state = TrainingClips(SyntheticClips(config), config), double(new_state(config, CPU))
     curve = []
     for step in range(10):
         draws = global_batch(step, clip_count=4, batch_size=2, seed=0)
         items = torch.utils.data.default_collate([clips[draw] for draw in draws])
-        told = train_step(state, doubled(to_device(items, config.data.resolution, CPU, share=1.0, epoch=0)))
+        told = train_step(state, doubled(to_device(items, config.data.resolution, CPU, loss_weight=1.0, epoch=0)))
         curve.append({name: float(value) for name, value in told.items() if name.startswith("loss/")})
     golden = GOLDEN / f"{preset}.json"
     if not golden.exists():
