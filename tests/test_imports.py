@@ -44,6 +44,8 @@ PARTS = {
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
     "evaluation": ["controls", "sync_classifier", "scores", "report"],
+    "cluster": ["connect", "watchdog", "preparation", "training", "streaming", "search", "trial", "sweeps"],
+    "cluster.streaming": ["decode", "batches", "source"],
     "tuning": ["space", "objective", "journal", "trials", "verdict", "report"],
 }
 
