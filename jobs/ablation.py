@@ -10,6 +10,7 @@ Markdown: each variant's mean difference to the first one over the same sources,
 
 import argparse
 import json
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,12 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.evaluation.controls import MODEL, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.recipes.train import PreparedClips, job_on, run_training
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import last_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.run import config_for_clips
+from s2v_ray.training.schedule import Budget
 from s2v_ray.training.state import TrainingState, new_state
 from s2v_ray.training.step import train_step
 
@@ -63,7 +68,7 @@ def main() -> None:
 def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingState:
     """A training of the preset with some settings, before its first step."""
     overrides = {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in settings.items()}
-    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips)[0]), CPU)
+    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips).settings), CPU)
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:
@@ -75,11 +80,11 @@ def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns
     spent: dict[tuple[int, bool], list[float]] = {}
     for turn in range(2 * turns):
         for number, (side, feed) in enumerate(zip(sides, feeds, strict=True)):
-            side.adversarial = turn >= turns
+            side.discriminators_enabled = turn >= turns
             begin = time.process_time()
             for batch in islice(feed, steps):
                 train_step(side, batch)
-            spent.setdefault((number, side.adversarial), []).append(time.process_time() - begin)
+            spent.setdefault((number, side.discriminators_enabled), []).append(time.process_time() - begin)
     base, variant = (
         share * min(spent[number, False]) + (1 - share) * min(spent[number, True])
         for number, share in enumerate(side.config.loss.discriminator_start for side in sides)
@@ -89,17 +94,17 @@ def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns
 
 def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: int, seed: int) -> list[Row]:
     """Train, and score a clip of each source of the split `test`."""
-    state = state_of(preset, clips, {**settings, "training.seed": seed, "training.steps": steps})
-    train = ClipReader(clips, "train")
-    for batch in islice(training_batches(train, state.config, CPU), steps):
-        state.adversarial = state.adversarial_due
-        train_step(state, batch)
-    model, test = state.eval_model.eval(), ClipReader(clips, "test")
+    budget = {"training.steps": steps, "training.validate_every_steps": steps, "training.save_every_steps": steps}
+    config = state_of(preset, clips, {**settings, **budget, "training.seed": seed}).config
+    with tempfile.TemporaryDirectory() as run:
+        run_training(job_on(PreparedClips(clips), config, run), Budget(steps))
+        model, _, _ = load_model(str(last_checkpoint(run)))
+    train, test = ClipReader(clips, "train"), ClipReader(clips, "test")
     firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]
     made = []
     for number in firsts:
         others = mismatched_sounds(test, train, number, count=4, seed=0)
-        made.append(clip_videos(model, test, number, others, state.config.data.resolution, shifted=False))
+        made.append(clip_videos(model, test, number, others, config.data.resolution, shifted=False))
     return [
         {"source": row["source"], **row["scores"][MODEL]}
         for row in score_sources([score_clip(videos) for videos in made])

@@ -13,7 +13,7 @@ class UserError(Exception):
         self.code, self.message = (code, message) if message else ("invalid", code)
         super().__init__(self.message)
 
-    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, ...]]:
         return type(self), (self.code, self.message)
 
 

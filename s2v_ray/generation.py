@@ -1,4 +1,4 @@
-"""From a checkpoint, one picture and a sound of any length to a video with that sound."""
+"""From a checkpoint, an image and a sound of any length to a video with that sound."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,16 +17,18 @@ from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.image import read_picture
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import base_name, is_folder
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.storage.files import is_folder
+from s2v_ray.storage.paths import base_name
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
-_FRAMES_AT_ONCE = 64
-_WINDOWS_AT_ONCE = 8
+_FRAMES_PER_CHUNK = 64
+_WINDOWS_PER_BATCH = 8
 
 
 @dataclass(frozen=True)
-class Generated:
-    """What was written."""
+class GeneratedVideo:
+    """The video file that was written."""
 
     path: str
     frames: int
@@ -39,65 +41,72 @@ def generate(
     sound: str,
     out: str,
     device: torch.device,
-    show: Callable[[float, str], None] = lambda done, text: None,
-) -> Generated:
+    on_progress: Callable[[float, str], None] = lambda fraction, text: None,
+) -> GeneratedVideo:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
-    Memory is flat in the pictures: they are made and encoded some at a time. Raises UserError for what can't be read.
+    Frames are made and encoded a chunk at a time, so that memory doesn't grow with their number. `on_progress` gets
+    the fraction done and a text.
+    Raises UserError for an `out` that can't be written, and for a checkpoint, an image or a sound that can't be read.
     """
     if PurePath(base_name(out)).suffix.lower() != ".mp4":
-        raise UserError(f"--out '{out}' must end in .mp4, the format of the video.")
+        raise UserError("unsupported_format", f"--out '{out}' must end in .mp4, the format of the video.")
     if is_folder(out):
-        raise UserError(f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
+        raise UserError("is_folder", f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
     model, config, _ = load_model(find_checkpoint(checkpoint))
-    picture_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
-    wave = read_sound(sound, config.clips.sample_rate)
-    # A model of a rate that AAC lacks hears at its own, and the file carries a common one.
-    sample_rate = config.clips.sample_rate if config.clips.sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE
-    heard = wave if sample_rate == config.clips.sample_rate else read_sound(sound, sample_rate)
-    rate = Fraction(config.clips.frame_rate)
-    length = -(-len(wave) // samples_per_frame(config.clips.sample_rate, rate))
-    frames = generate_frames(model.to(device), config, picture_CHW.to(device), wave)
-    write_video(out, _counted(frames, length, show), heard, frame_rate=rate, sample_rate=sample_rate)
-    return Generated(out, length, rate)
+    image_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
+    model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
+    wave = read_sound(sound, model_sample_rate)
+    # Where AAC lacks the model's sample rate, the file gets the sound at a common one.
+    file_sample_rate = model_sample_rate if model_sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE
+    file_wave = wave if file_sample_rate == model_sample_rate else read_sound(sound, file_sample_rate)
+    frame_count = -(-len(wave) // samples_per_frame(model_sample_rate, frame_rate))
+
+    def frames() -> Iterator[np.ndarray]:
+        made = generate_frames(model.to(device), config, image_CHW.to(device), wave)
+        for number, frame in enumerate(made, start=1):
+            yield frame
+            on_progress(number / frame_count, f"{number} of {frame_count} frames")
+
+    write_video(out, frames(), file_wave, frame_rate=frame_rate, sample_rate=file_sample_rate)
+    return GeneratedVideo(out, frame_count, frame_rate)
 
 
-def _counted(frames: Iterator[np.ndarray], length: int, show: Callable[[float, str], None]) -> Iterator[np.ndarray]:
-    for number, frame in enumerate(frames, start=1):
-        yield frame
-        show(number / length, f"{number} of {length} frames")
+def generate_frames(model: SoundToVideo, config: Config, image_CHW: Tensor, wave: np.ndarray) -> Iterator[np.ndarray]:
+    """The frames, uint8 [H, W, 3] one by one, of an image [3, H, W] in [-1, 1] and int16 samples [S].
 
-
-def generate_frames(model: SoundToVideo, config: Config, picture_CHW: Tensor, wave: np.ndarray) -> Iterator[np.ndarray]:
-    """One uint8 [H, W, 3] frame after the other, for int16 samples [S]; the last frame may outlast the sound."""
+    There are as many as cover the sound; the last one may end after it.
+    """
     with torch.no_grad():
-        sound_TD = sound_features(model, config, torch.from_numpy(wave).to(picture_CHW.device))
-        maps = model.unet.encode(picture_CHW.unsqueeze(0))
-        for some_TD in sound_TD.split(_FRAMES_AT_ONCE):
-            video_TCHW = model.unet.decode(maps, some_TD.unsqueeze(0))[0]
+        sound_TD = sound_features(model, config, torch.from_numpy(wave).to(image_CHW.device))
+        maps = model.unet.encode(image_CHW.unsqueeze(0))
+        for chunk_TD in torch.split(sound_TD, _FRAMES_PER_CHUNK):
+            video_TCHW = model.unet.decode(maps, chunk_TD.unsqueeze(0))[0]
             yield from to_bytes(video_TCHW).cpu().numpy()
 
 
 def sound_features(model: SoundToVideo, config: Config, wave: Tensor) -> Tensor:
-    """Features [T, D] of int16 samples [S].
+    """Features [T, D] of int16 samples [S], the last frame padded with silence.
 
-    A sound longer than a clip is heard in windows as long as the clips of training, each overlapping half of the
-    next; where they overlap, their features are averaged, weighted by the distance to the window's edges.
+    The encoder was trained on clips, so it gets a longer sound in windows of a clip's length, each starting half a
+    window after the one before. Where windows overlap, their features are averaged, weighted by the distance to the
+    edge of the window.
     """
-    size = samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate))
-    whole = torch.nn.functional.pad(wave_to_float(wave), (0, -len(wave) % size))
-    total, window = len(whole) // size, config.clips.frames
+    frame_samples = samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate))
+    padded_S = torch.nn.functional.pad(wave_to_float(wave), (0, -len(wave) % frame_samples))
+    total, window = len(padded_S) // frame_samples, config.clips.frames
     if total <= window:
-        return model.sound_encoder(whole.unsqueeze(0))[0]
+        features_BTD: Tensor = model.sound_encoder(padded_S.unsqueeze(0))
+        return features_BTD[0]
     starts = [*range(0, total - window, window // 2), total - window]
-    places = torch.arange(window, device=wave.device)
-    weight_T1 = torch.minimum(places + 1, window - places).unsqueeze(1).float()
+    frame_T = torch.arange(window, device=wave.device)
+    weight_T1 = torch.minimum(frame_T + 1, window - frame_T).unsqueeze(1).float()
     sum_TD = torch.zeros(total, model.sound_encoder.features, device=wave.device)
-    weights_T1 = torch.zeros(total, 1, device=wave.device)
-    for first in range(0, len(starts), _WINDOWS_AT_ONCE):
-        some = starts[first : first + _WINDOWS_AT_ONCE]
-        heard_BS = torch.stack([whole[start * size : (start + window) * size] for start in some])
-        for start, features_TD in zip(some, model.sound_encoder(heard_BS), strict=True):
+    weight_sum_T1 = torch.zeros(total, 1, device=wave.device)
+    for first in range(0, len(starts), _WINDOWS_PER_BATCH):
+        batch = starts[first : first + _WINDOWS_PER_BATCH]
+        wave_BS = torch.stack([padded_S[start * frame_samples : (start + window) * frame_samples] for start in batch])
+        for start, features_TD in zip(batch, model.sound_encoder(wave_BS), strict=True):
             sum_TD[start : start + window] += weight_T1 * features_TD
-            weights_T1[start : start + window] += weight_T1
-    return sum_TD / weights_T1
+            weight_sum_T1[start : start + window] += weight_T1
+    return sum_TD / weight_sum_T1

@@ -1,4 +1,4 @@
-"""The paper's losses, as functions of logits and frames. Each is a mean, in natural-log units or squared pixels."""
+"""The paper's losses, as functions of logits and frames. Each is a mean over all its elements."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def adversarial_loss(fake_logits: Tensor, kind: str) -> Tensor:
-    """The same, as what G minimises: "saturating" E[log(1 − D(fake))], or "non_saturating" −E[log D(fake)]."""
+    """The same for G to minimise: "saturating" E[log(1 − D(fake))], or "non_saturating" −E[log D(fake)]."""
     if kind == "saturating":
         return -functional.softplus(fake_logits).mean()
     if kind == "non_saturating":
@@ -21,9 +21,11 @@ def adversarial_loss(fake_logits: Tensor, kind: str) -> Tensor:
 
 
 def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
-    """Equation 5, the mean absolute error ("l1"), or the mean squared error ("l2"), over all frames."""
+    """Equation 5: the mean absolute error ("l1") or mean squared error ("l2") over all frames, of any equal shapes."""
     if generated.shape != real.shape:
-        raise ValueError(f"generated is {tuple(generated.shape)} and real {tuple(real.shape)}, but must be equal.")
+        raise ValueError(
+            f"generated is {tuple(generated.shape)} and real {tuple(real.shape)}, but their shapes must be equal."
+        )
     if kind == "l1":
         return functional.l1_loss(generated, real)
     if kind == "l2":
@@ -37,7 +39,7 @@ def generator_loss(
     reconstruction: Tensor,
     reconstruction_weight: float,
 ) -> Tensor:
-    """Equations 1 and 2: Σ λ · L_adv over the discriminators + weight · L_rec."""
+    """Equations 1 and 2: Σ λ · L_adv over the discriminators in `weights` + reconstruction_weight · L_rec."""
     loss = reconstruction_weight * reconstruction
     for name, weight in weights.items():
         loss = loss + weight * adversarial[name]

@@ -5,11 +5,13 @@ import torch
 from helpers.small import small_config
 
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.training.checkpoint import last_checkpoint, load_state
+from s2v_ray.training.checkpoint import load_state
+from s2v_ray.training.checkpoint_files import last_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import train
+from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.state import new_state
-from s2v_ray.training.step import make_frames, train_step
+from s2v_ray.training.step import generate_frames, train_step
 
 pytestmark = [
     pytest.mark.gpu,
@@ -28,7 +30,7 @@ def test_bfloat16_makes_nearly_the_frames_of_float32(small_clips, gpu):
     config, reader = small_config(small_clips), ClipReader(str(small_clips), "train")
     states = {device: new_state(config, torch.device(device)) for device in ("cpu", "cuda")}
     frames = [
-        make_frames(state, next(training_batches(reader, config, torch.device(device))), for_gradient=False).cpu()
+        generate_frames(state, next(training_batches(reader, config, torch.device(device))), for_gradient=False).cpu()
         for device, state in states.items()
     ]
     assert torch.allclose(*frames, atol=0.05)
@@ -48,7 +50,7 @@ def test_a_batch_on_the_gpu_is_that_on_the_cpu(small_clips, gpu):
 def test_a_short_training_and_its_resume(small_clips, tmp_path, gpu, compiled):
     config = small_config(small_clips, training__steps=20, training__compile=compiled)
     state, reader = new_state(config, gpu), ClipReader(str(small_clips), "train")
-    assert train(state, training_batches(reader, config, gpu), tmp_path)
+    assert train(state, training_batches(reader, config, gpu), tmp_path, until=config_budget(config))
     again = new_state(config, gpu)
     load_state(again, str(last_checkpoint(tmp_path)))
     batch = next(training_batches(reader, config, gpu, first_step=20))

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from s2v_ray.config import Config
-from s2v_ray.models.hue import mean_hue, turn_hue
+from s2v_ray.models.hue import mean_hue, rotate_hue
 from s2v_ray.models.unet import UNet, UpBlock
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import build_networks
@@ -70,7 +70,7 @@ class FrameByFrameGenerator(nn.Module):
         return made_NCHW.unflatten(0, sound_BTD.shape[:2])
 
     def _turned(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
-        return turn_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
+        return rotate_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
 
 
 @dataclass(frozen=True)

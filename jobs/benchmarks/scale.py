@@ -27,7 +27,7 @@ from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.sources.find import Source
 from s2v_ray.training.checkpoint import take_snapshot, write_checkpoint
 from s2v_ray.training.data.loader import training_batches
-from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import Workers
@@ -51,7 +51,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
             yield from prepared(home, name, size, flags)
         clips = make_clips(home)
         written = sum(path.stat().st_size for path in Path(clips).rglob("*.parquet"))
-        yield Ratio("clips of 64 x 64: bytes over clips", written, read_dataset(clips)[1]["counts"]["clips"])
+        yield Ratio("clips of 64 x 64: bytes over clips", written, read_dataset(clips).counts.clips)
         for preset, steps in STEPS.items():
             yield from trained(home, preset, clips, steps)
         yield from tasks(home)
@@ -137,7 +137,7 @@ def workers(home: Path, clips: str, repeats: int) -> Iterator[Ratio]:
     yield Ratio("tiny, twice the batch: seconds of one worker over those of two (1 is ideal)", alone, weak)
 
 
-def timed_loop(clips: str, batch_size: int, result: Path, workers: Workers, saved: Saved, stop: Stop) -> bool:
+def timed_loop(clips: str, batch_size: int, result: Path, workers: Workers, report: Report, stop: Stop) -> bool:
     """Train, data included, and write the median seconds of a step; the first does not count."""
     torch.set_num_threads(1)
     measured = case("tiny", clips, training__batch_size=batch_size, training__loader_workers=0)

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.train_case import case
 from s2v_ray.training.data.loader import training_batches
-from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import ALONE, Workers
@@ -26,7 +26,7 @@ def step_seconds(side: str, preset: str, clips: str, steps: int) -> float:
     return float(subprocess.run(command, cwd=_JOBS, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
-def timed_loop(preset: str, clips: str, steps: int, result: Path, workers: Workers, saved: Saved, stop: Stop) -> bool:
+def timed_loop(preset: str, clips: str, steps: int, result: Path, workers: Workers, report: Report, stop: Stop) -> bool:
     """Train, data included, and write the median seconds of a step; the first does not count."""
     torch.set_num_threads(2)  # Ray would give a worker of one CPU one thread
     trained = case(preset, clips)

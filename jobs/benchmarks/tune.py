@@ -20,8 +20,10 @@ from benchmarks.train_case import make_clips
 from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
 from s2v_ray.cluster.trial import DomainSweep
+from s2v_ray.recipes.train import PreparedClips, job_on
+from s2v_ray.recipes.trial import train_to_rungs
 from s2v_ray.recipes.tune_plan import plan_domain, trial_config
-from s2v_ray.storage.files import join
+from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.journal import open_journal, sweep_place
@@ -73,7 +75,8 @@ def optuna_alone(sweep: DomainSweep, trials: list[Trial], home: str) -> None:
         run = join(home, str(trial.number))
         config = with_settings(sweep.config, trials[trial.number].settings)
         open_run(run, config)
-        sweep.loop(config, run, sweep.rungs, None)(ALONE, lambda location, values: told.update(values), lambda: False)
+        job = job_on(PreparedClips(sweep.clips), config, run)
+        train_to_rungs(job, sweep.rungs, None, ALONE, lambda location, values: told.update(values), lambda: False)
         return told["score"]
 
     study = optuna.create_study(direction="maximize")

@@ -1,54 +1,41 @@
-"""`s2v train --dry-run`: what would be trained, and what a step of it costs here."""
+"""`s2v train --dry-run`: what would be trained, and what it costs here."""
 
-import resource
-import time
+import math
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from s2v_ray.config import Config, config_to_toml
-from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.training.data.loader import training_batches
-from s2v_ray.training.health import naming_memory_settings
+from s2v_ray.cli.device import choose_device
+from s2v_ray.config import config_to_toml
+from s2v_ray.recipes.step_cost import measure_step
+from s2v_ray.recipes.train import TrainJob
 from s2v_ray.training.networks import Networks
-from s2v_ray.training.state import TrainingState, new_state
-from s2v_ray.training.step import train_step
+from s2v_ray.training.schedule import config_budget
 
 _MIB = 2**20
 
 
-def dry_run(config: Config, clips: str, device: torch.device) -> None:
-    """Print the settings, the networks' parameters, and the memory and time of one step. Writes nothing."""
-    reader = ClipReader(clips, "train")
-    state = new_state(config, device)
-    batches = training_batches(reader, config, device)
-    with naming_memory_settings():
-        train_step(state, next(batches))  # the first also sets up optimisers and kernels
-        begin = time.perf_counter()
-        batch = next(batches)
-        waited = time.perf_counter() - begin
-        train_step(state, batch)
-        memory = peak_memory_bytes(device)  # waits for the device
-        seconds = time.perf_counter() - begin
-    del batches
-    print(config_to_toml(config))
-    Console().print(parameter_table(state.networks))
-    settings = config.training
+def print_dry_run(job: TrainJob, clips: str, device: str) -> None:
+    """Print the settings, the networks' parameters, and the memory and time of a step. Writes nothing."""
+    cost, budget, schedule = measure_step(job, clips, choose_device(device)), config_budget(job.config), job.schedule
+    print(config_to_toml(job.config))
+    Console().print(parameter_table(cost.networks))
+    batch_size = job.config.training.batch_size
     print(
-        f"A step of {settings.batch_size} of {len(reader)} clips takes {seconds:.3g} s on {device}, {waited:.2g} s of "
-        f"it to read them, and at most {memory / _MIB:.0f} MiB of memory."
+        f"A step of {batch_size} of {cost.clips} clips takes {cost.seconds_without:.3g} s without and "
+        f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "
+        f"the clips, and at most {cost.memory_bytes / _MIB:.0f} MiB of memory."
     )
-    epoch_steps = len(reader) / settings.batch_size
-    print(f"An epoch is {epoch_steps:.4g} steps or {epoch_steps * seconds / 60:.3g} minutes; {_all(state, seconds)}.")
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """The most that was in use at a time: of the GPU, or of this process."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    steps = cost.training_steps(schedule, budget)
+    seconds = cost.training_seconds(schedule, steps)
+    limit = "" if math.isinf(budget.seconds) else f" of at most {budget.seconds / 60:g} minutes"
+    start_seconds = schedule.discriminator_start_seconds
+    by_time = "" if start_seconds is None else f" or after {start_seconds / 60:.3g} minutes"
+    print(
+        f"It would train about {steps} steps{limit}, {steps * batch_size / cost.clips:.3g} epochs, in "
+        f"{seconds / 3600:.3g} hours; the discriminators are enabled at step {schedule.discriminator_start_step}"
+        f"{by_time}."
+    )
 
 
 def parameter_table(networks: Networks) -> Table:
@@ -57,11 +44,3 @@ def parameter_table(networks: Networks) -> Table:
     for name, network in networks.items():
         table.add_row(name, f"{sum(parameter.numel() for parameter in network.parameters()):,}")
     return table
-
-
-def _all(state: TrainingState, seconds: float) -> str:
-    settings = state.config.training
-    hours = settings.steps * seconds / 3600
-    if settings.minutes and settings.minutes / 60 < hours:
-        return f"it would train for {settings.minutes:g} minutes, about {60 * settings.minutes / seconds:.0f} steps"
-    return f"it would train {settings.steps} steps in {hours:.3g} hours"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2v_ray.config import Config, load_config
 from s2v_ray.errors import UserError
 
 if TYPE_CHECKING:
-    from s2v_ray.dataset.settings import ClipSettings
+    from s2v_ray.recipes.train import Start, TrainJob
+    from s2v_ray.training.loop import Report, Stop
+    from s2v_ray.training.schedule import Budget
+    from s2v_ray.training.workers import Workers
 
 
 def train(
@@ -53,16 +55,56 @@ def train(
         settings: any setting of the configuration as NAME=VALUE; --optim.generator-lr 1e-4 is the same as
             --settings optim.generator-lr=1e-4.
     """
-    from s2v_ray.cli.device import choose_device
     from s2v_ray.dataset.index import read_dataset
-    from s2v_ray.recipes.train_worker import clip_feed, train_here, video_feed
-    from s2v_ray.storage.files import absolute, base_name
-    from s2v_ray.storage.lock import only_one
-    from s2v_ray.training.checkpoint import find_checkpoint
-    from s2v_ray.training.run import config_for_clips, open_run
+    from s2v_ray.recipes.train import train_job, worker_range
+    from s2v_ray.storage.paths import absolute, base_name
+    from s2v_ray.training.schedule import config_budget
 
+    loaded = _configuration(config, settings, steps, minutes, seed, frames_per_chunk)
+    least, most = worker_range(workers, loaded.training.batch_size)
+    if bool(clips) == bool(videos):
+        raise UserError(
+            "bad_flags",
+            "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both.",
+        )
+    if videos:
+        if least != most or not most:
+            raise UserError(
+                "bad_flags",
+                "--videos needs a fixed number of --workers, such as 2; without Ray, prepare the clips first.",
+            )
+        if dry_run:
+            raise UserError("bad_flags", "--dry-run needs --clips; prepare a few of the videos to try a step on.")
+        finished = _train_on_videos(videos, loaded, out, most, max_failures, device, init_from, skip_damaged)
+    else:
+        job = train_job(loaded, clips, out, init_from=init_from, skip_damaged=skip_damaged)
+        if not read_dataset(clips).complete:
+            print(f"'{clips}' is incomplete: its preparation was stopped, and its command resumes it.")
+        if dry_run:
+            from s2v_ray.cli.dry_run import print_dry_run
+
+            print_dry_run(job, clips, device)
+            return
+        finished = _train_on_clips(job, config_budget(job.config), out, (least, most), max_failures, device)
+    if not finished:
+        raise KeyboardInterrupt
+    if videos:
+        print(f"Next: s2v generate --checkpoint {out} --image PICTURE --sound SOUND --out video.mp4")
+    else:
+        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(absolute(out))}")
+
+
+def _configuration(
+    name: str,
+    settings: tuple[str, ...],
+    steps: int | None,
+    minutes: float | None,
+    seed: int | None,
+    frames_per_chunk: int | None,
+) -> Config:
+    """A preset or file, with the flags on top. Raises UserError."""
     if minutes is not None and minutes <= 0:
-        raise UserError(f"--minutes is {minutes:g}, but must be above 0; leave it out to train --steps.")
+        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
     overrides = dict(name_and_value(setting) for setting in settings)
     flags = {
         "training.steps": steps,
@@ -71,95 +113,126 @@ def train(
         "training.frames_per_chunk": frames_per_chunk,
     }
     overrides |= {name: str(value) for name, value in flags.items() if value is not None}
-    if bool(clips) == bool(videos):
-        raise UserError(
-            "--clips (what s2v prepare wrote) or --videos (to train on them as they are) is needed, not both."
-        )
-    loaded = read_config(config, overrides)
-    run = absolute(out)
-    least, most = worker_range(workers, loaded.training.batch_size)
-    if videos:
-        clip_settings = settings_to_stream(loaded, most if least == most else 0, dry_run)
-    else:
-        clip_settings, description = read_dataset(clips)
-        if not description["complete"]:
-            print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
-        check_clips(clips, overrides)
-    resolved = config_for_clips(loaded, clip_settings)
-    check_model(resolved)
-    if dry_run:
-        from s2v_ray.cli.dry_run import dry_run as print_dry_run
-
-        print_dry_run(resolved, clips, choose_device(device))
-        return
-    if init_from:
-        find_checkpoint(init_from)
-    run_device = None if most else choose_device(device)
-    with only_one(out, run):
-        open_run(run, resolved)
-        dataset = None
-        if videos:
-            from s2v_ray.cluster.decode import clip_dataset
-            from s2v_ray.cluster.stream import open_stream
-
-            places = [absolute(video) for video in videos]
-            stream = open_stream(places, clip_settings, resolved, run, workers=(least, most), device=device)
-            dataset = clip_dataset(stream.epoch, stream.videos)
-            feed_of = partial(video_feed, stream, run)
-        else:
-            feed_of = partial(clip_feed, absolute(clips))
-        loop = partial(train_here, resolved, feed_of, run, absolute(init_from) if init_from else None, skip_damaged)
-        if run_device is None:
-            from s2v_ray.cluster.training import train_on_workers
-
-            finished = train_on_workers(
-                loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
-            )
-        else:
-            from s2v_ray.training.interrupt import stop_signals
-            from s2v_ray.training.workers import Workers
-
-            with stop_signals() as stop:
-                finished = loop(Workers(device=run_device), lambda location, metrics: None, stop)
-    if not finished:
-        raise KeyboardInterrupt
-    if videos:
-        print(f"Next: s2v generate --checkpoint {out} --image PICTURE --sound SOUND --out video.mp4")
-    else:
-        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(run)}")
-
-
-def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
-    """The least and the most of "2" or "1:4". Raises UserError for anything else, and where some would have no clip."""
-    least, colon, most = workers.partition(":")
-    if not least.isdecimal() or (colon and not most.isdecimal()):
-        raise UserError(f"--workers is '{workers}', but must be a number such as 2, or a range such as 1:4.")
-    low, high = int(least), int(most or least)
-    if low > high or (colon and low < 1):
-        raise UserError(f"--workers is '{workers}', but a range goes from at least 1 upwards, such as 1:4.")
-    if high > batch_size:
-        raise UserError(
-            f"--workers is {workers}, but must be 0 (without Ray) to {batch_size}, the clips of a batch; "
-            "use fewer workers or a larger --training.batch-size."
-        )
-    return low, high
-
-
-def check_clips(clips: str, overrides: dict[str, str]) -> None:
-    """Raise UserError before anything is written where there is nothing to train on."""
-    from s2v_ray.dataset.reader import ClipReader
-
     fixed = [name for name in overrides if name.startswith("clips.")]
     if fixed:
-        raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
-    if not len(ClipReader(clips, "train")):
-        raise UserError(f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+        raise UserError(
+            "fixed_setting", f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead."
+        )
+    return read_config(name, overrides)
+
+
+def _train_on_clips(
+    job: TrainJob, budget: Budget, out: str, workers: tuple[int, int], max_failures: int, device: str
+) -> bool:
+    from s2v_ray.cli.device import choose_device
+    from s2v_ray.storage.lock import only_one
+    from s2v_ray.training.run import open_run
+
+    here = None if workers[1] else choose_device(device)
+    with only_one(out, job.run):
+        open_run(job.run, job.config)
+        if here is None:
+            return _train_on_workers(job, budget, workers, max_failures, device)
+        from s2v_ray.training.interrupt import stop_signals
+        from s2v_ray.training.workers import Workers
+
+        with stop_signals() as stop:
+            return train_and_show(job, budget, Workers(device=here), lambda location, metrics: None, stop)
+
+
+def _train_on_videos(
+    videos: tuple[str, ...],
+    config: Config,
+    out: str,
+    workers: int,
+    max_failures: int,
+    device: str,
+    init_from: str | None,
+    skip_damaged: bool,
+) -> bool:
+    from dataclasses import replace
+
+    from s2v_ray.cluster.streaming.decode import clip_dataset
+    from s2v_ray.cluster.streaming.source import open_stream
+    from s2v_ray.recipes.train import job_on, streaming_settings
+    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.paths import absolute
+    from s2v_ray.training.checkpoint_files import find_checkpoint
+    from s2v_ray.training.run import config_for_clips, open_run
+    from s2v_ray.training.schedule import config_budget
+
+    settings = streaming_settings(config)
+    config = config_for_clips(config, settings)
+    run = absolute(out)
+    if init_from:
+        find_checkpoint(init_from)
+    with only_one(out, run):
+        open_run(run, config)
+        stream = open_stream(
+            [absolute(video) for video in videos], settings, config, run, workers=workers, device=device
+        )
+        job = replace(
+            job_on(stream, config, run),
+            init_from=absolute(init_from) if init_from else None,
+            skip_damaged=skip_damaged,
+        )
+        dataset = clip_dataset(stream.epoch, stream.videos)
+        return _train_on_workers(job, config_budget(config), (workers, workers), max_failures, device, dataset)
+
+
+def _train_on_workers(
+    job: TrainJob, budget: Budget, workers: tuple[int, int], max_failures: int, device: str, dataset: Any = None
+) -> bool:
+    from s2v_ray.cluster.training import train_on_workers
+
+    return train_on_workers(
+        partial(train_and_show, job, budget),
+        workers=workers,
+        device=device,
+        run=job.run,
+        max_failures=max_failures,
+        clips=dataset,
+    )
+
+
+def train_and_show(job: TrainJob, budget: Budget, workers: Workers, report: Report, stop: Stop) -> bool:
+    """Run a training in this process and print how far it is; returns False if it was stopped."""
+    from s2v_ray.cli.progress import ProgressBar, status_line
+    from s2v_ray.recipes.train import run_training
+
+    def on_start(start: Start) -> None:
+        if workers.rank == 0:
+            print(*(f"Skipped: {reason}" for reason in start.skipped), sep="\n", end="\n" if start.skipped else "")
+            print(f"{_described(start)}; checkpoints, samples and TensorBoard events go to {job.run}", flush=True)
+
+    with ProgressBar("training") as bar:
+        result = run_training(
+            job,
+            budget,
+            workers,
+            report,
+            stop,
+            on_start=on_start,
+            show=lambda status: bar(status.done, status_line(status)),
+        )
+    if result.finished and workers.rank == 0:
+        score = "" if result.best_score is None else f", best validation score {result.best_score:.3f}"
+        print(f"Trained {result.step} steps in {result.seconds / 60:.1f} minutes{score}: {job.run}", flush=True)
+    return result.finished
+
+
+def _described(start: Start) -> str:
+    if start.step:
+        again = f", at the start of epoch {start.epoch + 1}, which it had not finished" if start.by_epoch else ""
+        return f"Resuming from step {start.step}{again}"
+    return f"Starting from the weights of {start.source}" if start.source else "Starting"
 
 
 def read_config(name: str, overrides: dict[str, str]) -> Config:
     """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
     from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.storage.files import is_uri, read_bytes
+    from s2v_ray.storage.files import read_bytes
+    from s2v_ray.storage.paths import is_uri
 
     if not is_uri(name):
         return load_config(name, overrides)
@@ -167,43 +240,6 @@ def read_config(name: str, overrides: dict[str, str]) -> Config:
     for dotted, text in overrides.items():
         config = override(config, dotted, text)
     return config
-
-
-def check_model(config: Config) -> None:
-    """Raise UserError before anything is written where the settings don't fit each other or the clips."""
-    from s2v_ray.training.data.augmentation import frames_used
-    from s2v_ray.training.networks import build_networks
-
-    frames_used(config)
-    build_networks(config)
-
-
-def settings_to_stream(config: Config, workers: int, dry_run: bool) -> ClipSettings:
-    """How videos are cut: as s2v prepare does by default, at the rates and sizes of the configuration.
-
-    Raises UserError for what streaming can't do, and for rates and sizes that don't fit.
-    """
-    from s2v_ray.dataset.pixels import crop_size, stored_size_for
-    from s2v_ray.dataset.settings import clip_settings
-    from s2v_ray.media.clock import parse_frame_rate
-
-    if not workers:
-        raise UserError("--videos needs a fixed number of --workers, such as 2; without Ray, prepare the clips first.")
-    if dry_run:
-        raise UserError("--dry-run needs --clips; prepare a few of the videos to try a step on.")
-    clips, resolution = config.clips, config.data.resolution
-    if crop_size(clips.stored_size) < resolution:
-        raise UserError(
-            f"--clips.stored-size is {clips.stored_size}, but --data.resolution {resolution} needs at least "
-            f"{stored_size_for(resolution)}."
-        )
-    at_rates = clip_settings(
-        clip_seconds=4 * parse_frame_rate(clips.frame_rate).denominator,  # whole frames, to be replaced
-        frame_rate=clips.frame_rate,
-        sample_rate=clips.sample_rate,
-        stored_size=clips.stored_size,
-    )
-    return replace(at_rates, frames=clips.frames)
 
 
 def name_and_value(setting: str) -> tuple[str, str]:

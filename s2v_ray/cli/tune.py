@@ -55,8 +55,8 @@ def tune(
     from s2v_ray.cli.tune_progress import SweepBoard
     from s2v_ray.cluster.sweeps import run_sweeps
     from s2v_ray.recipes.tune_plan import base_config, keep_to_description, plan_domain, trial_config
-    from s2v_ray.storage.files import join
     from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.paths import join
     from s2v_ray.tuning.journal import fetch_journal, sweep_place
     from s2v_ray.tuning.report import write_report
     from s2v_ray.tuning.space import with_settings

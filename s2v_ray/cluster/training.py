@@ -25,34 +25,24 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.network import OneNetwork
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.files import (
-    Location,
-    absolute,
-    base_name,
-    exists,
-    is_uri,
-    join,
-    locate,
-    read_bytes,
-    remove_file,
-    write_bytes,
-)
+from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
+from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join
 from s2v_ray.training.interrupt import stop_signals
-from s2v_ray.training.loop import Saved, Stop
+from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.workers import Workers
 
 CLIPS = "clips"  # the name of what `get_dataset_shard` gives a worker
-# What each worker runs.
-WorkerLoop = Callable[[Workers, Saved, Stop], Any]
+# What each worker runs; it reports checkpoints, and stops early when asked.
+WorkerLoop = Callable[[Workers, Report, Stop], Any]
 
-_CPUS_A_WORKER = 1.0
-_SECONDS_BETWEEN_RESIZES = 60.0  # an elastic training looks for more nodes so often
-_LEAST_CPUS_A_WORKER = 0.1
+_CPUS_PER_WORKER = 1.0
+_SECONDS_BETWEEN_RESIZES = 60.0  # how often an elastic training looks for more nodes
+_MIN_CPUS_PER_WORKER = 0.1
 _CPUS_TO_DECODE = 1.0  # at least, beside the workers
-_SECONDS_BETWEEN_REQUESTS = 2.0  # for the stop file
+_SECONDS_BETWEEN_REQUESTS = 2.0  # to an object store, for the stop file
 _STOP_FILE = "stop"
-_FAILURE_FILE = "failure"  # what a worker raised that no further try would mend
-# Ray's own account of a launch. We resume from the run's checkpoints, so that the next launch doesn't need it.
+_FAILURE_FILE = "failure"  # what a worker raised that no retry would fix: its code and message
+# Ray's own record of a launch. We resume from the run's checkpoints, so the next launch doesn't need it.
 _RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
 
@@ -67,16 +57,16 @@ def train_on_workers(
     scaling_config: ScalingConfig | None = None,
     callbacks: Sequence[UserCallback] = (),
 ) -> bool:
-    """Run `loop` on processes with a process group between them; False where a signal stopped it.
+    """Run `loop` on processes with a process group between them; returns False if a signal stopped it.
 
-    `workers` are the least and the most: where the cluster shrinks or grows, Ray starts them again in another number.
-    `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs where there are enough. A worker
-    that dies makes Ray start all of them again, up to `max_failures` times. Each start goes on from the run's last
-    checkpoint. `clips` are made while they train, and shared by them: each has a shard called CLIPS. A `scaling_config`
-    replaces what `workers` and `device` would ask of the cluster; `callbacks` hear what the loop reports.
+    `workers` are the least and the most: as the cluster shrinks or grows, Ray restarts them in another number.
+    `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs if there are enough. If a worker
+    dies, Ray restarts all of them, up to `max_failures` times. Each start resumes from the run's last checkpoint.
+    `clips` are decoded during training: each worker has a shard called CLIPS. A `scaling_config` replaces what
+    `workers` and `device` would ask of the cluster; `callbacks` receive what the loop reports.
 
-    Raises UserError where the cluster lacks what the workers need (Ray would wait for ever), and what a worker
-    raises as such.
+    Raises UserError if the cluster lacks what the workers need (Ray would wait for ever), and whatever UserError a
+    worker raises.
     """
     connect()
     run = absolute(run)
@@ -88,12 +78,12 @@ def train_on_workers(
         torch_config=OneNetwork(),
         scaling_config=scaling_config
         or scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
-        # Ray's directory for this training is the run's own, so that its checkpoints are in place when reported.
+        # Ray's directory for this training is the run's, so that checkpoints are in place when they are reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=base_name(run),
             **_storage(run),
             failure_config=FailureConfig(max_failures=max_failures),
-            # What workers raise comes back to us; Ray would print it at each try.
+            # What workers raise comes back to us; Ray would print it at each retry.
             logging_config=LoggingConfig(log_level="CRITICAL"),
             callbacks=list(callbacks),
         ),
@@ -111,7 +101,7 @@ def train_on_workers(
 
 
 def _fit(trainer: TorchTrainer, run: str) -> bool:
-    """Train to the end, or until a signal comes, of which the workers learn by a file in the run directory."""
+    """Train to the end, or until a signal comes, which the workers learn of from a file in the run directory."""
     training: Future[Any] = Future()
 
     def fit() -> None:
@@ -120,17 +110,18 @@ def _fit(trainer: TorchTrainer, run: str) -> bool:
         except BaseException as error:
             training.set_exception(error)
 
-    told = False
+    requested = False
     with stop_signals() as stop:
         # A daemon, so that a second signal ends the program without waiting for the training to end.
         Thread(target=fit, daemon=True).start()
         while not wait([training], timeout=0.5).done:
-            if stop() and not told:
+            if stop() and not requested:
                 write_bytes(join(run, _STOP_FILE), b"")
-                told = True
+                requested = True
         training.result()
         if exists(join(run, _FAILURE_FILE)):
-            raise UserError(read_bytes(join(run, _FAILURE_FILE)).decode())
+            code, _, message = read_bytes(join(run, _FAILURE_FILE)).decode().partition("\n")
+            raise UserError(code, message)
         return not stop()
 
 
@@ -140,8 +131,8 @@ def _on_worker(config: dict[str, Any]) -> None:
     if exists(join(run, _FAILURE_FILE)):
         return
 
-    def saved(location: str, metrics: dict[str, float]) -> None:
-        """Tell Ray of a checkpoint, which is where it belongs already; what an object store holds needs no report."""
+    def report(location: str, metrics: dict[str, float]) -> None:
+        """Report a checkpoint to Ray, which is in its final location; one in an object store needs no report."""
         ray.train.report(
             {name: float(value) for name, value in metrics.items()},
             checkpoint=Checkpoint(location) if location and not is_uri(location) else None,
@@ -152,28 +143,28 @@ def _on_worker(config: dict[str, Any]) -> None:
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
     workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
     try:
-        config["loop"](workers, saved, _asking(join(run, _STOP_FILE), workers))
+        config["loop"](workers, report, _stop_requested(join(run, _STOP_FILE), workers))
     except StoreError:
-        raise  # a store that fails for a while is what Ray tries again for
+        raise  # a store that fails for a while is worth Ray's retries
     except UserError as error:
-        with contextlib.suppress(OSError, StoreError):  # a full disk; then Ray tries again, in vain
-            write_bytes(join(run, _FAILURE_FILE), str(error).encode())
+        with contextlib.suppress(OSError, StoreError):  # a full disk; then Ray retries, in vain
+            write_bytes(join(run, _FAILURE_FILE), f"{error.code}\n{error}".encode())
         raise
 
 
-def _asking(stop_file: str, workers: Workers) -> Stop:
-    """Whether a stop was asked for. One worker's answer is enough, and of an object store one every two seconds."""
+def _stop_requested(stop_file: str, workers: Workers) -> Stop:
+    """Whether a stop was requested. The first worker's answer is enough; it asks an object store every two seconds."""
     if not is_uri(stop_file):
         return Path(stop_file).exists
-    asked_at, asked = time.monotonic(), False
+    asked_at, requested = time.monotonic(), False
 
     def ask() -> bool:
-        nonlocal asked_at, asked
+        nonlocal asked_at, requested
         if workers.rank == 0 and time.monotonic() - asked_at > _SECONDS_BETWEEN_REQUESTS:
             asked_at = time.monotonic()
             with contextlib.suppress(StoreError):  # it asks again
-                asked = exists(stop_file)
-        return asked
+                requested = exists(stop_file)
+        return requested
 
     return ask
 
@@ -205,10 +196,10 @@ def scaling(
     decoding: bool = False,
     grows: bool = False,
 ) -> ScalingConfig:
-    """What to ask of a cluster of these `resources`: a CPU each, or an equal part where it has fewer CPUs than workers.
+    """What to ask of a cluster of these `resources`: a CPU per worker, or an equal share of fewer.
 
-    With `decoding`, a CPU is left to it. Raises UserError where the cluster can't hold the least number of workers.
-    One that `grows` is asked for a CPU (and, with "cuda", a GPU) each whatever it has now, and says so.
+    With `decoding`, a CPU is left to it. Raises UserError if the cluster can't hold the least number of workers.
+    One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, with a notice.
     """
     least = workers[0]
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
@@ -218,22 +209,24 @@ def scaling(
         if missing:
             print(
                 f"{least} workers need {' and '.join(missing)}, but the cluster has {gpus:g} GPUs and {cpus:g} CPUs; "
-                "waiting for its autoscaler to add nodes. `ray status` tells what it can't add.",
+                "waiting for its autoscaler to add nodes. `ray status` shows what it can't add.",
                 flush=True,
             )
-        return _asked(workers, device == "cuda" or (device == "auto" and gpus >= least), _CPUS_A_WORKER)
+        return _asked(workers, device == "cuda" or (device == "auto" and gpus >= least), _CPUS_PER_WORKER)
     if device == "cuda" and gpus < least:
         raise UserError(
+            "too_few_resources",
             f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
-            f"{int(gpus)}, more nodes, or --device cpu."
+            f"{int(gpus)}, more nodes, or --device cpu.",
         )
-    reserved, told = (_CPUS_TO_DECODE, f" and {_CPUS_TO_DECODE:g} to decode videos") if decoding else (0.0, "")
-    if cpus - reserved < _LEAST_CPUS_A_WORKER * least:
+    reserved, purpose = (_CPUS_TO_DECODE, f" and {_CPUS_TO_DECODE:g} to decode videos") if decoding else (0.0, "")
+    if cpus - reserved < _MIN_CPUS_PER_WORKER * least:
         raise UserError(
-            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs{told}, but the cluster has {cpus:g}; "
-            f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}."
+            "too_few_resources",
+            f"{least} workers need {_MIN_CPUS_PER_WORKER * least:g} CPUs{purpose}, but the cluster has {cpus:g}; "
+            f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}.",
         )
-    return _asked(workers, device != "cpu" and gpus >= least, min(_CPUS_A_WORKER, (cpus - reserved) / least))
+    return _asked(workers, device != "cpu" and gpus >= least, min(_CPUS_PER_WORKER, (cpus - reserved) / least))
 
 
 def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfig:
@@ -251,13 +244,13 @@ def _clean(run: str) -> None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What workers raised, however Ray wrapped it."""
+    """What workers raised, unwrapped."""
     for failure in getattr(error, "worker_failures", {}).values():
         yield getattr(failure, "_base_exc", failure)
 
 
 def reason_of(error: Exception) -> str:
-    """Why a training failed, in one line: what a worker said, or what Ray says of it."""
+    """Why a training failed, in one line: a worker's own message, or Ray's."""
     if isinstance(error, UserError):
         return str(error)
     cause = next(iter(_causes(error)), error)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,16 +16,17 @@ from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import Config
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+from s2v_ray.recipes.train import PreparedClips, TrainJob
+from s2v_ray.recipes.trial import train_to_rungs
+from s2v_ray.storage.files import exists, read_bytes, write_bytes
+from s2v_ray.storage.paths import join
+from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.journal import SweepPlace
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
 from s2v_ray.tuning.space import Space, get_setting, with_settings
 from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
-
-# What trains one trial: of this configuration, in this folder, reporting at these parts of its clock.
-TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], WorkerLoop]
 
 _FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS = 3
@@ -41,7 +43,7 @@ class DomainSweep:
     place: SweepPlace
     config: Config
     space: Space
-    loop: TrialLoop
+    clips: str
     objectives: tuple[str, ...]
     trials: int
     repeats: int
@@ -58,19 +60,20 @@ class DomainSweep:
 def run_trial(
     sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
 ) -> None:
-    """Train one trial, from its last checkpoint where it has one. What is given is trained to the end: it reports there
-    only, where ASHA stops nothing.
+    """Train one trial, from its last checkpoint if it has one. Trials with given settings are trained to the end: they
+    report only there, where ASHA stops nothing.
 
-    Where it fails, the reason is written down. What a training refuses, as a loss that is not finite, is reported, and
-    the process goes on with the next trial; it ends with anything else, and Ray's next tries are over at once.
+    If it fails, the reason is written to the trial's folder. A UserError, such as a loss that is not finite, is
+    reported, and the process continues with the next trial; any other error ends it, and Ray's retries fail at once.
     """
     if failure := _failure(run):
-        raise UserError(failure)
+        raise UserError("trial_failed", failure)
     rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        _train(sweep.loop(config, run, rungs, floors), run, scaling)
+        job = TrainJob(config, PreparedClips(sweep.clips), run_schedule(run, config), run, skip_damaged=True)
+        _train(partial(train_to_rungs, job, rungs, floors), run, scaling)
     except Exception as error:
         write_bytes(join(run, _FAILURE_FILE), reason_of(error).encode())
         if not isinstance(error, UserError | TrainingFailedError):
@@ -101,7 +104,7 @@ def _own_device() -> torch.device:
 
 
 def read_failure(folder: Callable[[int], str], number: int) -> str:
-    """Why a trial failed, by its number; "" where it says nothing."""
+    """Why a trial failed, by its number; "" if it left no reason."""
     return _failure(folder(number))
 
 

@@ -13,6 +13,8 @@ import tomli_w
 from s2v_ray.config.schema import Config
 from s2v_ray.errors import UserError
 
+# Names of release 0.1.
+_RENAMED = {("loss", "adversarial_from"): "discriminator_start", ("sound", "window_frames"): "stft_window_frames"}
 _PRESETS = Path(__file__).parent / "presets"
 
 
@@ -58,6 +60,15 @@ def config_from_toml(text: str, where: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where} is not a TOML file: {error}.") from None
     return config_from_dict(values, where)
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole configuration as release 0.1 wrote it, in the names of this one."""
+    sections = {name: dict(section) if isinstance(section, Mapping) else section for name, section in values.items()}
+    for (section, before), after in _RENAMED.items():
+        if before in sections.get(section, {}):
+            sections[section][after] = sections[section].pop(before)
+    return sections
 
 
 def config_to_toml(config: Config) -> str:

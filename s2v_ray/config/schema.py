@@ -78,7 +78,7 @@ class LossConfig:
 
     adversarial_image_weight: float = _between(1.0, 0)  # λ_adv-I
     adversarial_video_weight: float = _between(1.0, 0)  # λ_adv-V
-    discriminator_start: float = _between(0.0, 0, 1)  # the part of the training after which D_I and D_V take part
+    discriminator_start: float = _between(0.0, 0, 1)  # the part of the budget after which D_I and D_V are enabled
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _between(100.0, 0)
     adversarial: Literal["non_saturating", "saturating"] = "non_saturating"

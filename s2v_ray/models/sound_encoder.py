@@ -1,4 +1,4 @@
-"""SE of the paper: what the sound says about the motion at each frame."""
+"""SE of the paper: a sound to one feature vector per frame."""
 
 import torch
 import torchaudio
@@ -9,9 +9,9 @@ from torch.nn import functional
 class SoundEncoder(nn.Module):
     """Per-frame spectra Sp_1..N through a bidirectional LSTM with zero initial states: Sf_1..N.
 
-    The hop is one frame period. The analysis window is `stft_window_frames` of them, centred on the frame's middle, so
-    that S samples give exactly S / samples_per_frame frames. `spectrogram` is "linear" (magnitudes, as the paper)
-    or "log_mel" (`mel_bands` bands).
+    The hop is one frame period. The analysis window spans `stft_window_frames` of them, centred on the middle of the
+    frame, so that S samples give exactly S / samples_per_frame spectra. `spectrogram` is "linear" (magnitudes, as in
+    the paper) or "log_mel" (`mel_bands` bands).
     """
 
     def __init__(
@@ -27,9 +27,9 @@ class SoundEncoder(nn.Module):
         super().__init__()
         self.samples_per_frame = samples_per_frame
         window = samples_per_frame * stft_window_frames
-        # What the window sticks out of the frame, before and behind.
-        self.before = (window - samples_per_frame) // 2
-        self.behind = window - samples_per_frame - self.before
+        # How far the window extends beyond the frame on either side.
+        self.pad_before = (window - samples_per_frame) // 2
+        self.pad_after = window - samples_per_frame - self.pad_before
         self.logarithmic = spectrogram == "log_mel"
         if self.logarithmic:
             self.spectrogram: nn.Module = torchaudio.transforms.MelSpectrogram(
@@ -46,18 +46,18 @@ class SoundEncoder(nn.Module):
 
     def forward(self, wave_BS: Tensor) -> Tensor:
         """Samples [B, S] in [-1, 1], S a multiple of samples_per_frame, to features [B, T, D]."""
-        features_BTD, _ = self.lstm(self.spectra(wave_BS))
+        features_BTD: Tensor = self.lstm(self.spectra(wave_BS))[0]
         return features_BTD
 
     def spectra(self, wave_BS: Tensor) -> Tensor:
-        """One spectrum a frame, [B, T, F]."""
+        """One spectrum per frame, [B, T, F], of samples [B, S]."""
         if wave_BS.dim() != 2 or wave_BS.shape[1] % self.samples_per_frame or not wave_BS.shape[1]:
             raise ValueError(
                 f"wave_BS is {tuple(wave_BS.shape)}, but must be [B, S] with S a multiple of {self.samples_per_frame}."
             )
         with torch.autocast(wave_BS.device.type, enabled=False):  # FFTs want float32
-            padded = functional.pad(wave_BS, (self.before, self.behind))
-            spectra_BFT = self.spectrogram(padded)
+            padded = functional.pad(wave_BS, (self.pad_before, self.pad_after))
+            spectra_BFT: Tensor = self.spectrogram(padded)
             if self.logarithmic:
                 # Silence is -1, full-scale noise about 2.
                 spectra_BFT = (spectra_BFT + 1e-5).log10() / 5

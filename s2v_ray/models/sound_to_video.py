@@ -1,4 +1,4 @@
-"""SE and G together: one picture and a sound to the frames that are asked for."""
+"""SE and G together: an image and a sound to the requested frames."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from s2v_ray.models.unet import UNet
 
 
 class SoundToVideo(nn.Module):
-    """The sound encoder hears the whole sound; the U-Net makes any of its frames."""
+    """The sound encoder reads the whole sound; the U-Net then makes any of its frames."""
 
     def __init__(self, sound_encoder: SoundEncoder, unet: UNet) -> None:
         super().__init__()
@@ -16,11 +16,13 @@ class SoundToVideo(nn.Module):
     def forward(
         self, image_BCHW: Tensor, wave_BS: Tensor, frame_BF: Tensor | None = None, *, frames_per_chunk: int = 0
     ) -> Tensor:
-        """Pictures [B, 3, H, W] and sounds [B, S], both in [-1, 1], to frames [B, F, 3, H, W]: F of them, or all.
+        """Images [B, 3, H, W] and sounds [B, S], both in [-1, 1], to frames [B, F, 3, H, W].
 
-        `frames_per_chunk` bounds the memory, as of `UNet`.
+        `frame_BF` holds the indices of the frames to make, all frames by default. `frames_per_chunk` bounds the
+        memory, see `UNet.forward`.
         """
         sound_BTD = self.sound_encoder(wave_BS)
         if frame_BF is not None:
             sound_BTD = sound_BTD.take_along_dim(frame_BF.unsqueeze(-1), dim=1)
-        return self.unet(image_BCHW, sound_BTD, frames_per_chunk=frames_per_chunk)
+        video_BTCHW: Tensor = self.unet(image_BCHW, sound_BTD, frames_per_chunk=frames_per_chunk)
+        return video_BTCHW

@@ -1,8 +1,8 @@
-"""G of the paper: a U-Net from (input picture, Sf_t) to frame t.
+"""G of the paper: a U-Net from (input image, Sf_t) to frame t.
 
-The picture is the same for all frames of a clip, so it is encoded once a clip. In the decoder the convolution over
-concat(x, skip) is the sum of one over x, once a frame, and one over the skip, once a clip and broadcast over frames:
-the same function as encoding and concatenating for every frame, at a fraction of the work.
+All frames of a clip share one image, so it is encoded once per clip. In the decoder, the convolution over
+concat(x, skip) is the sum of one over x, once per frame, and one over the skip, once per clip and broadcast over
+frames: the same function as encoding and concatenating for every frame, at a fraction of the work.
 """
 
 from typing import Any
@@ -12,42 +12,42 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from s2v_ray.models.hue import mean_hue, turn_hue
+from s2v_ray.models.hue import mean_hue, rotate_hue
 
 _GROUP_CHANNELS = 16
 _SLOPE = 0.2
 
 
 def norm(channels: int, size: int) -> nn.Module:
-    """GroupNorm, which couples no samples; none on maps of up to 2x2, where it would divide the sound away."""
+    """GroupNorm, which doesn't couple samples; none on maps up to 2x2, where it would normalise the sound away."""
     if size <= 2:
         return nn.Identity()
     return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
 
 
-def halving(size: int) -> dict[str, Any]:
-    """A convolution between maps of `size` and half of it. Between 2x2 and 1x1, most of a kernel of 4 meets padding."""
+def halving_kernel(size: int) -> dict[str, Any]:
+    """Arguments of a convolution between maps of `size` and half of it; at 2x2, a kernel of 4 would see mostly padding."""
     return {"kernel_size": 4, "stride": 2, "padding": 1} if size > 2 else {"kernel_size": 2, "stride": 2}
 
 
 class UpBlock(nn.Module):
-    """Double a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound."""
+    """Doubles a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound (FiLM)."""
 
     def __init__(
         self, x_channels: int, skip_channels: int, out_channels: int, *, out_size: int, sound_features: int, last: bool
     ) -> None:
         super().__init__()
-        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, **halving(out_size))
-        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, **halving(out_size), bias=False)
+        self.over_x = nn.ConvTranspose2d(x_channels, out_channels, **halving_kernel(out_size))
+        self.over_skip = nn.ConvTranspose2d(skip_channels, out_channels, **halving_kernel(out_size), bias=False)
         self.norm = nn.Identity() if last else norm(out_channels, out_size)
         self.film = nn.Linear(sound_features, 2 * out_channels) if sound_features else None
         self.last = last
 
     def forward(self, x_NCHW: Tensor, skip_BCHW: Tensor, sound_ND: Tensor) -> Tensor:
-        """N = B·T maps, frames of a clip together; B skips."""
-        # In place, for memory: no gradient needs what a convolution gave.
+        """N = B·T maps, the frames of a clip adjacent, and B skips."""
+        # In place, to save memory: no gradient needs the output of a convolution.
         x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)).add_(self.over_skip(skip_BCHW).unsqueeze(1))
-        x = self.norm(x_BTCHW.flatten(0, 1))
+        x: Tensor = self.norm(x_BTCHW.flatten(0, 1))
         if self.film is not None:
             scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
             x = x * (1 + scale) + shift
@@ -55,31 +55,31 @@ class UpBlock(nn.Module):
 
 
 class Palette(nn.Module):
-    """Colours of the picture, each the mean over the places that it learns to find, for the output to mix.
+    """Colours taken from the image for the output to mix, each a weighted mean over locations that it learns to find.
 
-    So colours that no training picture had can appear where they belong: what is mixed turns with the picture's hues.
+    So colours that no training image had can appear where they belong: the mix follows the hues of the image.
     """
 
     def __init__(self, channels: int, colours: int) -> None:
         super().__init__()
-        self.places = nn.Conv2d(channels, colours, 1, bias=False)  # softmax takes no notice of one
+        self.places = nn.Conv2d(channels, colours, 1, bias=False)  # softmax cancels a bias
 
     def forward(self, image_BCHW: Tensor, map_BCHW: Tensor, weight_BTKHW: Tensor) -> Tensor:
-        """Σ_k weight_k · (colour_k − picture), [B, T, 3, H, W]; `map_BCHW` has half the picture's sides."""
-        share_BKN = self.places(map_BCHW).flatten(2).softmax(2)
-        colour_BCK = functional.avg_pool2d(image_BCHW, 2).flatten(2) @ share_BKN.transpose(1, 2)
+        """Σ_k weight_k · (colour_k − image), [B, T, 3, H, W]; `map_BCHW` has half the image's sides."""
+        attention_BKN = self.places(map_BCHW).flatten(2).softmax(2)
+        colour_BCK = functional.avg_pool2d(image_BCHW, 2).flatten(2) @ attention_BKN.transpose(1, 2)
         mixed_BTCN = colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)
-        mixed = mixed_BTCN.unflatten(3, weight_BTKHW.shape[3:])
-        return mixed - weight_BTKHW.sum(2, keepdim=True) * image_BCHW.unsqueeze(1)
+        mixed_BTCHW = torch.unflatten(mixed_BTCN, 3, weight_BTKHW.shape[3:])
+        return mixed_BTCHW - weight_BTKHW.sum(2, keepdim=True) * image_BCHW.unsqueeze(1)
 
 
 class UNet(nn.Module):
-    """`channels[i]` are the encoder's after i + 1 halvings; the sound joins at the innermost map.
+    """Encodes the image, joins the sound at the innermost map, and decodes one frame per feature vector.
 
-    With `film_levels`, it also scales and shifts the output of that many innermost decoder levels. `output` is "tanh"
-    or "residual": what the decoder makes is added to the input picture, which it can mix from `palette` of its colours.
-    With `relative_hue`, the layers see the picture turned to a mean hue of 0, and what they make is turned back: a
-    picture in other hues gives the same video in those.
+    `channels[i]` is the encoder's width after i + 1 halvings. The sound also scales and shifts the outputs of the
+    `film_levels` innermost decoder levels. With `output` "tanh", the decoder makes the frame; with "residual", it makes
+    what is added to the image, of which it can mix `palette` colours in. With `relative_hue`, the layers see the image
+    rotated to a mean hue of 0 and their output is rotated back: an image in other hues gives the same video in those.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         if palette and output != "residual":
-            raise ValueError(f"palette is {palette}, but an output of {output!r} has none; it must be 0.")
+            raise ValueError(f"palette is {palette}, but must be 0 where output is {output!r}.")
         self.resolution = resolution
         depth = len(channels)
         if resolution % 2**depth:
@@ -104,13 +104,13 @@ class UNet(nn.Module):
         sizes = [resolution // 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(inputs[level], channels[level], **halving(sizes[level])),
+                nn.Conv2d(inputs[level], channels[level], **halving_kernel(sizes[level])),
                 norm(channels[level], sizes[level + 1]) if level else nn.Identity(),
                 nn.LeakyReLU(_SLOPE, inplace=True),
             )
             for level in range(depth)
         )
-        # From the innermost out. The first takes the sound where the others take the level below.
+        # From the innermost outwards. The first takes the sound, the others the output of the level before.
         blocks = [
             UpBlock(
                 sound_features if level == depth - 1 else channels[level],
@@ -127,33 +127,35 @@ class UNet(nn.Module):
         self.relative_hue = relative_hue
         self.palette = Palette(channels[0], palette) if palette else None
         if self.residual:
-            # It starts as the picture itself.
+            # An untrained model returns nearly the image itself.
             outermost = blocks[-1]
             nn.init.normal_(outermost.over_x.weight, std=1e-3)
             nn.init.normal_(outermost.over_skip.weight, std=1e-3)
             nn.init.constant_(outermost.over_x.bias, 0.0)  # type: ignore[arg-type]
 
     def forward(self, image_BCHW: Tensor, sound_BTD: Tensor, *, frames_per_chunk: int = 0) -> Tensor:
-        """Pictures [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`.
+        """Images [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`.
 
-        With `frames_per_chunk`, only so many frames a clip have their inner maps in memory at a time; the others' are
-        made again when the gradient needs them (Chen et al. 2016, arXiv:1604.06174). The gradients are the same.
+        `frames_per_chunk` limits how many frames per clip hold their inner maps in memory at a time; the backward pass
+        recomputes the others (Chen et al. 2016, arXiv:1604.06174). The gradients are the same.
         """
         maps = self.encode(image_BCHW)
         if not frames_per_chunk or sound_BTD.shape[1] <= frames_per_chunk:
             return self.decode(maps, sound_BTD)
-        chunks = sound_BTD.split(frames_per_chunk, dim=1)
-        made = [checkpoint(self.decode, maps, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
-        return torch.cat(made, dim=1)
+        chunks = torch.split(sound_BTD, frames_per_chunk, dim=1)
+        return torch.cat(
+            [checkpoint(self.decode, maps, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks],
+            dim=1,
+        )
 
     def encode(self, image_BCHW: Tensor) -> list[Tensor]:
-        """The picture and its maps after each halving: all that the decoder needs of it, for any number of frames."""
+        """The image and its maps after each halving: what `decode` needs of it, for any number of frames."""
         if image_BCHW.dim() != 4 or image_BCHW.shape[1:] != (3, self.resolution, self.resolution):
             side = self.resolution
             raise ValueError(f"image_BCHW is {tuple(image_BCHW.shape)}, but must be [B, 3, {side}, {side}].")
         x, maps = image_BCHW, [image_BCHW]
         if self.relative_hue:
-            x = turn_hue(x.unsqueeze(1), -mean_hue(x))[:, 0]
+            x = rotate_hue(x.unsqueeze(1), -mean_hue(x))[:, 0]
         for block in self.down:
             x = block(x)
             maps.append(x)
@@ -163,18 +165,18 @@ class UNet(nn.Module):
         """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
         if sound_BTD.dim() != 3 or len(sound_BTD) != len(maps[0]):
             raise ValueError(f"sound_BTD is {tuple(sound_BTD.shape)}, but must be [B, T, D] with B = {len(maps[0])}.")
-        picture, *skips = maps
+        image_BCHW, *skips = maps
         sound_ND = sound_BTD.flatten(0, 1)
         x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(x, skip, sound_ND)
-        made_BTCHW = x.unflatten(0, sound_BTD.shape[:2])
-        colours_BTCHW = made_BTCHW[:, :, :3] if self.residual else torch.tanh(made_BTCHW)
+        decoded_BTCHW = torch.unflatten(x, 0, sound_BTD.shape[:2])
+        colours_BTCHW = decoded_BTCHW[:, :, :3] if self.residual else torch.tanh(decoded_BTCHW)
         if self.relative_hue:
-            colours_BTCHW = turn_hue(colours_BTCHW, mean_hue(picture))
+            colours_BTCHW = rotate_hue(colours_BTCHW, mean_hue(image_BCHW))
         if not self.residual:
             return colours_BTCHW
-        frames_BTCHW = picture.unsqueeze(1) + colours_BTCHW
-        if self.palette is None:
-            return frames_BTCHW
-        return frames_BTCHW + self.palette(picture, skips[0], made_BTCHW[:, :, 3:])
+        video_BTCHW = image_BCHW.unsqueeze(1) + colours_BTCHW
+        if self.palette is not None:
+            video_BTCHW = video_BTCHW + self.palette(image_BCHW, skips[0], decoded_BTCHW[:, :, 3:])
+        return video_BTCHW

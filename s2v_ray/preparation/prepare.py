@@ -1,17 +1,18 @@
 """From one video to its clips: cut, measured, judged, written as one file and recorded."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from statistics import median_low
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s2v_ray.dataset.index import write_record
 from s2v_ray.dataset.measures import Measures
+from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.schema import clip_row, clip_schema
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
@@ -23,13 +24,13 @@ from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
-from s2v_ray.preparation.sources.find import Source
-from s2v_ray.storage.files import exists, join, remove_file, writing
+from s2v_ray.storage.files import exists, remove_file, writing
+from s2v_ray.storage.paths import join
 
 # A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
-_LOSSES = {
+_FAILURES = {
     "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
     "hung": "The decoder never came back from this file; convert it with another program, or leave it out.",
 }
@@ -41,29 +42,34 @@ def prepare_source(job: SourceTask) -> int:
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
     settings, path = job.settings, job.source.path
-    rejects: list[dict[str, Any]] = []
-    found: dict[str, Any] = {}
-    clips = 0
+    rejects: list[Reject] = []
+    record = SourceRecord(
+        job.source.name, path, version=(), split="", split_is_given=bool(job.source.split), clips=0, rejects=()
+    )
     budget = Budget(settings.limits)
     try:
-        if job.lost:
-            raise MediaError(job.lost, _LOSSES[job.lost])
+        if job.failure:
+            raise MediaError(job.failure, _FAILURES[job.failure])
         starts = source_starts(job.source, probe(path, budget), settings)
         crop = source_crop(path, starts, settings)
         fingerprint = sound_fingerprint(path, budget)
-        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
-        if settings.fix_lag:
-            found["lag_fixed"] = _source_lag(job, starts, crop, budget)
-        shift = found["lag_fixed"] / settings.rate
-        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), _target(job, job.split), rejects)
+        square = (crop.x, crop.y, crop.size) if crop else None
+        record = replace(record, crop=square, fingerprint=fingerprint, lag_fixed=0)
+        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
+        record = replace(record, lag_fixed=lag)
+        windows = _windows(job, starts, crop, lag / settings.rate, budget)
+        clips = _write_clips(job, windows, _target(job, job.split), rejects)
+        record = replace(record, clips=clips, split=job.split if clips else "")
     except MediaError as error:
-        rejects.append(_reject(job.source, None, error))
-    _remove_earlier(job, keep=job.split if clips else "")
-    _record(job, clips, rejects, **found)
-    return clips
+        rejects.append(Reject.from_error(job.source.name, error))
+    _remove_earlier(job, keep=record.split)
+    with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
+        record = replace(record, version=job.source.version())
+    write_record(job.out, job.source.key, replace(record, rejects=tuple(rejects)))
+    return record.clips
 
 
-def source_clips(job: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+def source_clips(job: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
     """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
 
     Never raises for a bad source.
@@ -75,12 +81,12 @@ def source_clips(job: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.
         lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
         yield from _rows(job, _windows(job, starts, crop, lag / settings.rate, budget), rejects)
     except MediaError as error:
-        rejects.append(_reject(job.source, None, error))
+        rejects.append(Reject.from_error(job.source.name, error))
 
 
 def record_crash(job: SourceTask) -> None:
     """Record a source whose preparation took its process down with it."""
-    prepare_source(replace(job, lost="crashed"))
+    prepare_source(replace(job, failure="crashed"))
 
 
 def _target(job: SourceTask, split: str) -> str:
@@ -127,7 +133,7 @@ def _source_lag(job: SourceTask, starts: list[Fraction], crop: Crop | None, budg
 
 
 def _write_clips(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[dict[str, Any]]
+    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[Reject]
 ) -> int:
     """Write the good windows to `target`, one a row group; the others go to `rejects`."""
     rows = _rows(job, windows, rejects)
@@ -148,42 +154,20 @@ def _write_clips(
 
 
 def _rows(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
+    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[Reject]
 ) -> Iterator[pa.RecordBatch]:
     source, settings = job.source, job.settings
     for start, window in windows:
         if isinstance(window, MediaError):
-            rejects.append(_reject(source, float(start), window))
+            rejects.append(Reject.from_error(source.name, window, float(start)))
             continue
         measures = _measure(window, settings)
         fault = rejection_reason(measures, settings.quality)
         if fault:
-            rejects.append(_reject(source, float(start), MediaError(*fault)))
+            rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
             yield clip_row(source.name, job.domain, start, window.frames_THWC, window.wave, measures, settings)
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:
     return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
-
-
-def _record(job: SourceTask, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
-    try:
-        version = job.source.version()
-    except MediaError:  # gone meanwhile; should it come back, it is prepared then
-        version = []
-    record = {
-        "source": job.source.name,
-        "path": job.source.path,
-        "version": version,
-        "split": job.split if clips else "",
-        "split_is_given": bool(job.source.split),
-        "clips": clips,
-        "rejects": rejects,
-        **found,
-    }
-    write_record(job.out, job.source.key, record)
-
-
-def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:
-    return {"source": source.name, "start_seconds": start_seconds, "reason": error.code, "detail": str(error)}

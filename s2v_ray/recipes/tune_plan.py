@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s2v_ray.config import Config
@@ -64,23 +63,22 @@ def plan_domain(
     deadline: float,
 ) -> DomainSweep:
     """The sweep over one folder of clips. Raises UserError where it can't be trained or validated on."""
-    from s2v_ray.cli.train import check_clips, check_model
     from s2v_ray.cluster.trial import DomainSweep
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.recipes.tune_worker import trial_loop
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.recipes.train import check_clips, check_model
+    from s2v_ray.storage.paths import absolute
     from s2v_ray.training.run import config_for_clips
     from s2v_ray.tuning.trials import best_settings
 
-    clip_settings, description = read_dataset(location)
-    domain = description["domain"]
+    info = read_dataset(location)
+    domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
         raise UserError(f"'{location}' is of the domain '{domain}', which is no name for a folder; prepare it again.")
-    check_clips(location, {})
+    check_clips(location)
     if not len(ClipReader(location, "val")):
         raise UserError(f"'{location}' has no clips in its split 'val' to compare settings on; prepare more videos.")
-    resolved = config_for_clips(base, clip_settings)
+    resolved = config_for_clips(base, info.settings)
     check_model(resolved)
     training = resolved.training
     short = training.steps < _SHORT_STEPS or 0 < training.minutes < _SHORT_MINUTES
@@ -89,7 +87,7 @@ def plan_domain(
         place=place,
         config=resolved,
         space=space,
-        loop=partial(trial_loop, absolute(location)),
+        clips=absolute(location),
         objectives=objectives,
         trials=trials,
         repeats=repeats,
@@ -105,7 +103,8 @@ def keep_to_description(out: str, sweeps: list[DomainSweep], clips: tuple[str, .
 
     from s2v_ray.config.load import differing_names
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+    from s2v_ray.storage.files import exists, read_bytes, write_bytes
+    from s2v_ray.storage.paths import join
 
     path = join(out, "sweep.json")
     before: dict[str, Any] = json.loads(read_bytes(path)) if exists(path) else {}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, is_uri
+from s2v_ray.storage.paths import Location, is_uri
 
 
 @contextmanager

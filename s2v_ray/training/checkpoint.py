@@ -1,12 +1,9 @@
-"""Checkpoints: weights and optimiser moments in safetensors, the rest in JSON, a manifest written last.
+"""What a checkpoint holds: weights, EMA and optimiser moments in safetensors, the rest in `state.json`.
 
-A run directory holds `checkpoints/step_00001000/` and the text files `best` and `last` that name one of these.
-Only what the manifest lists, byte for byte, is loaded; nothing is unpickled.
+Nothing is unpickled. Checkpoints of format 2, as release 0.1 wrote them, are read, too.
 """
 
-import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,44 +14,53 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from s2v_ray.config import Config, config_from_dict
+from s2v_ray.config.load import upgraded
 from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import (
-    Location,
-    exists,
-    join,
-    list_folders,
-    read_bytes,
-    remove_file,
-    remove_folder,
-    write_bytes,
+from s2v_ray.storage.files import exists, read_bytes
+from s2v_ray.storage.paths import Location, join
+from s2v_ray.training.checkpoint_files import (
+    DamagedCheckpointError,
+    last_checkpoint,
+    read_files,
+    write_files,
 )
 from s2v_ray.training.networks import build_sound_to_video
+from s2v_ray.training.schedule import Schedule, config_schedule
 from s2v_ray.training.state import TrainingState
 
-FORMAT_VERSION = 2
-_MANIFEST, _STATE = "manifest.json", "state.json"
-_NAME = re.compile(r"step_\d{8}")
-
-
-class DamagedCheckpointError(UserError):
-    """What was written as a checkpoint can't be read as one."""
+FORMAT_VERSION = 3
+_STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.safetensors", "optimizers.safetensors"
+# Format 2's names of files and the beginnings of its tensors' names; the first that fits is replaced.
+_FORMAT_2_FILES = {"average.safetensors": _EMA}
+_FORMAT_2_TENSORS = {"sound_to_video.generator.": "generator.unet.", "sound_to_video.": "generator."}
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The whole state at a step, apart from what goes on to change."""
+    """A copy of the whole state at a step, in the CPU's memory."""
 
     step: int
     tensors: dict[str, dict[str, Tensor]]
     description: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """A checkpoint as read: its tensors by file, its configuration and schedule, and all of `state.json`."""
+
+    checkpoint: str
+    tensors: dict[str, dict[str, Tensor]]
+    config: Config
+    schedule: Schedule
+    description: dict[str, Any]
+
+
 def take_snapshot(state: TrainingState) -> Snapshot:
-    """A copy of the state in the CPU's memory."""
-    tensors = {"weights": _weights(dict(state.networks.items())), "optimizers": _moments(state)}
+    """Copy the state, so that it can be written while training continues."""
+    tensors = {_WEIGHTS: _weights(dict(state.networks.items())), _MOMENTS: _moments(state)}
     if state.ema is not None:
-        tensors["ema"] = _weights({"generator": state.ema})
+        tensors[_EMA] = _weights({"generator": state.ema})
     copies = {
         file: {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
         for file, named in tensors.items()
@@ -62,96 +68,89 @@ def take_snapshot(state: TrainingState) -> Snapshot:
     return Snapshot(state.step, copies, _description(state))
 
 
-def write_checkpoint(run: Location, taken: Snapshot, *, best: bool) -> str:
+def write_checkpoint(run: Location, snapshot: Snapshot, *, best: bool) -> str:
     """Write a snapshot and point `last` (and `best`) to it; returns its location."""
-    name = f"step_{taken.step:08d}"
-    folder = join(run, "checkpoints", name)
-    files = {f"{file}.safetensors": safetensors.torch.save(named) for file, named in taken.tensors.items()}
-    files[_STATE] = json.dumps(taken.description, indent=2).encode()
-    for file, content in files.items():
-        write_bytes(join(folder, file), content)
-    manifest = {
-        file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()
-    }
-    write_bytes(join(folder, _MANIFEST), json.dumps(manifest, indent=2).encode())
-    for pointer in ("best", "last") if best else ("last",):
-        write_bytes(join(run, "checkpoints", pointer), name.encode())
-    return folder
+    files = {file: safetensors.torch.save(named) for file, named in snapshot.tensors.items()}
+    files[_STATE] = json.dumps(snapshot.description, indent=2).encode()
+    return write_files(run, snapshot.step, files, best=best)
 
 
-def remove_checkpoint(checkpoint: Location) -> None:
-    """Remove a checkpoint, its manifest first: what is left where this is cut short is not taken for a whole one."""
-    remove_file(join(checkpoint, _MANIFEST))
-    remove_folder(checkpoint)
+def read_checkpoint(checkpoint: Location) -> SavedState:
+    """A checkpoint of this format or of format 2.
+
+    Raises DamagedCheckpointError if it is damaged or incomplete, UserError if it is of another format.
+    """
+    files = read_files(checkpoint)
+    config, schedule, description = _parse_description(files.pop(_STATE, b""), checkpoint)
+    tensors = {_FORMAT_2_FILES.get(name, name): _tensors(content, name, checkpoint) for name, content in files.items()}
+    if description["format_version"] == 2:
+        tensors = {file: {_renamed(name): value for name, value in named.items()} for file, named in tensors.items()}
+    return SavedState(str(checkpoint), tensors, config, schedule, description)
 
 
-def find_checkpoint(location: Location) -> str:
-    """The checkpoint at `location`: itself, or the best (else the last) one of a run. Raises UserError."""
-    if exists(join(location, _MANIFEST)):
-        return str(location)
-    found = best_checkpoint(location) or last_checkpoint(location)
-    if found is None:
-        raise UserError(
-            f"'{location}' is neither a run with checkpoints nor a whole checkpoint; give --checkpoint what "
-            "s2v train wrote with --out."
-        )
-    return found
-
-
-def last_checkpoint(run: Location) -> str | None:
-    """Where a run goes on from, or None where nothing was saved yet."""
-    return _pointed(run, "last")
-
-
-def best_checkpoint(run: Location) -> str | None:
-    """The one with the best validation score, or None where there was no validation yet."""
-    return _pointed(run, "best")
-
-
-def checkpoints(run: Location) -> dict[str, bool]:
-    """The folders of a run's checkpoints, in the order of their steps, and whether each was written to its end."""
-    folder = join(run, "checkpoints")
-    names = [name for name in sorted(list_folders(folder)) if _NAME.fullmatch(name)]
-    return {join(folder, name): exists(join(folder, name, _MANIFEST)) for name in names}
+def run_schedule(run: Location, config: Config) -> Schedule:
+    """The schedule that a run was opened with; of a new run, the configuration's."""
+    last = last_checkpoint(run)
+    if last is None or not exists(join(last, _STATE)):
+        return config_schedule(config)
+    return _parse_description(read_bytes(join(last, _STATE)), last)[1]
 
 
 def load_state(state: TrainingState, checkpoint: Location) -> None:
-    """Put a checkpoint's weights, optimiser moments and progress into `state`, which has the same configuration.
+    """Put a checkpoint's weights, optimiser moments, schedule and progress into `state` (of the same configuration).
 
-    Raises UserError for a damaged checkpoint, and for one of other clips than `state.clips`.
+    Raises UserError for a damaged checkpoint, and for one trained on clips other than `state.clips`.
     """
-    files, described = _read(checkpoint)
-    if described["clips"] != state.clips:
+    saved = read_checkpoint(checkpoint)
+    if saved.description["clips"] != state.clips:
         raise UserError(
-            f"'{checkpoint}' was trained on other clips (or these have changed since); to go on with them, "
-            f"give another --out and --init-from '{checkpoint}'."
+            "other_clips",
+            f"'{checkpoint}' was trained on other clips (or these have changed since); to continue with them, "
+            f"give another --out and --init-from '{checkpoint}'.",
         )
-    _put(dict(state.networks.items()), _tensors(files, "weights.safetensors", checkpoint), checkpoint)
+    _put(dict(state.networks.items()), saved, _WEIGHTS)
     if state.ema is not None:
-        _put({"generator": state.ema}, _tensors(files, "ema.safetensors", checkpoint), checkpoint)
-    _put_moments(state, _tensors(files, "optimizers.safetensors", checkpoint))
-    state.step, state.epoch, state.seconds = described["step"], described["epoch"], described["training_seconds"]
-    state.best_score, state.metrics = described["best_score"], described["metrics"]
+        _put({"generator": state.ema}, saved, _EMA)
+    _put_moments(state, _file(saved, _MOMENTS))
+    description = saved.description
+    state.schedule = saved.schedule
+    state.step, state.epoch, state.seconds = description["step"], description["epoch"], description["training_seconds"]
+    state.best_score, state.metrics = description["best_score"], description["metrics"]
 
 
 def load_weights(state: TrainingState, checkpoint: Location) -> None:
-    """Start from another model's weights alone, for fine-tuning. Raises UserError where shapes differ."""
-    files, _ = _read(checkpoint)
-    _put(dict(state.networks.items()), _tensors(files, "weights.safetensors", checkpoint), checkpoint)
+    """Start from another model's weights alone, for fine-tuning. Raises UserError if shapes differ."""
+    _put(dict(state.networks.items()), read_checkpoint(checkpoint), _WEIGHTS)
     if state.ema is not None:
         state.ema.load_state_dict(state.networks.generator.state_dict())
 
 
 def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, Any]]:
-    """SE and G for use (their moving average where there is one), their configuration, and `state.json`."""
-    files, described = _read(checkpoint)
-    config = config_from_dict(described["config"], where=str(checkpoint))
-    model = build_sound_to_video(config)
-    name = "ema.safetensors" if "ema.safetensors" in files else "weights.safetensors"
-    tensors = _tensors(files, name, checkpoint)
-    ours = {key: tensor for key, tensor in tensors.items() if key.startswith("generator.")}
-    _put({"generator": model}, ours, checkpoint)
-    return model.eval().requires_grad_(False), config, described
+    """SE and G for generating (their EMA if the checkpoint has one), their configuration, and `state.json`."""
+    saved = read_checkpoint(checkpoint)
+    model = build_sound_to_video(saved.config)
+    _put({"generator": model}, saved, _EMA if _EMA in saved.tensors else _WEIGHTS)
+    return model.eval().requires_grad_(False), saved.config, saved.description
+
+
+def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Schedule, dict[str, Any]]:
+    """The configuration and the schedule that a `state.json` holds, and all of it."""
+    try:
+        description = json.loads(content)
+        version = description["format_version"]
+        if version not in (2, FORMAT_VERSION):
+            raise UserError(
+                "unknown_format",
+                f"'{checkpoint}' has format version {version}, but this s2v reads 2 and {FORMAT_VERSION}; "
+                "use the s2v that wrote it, or train again.",
+            )
+        config = config_from_dict(upgraded(description["config"]), where=join(checkpoint, _STATE))
+        schedule = config_schedule(config) if version == 2 else Schedule.from_json(description["schedule"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedCheckpointError(
+            f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another checkpoint."
+        ) from None
+    return config, schedule, description
 
 
 def _description(state: TrainingState) -> dict[str, Any]:
@@ -162,66 +161,13 @@ def _description(state: TrainingState) -> dict[str, Any]:
         "clips": state.clips,
         "clips_seen": state.step * state.config.training.batch_size,
         "training_seconds": state.seconds,
+        "schedule": state.schedule.to_json(),
         "best_score": state.best_score,
         "metrics": state.metrics,
         # All randomness is a function of these two.
         "rng": {"seed": state.config.training.seed, "step": state.step},
         "config": asdict(state.config),
     }
-
-
-def _read(checkpoint: Location) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of a checkpoint, each as its manifest says, and what `state.json` says.
-
-    Raises DamagedCheckpointError for a damaged or unfinished checkpoint, UserError for one of another version.
-    """
-    if not exists(join(checkpoint, _MANIFEST)):
-        raise DamagedCheckpointError(f"'{checkpoint}' is no whole checkpoint (it has no {_MANIFEST}); choose another.")
-    try:
-        manifest = json.loads(read_bytes(join(checkpoint, _MANIFEST)))
-        listed = {str(name): (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {_MANIFEST} can't be read ({error!r}); choose another."
-        ) from None
-    files = {}
-    for name, (size, digest) in listed.items():
-        if "/" in name or "\\" in name:
-            raise DamagedCheckpointError(f"'{checkpoint}' is damaged: its manifest names a file elsewhere ('{name}').")
-        if not exists(join(checkpoint, name)):
-            raise DamagedCheckpointError(f"'{checkpoint}' is damaged: {name} is missing; choose another.")
-        content = read_bytes(join(checkpoint, name))
-        if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
-            raise DamagedCheckpointError(
-                f"'{checkpoint}' is damaged: {name} has {len(content)} bytes that differ from the {size} that were "
-                "written; choose another, or let s2v train go on from the one before it by --skip-damaged."
-            )
-        files[name] = content
-    try:
-        described = json.loads(files[_STATE])
-        version = described["format_version"]
-        if version == FORMAT_VERSION:
-            config_from_dict(described["config"], where=join(checkpoint, _STATE))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another."
-        ) from None
-    if version != FORMAT_VERSION:
-        raise UserError(
-            f"'{checkpoint}' has format version {version}, but this s2v reads {FORMAT_VERSION}; "
-            "use the s2v that wrote it, or train again."
-        )
-    return files, described
-
-
-def _pointed(run: Location, pointer: str) -> str | None:
-    location = join(run, "checkpoints", pointer)
-    if not exists(location):
-        return None
-    name = read_bytes(location).decode(errors="replace").strip()
-    if not _NAME.fullmatch(name):
-        raise UserError(f"{location} is damaged: it says '{name[:40]}', but must name a folder such as step_00001000.")
-    return join(run, "checkpoints", name)
 
 
 def _weights(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
@@ -232,26 +178,41 @@ def _weights(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def _put(networks: dict[str, nn.Module], tensors: dict[str, Tensor], checkpoint: Location) -> None:
+def _put(networks: dict[str, nn.Module], saved: SavedState, file: str) -> None:
+    """Load the networks that are given; a file may hold others, too."""
+    tensors = _file(saved, file)
     for network, module in networks.items():
         prefix = f"{network}."
-        ours = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         try:
-            module.load_state_dict(ours)
+            module.load_state_dict(own)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(
-                f"The weights in '{checkpoint}' don't fit this configuration's {network}: {reason}"
+                "wrong_weights",
+                f"The weights in '{saved.checkpoint}' don't fit this configuration's {network}: {reason}",
             ) from None
 
 
-def _tensors(files: dict[str, bytes], name: str, checkpoint: Location) -> dict[str, Tensor]:
+def _file(saved: SavedState, file: str) -> dict[str, Tensor]:
+    if file not in saved.tensors:
+        raise DamagedCheckpointError(f"'{saved.checkpoint}' is damaged: it has no {file}; choose another checkpoint.")
+    return saved.tensors[file]
+
+
+def _tensors(content: bytes, name: str, checkpoint: Location) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load(files[name])
-    except (KeyError, SafetensorError) as error:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
         raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {name} can't be read ({error!r}); choose another."
+            f"'{checkpoint}' is damaged: {name} can't be read ({error!r}); choose another checkpoint."
         ) from None
+
+
+def _renamed(name: str) -> str:
+    """A tensor's name of format 2 in this format."""
+    before, after = next(((b, a) for b, a in _FORMAT_2_TENSORS.items() if name.startswith(b)), ("", ""))
+    return after + name.removeprefix(before)
 
 
 def _moments(state: TrainingState) -> dict[str, Tensor]:
@@ -267,10 +228,9 @@ def _put_moments(state: TrainingState, tensors: dict[str, Tensor]) -> None:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             value = tensors.get(f"{network}.{parameter_name}.{key}")
             if value is not None:
-                # As Adam itself keeps them: on the parameter's device, the moments laid out as it is.
-                count = key == "step"
+                # As Adam itself keeps them: on the parameter's device, the moments in its memory layout.
                 optimizer.state[parameter][key] = (
-                    value.to(parameter.device) if count else torch.empty_like(parameter).copy_(value)
+                    value.to(parameter.device) if key == "step" else torch.empty_like(parameter).copy_(value)
                 )
 
 

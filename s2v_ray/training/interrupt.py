@@ -1,4 +1,4 @@
-"""Ending well on Ctrl-C and SIGTERM: finish the step, save, leave."""
+"""Stopping cleanly on Ctrl-C and SIGTERM: finish the step, save, exit."""
 
 import signal
 import threading
@@ -9,21 +9,21 @@ from types import FrameType
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether a stop was asked for. A second signal ends at once."""
-    asked = False
+    """Yields a function that returns whether a stop was requested. A second signal raises KeyboardInterrupt."""
+    requested = False
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    def request(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
+        requested = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: asked  # signals reach the main thread only
+        yield lambda: requested  # signals reach the main thread only
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,11 +1,12 @@
-"""What a run writes for people to look at: `metrics.jsonl`, TensorBoard events, sample pictures."""
+"""What a run writes for people to look at: `metrics.jsonl`, TensorBoard events, sample videos."""
 
 import json
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -13,58 +14,29 @@ from torch.utils.tensorboard import SummaryWriter
 
 from s2v_ray.config.schema import ClipConfig
 from s2v_ray.media.encode import for_aac, write_video
-from s2v_ray.storage.files import (
-    Location,
-    exists,
-    is_uri,
-    join,
-    list_versions,
-    read_bytes,
-    upload,
-    write_bytes,
-    writing_path,
-)
+from s2v_ray.storage.files import exists, list_versions, read_bytes, upload, write_bytes, writing_path
+from s2v_ray.storage.paths import Location, is_uri, join
 
 _STRIP_EVERY = 20  # frames
 
 
 class RunLogs:
-    """The logs of a run, which go on after `step`: what a stopped run wrote beyond it is dropped.
+    """The logs of a run. `directory` is the run's, or a local one whose changes `publish` uploads."""
 
-    An object store can't append to a file: there they are written to a local folder, and `publish` uploads them.
-    """
-
-    def __init__(self, run: Location, clips: ClipConfig, step: int) -> None:
-        self.run, self.clips = run, clips
-        # The next start goes on from a checkpoint, with what was published before it: the folder needn't outlive us.
-        self._local = tempfile.TemporaryDirectory(prefix="s2v_") if is_uri(run) else nullcontext(run)
-        self.directory = Path(self._local.__enter__())
-        self._published: dict[str, str] = {}
-        self.directory.mkdir(parents=True, exist_ok=True)
-        metrics = self.directory / "metrics.jsonl"
-        if exists(join(run, metrics.name)):
-            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
-        self.metrics = metrics.open("a", encoding="utf-8", buffering=1)
-        self.board = SummaryWriter(str(self.directory), purge_step=step + 1)
-
-    def __enter__(self) -> "RunLogs":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def __init__(
+        self, run: Location, clips: ClipConfig, directory: Path, metrics: IO[str], board: SummaryWriter
     ) -> None:
-        self.metrics.close()
-        self.board.close()
-        self._local.__exit__(kind, error, trace)
+        self.run, self.clips, self.directory, self.metrics, self.board = run, clips, directory, metrics, board
+        self._published: dict[str, str] = {}
 
     def publish(self) -> None:
-        """Upload what changed, where the run lies in an object store. Raises StoreError."""
+        """Upload what changed, if the run is in an object store. Raises StoreError."""
         if not is_uri(self.run):
             return
         self.board.flush()
         versions = list_versions(self.directory, recursive=True)
         for name, version in versions.items():
-            # Hidden ones are about to be written.
+            # Hidden files are still being written.
             if self._published.get(name) != version and not Path(name).name.startswith("."):
                 upload(self.directory / name, join(self.run, name))
         self._published = versions
@@ -80,11 +52,30 @@ class RunLogs:
         strip_HWC = np.concatenate(list(frames_THWC[::_STRIP_EVERY]), axis=1)
         self.board.add_image("samples", strip_HWC, step, dataformats="HWC")
         name = self.directory / "samples" / f"step_{step:08d}"
-        with writing_path(name.with_suffix(".png")) as beside:
-            Image.fromarray(strip_HWC).save(beside)
-        heard, sample_rate = for_aac(wave, self.clips.sample_rate)
+        with writing_path(name.with_suffix(".png")) as path:
+            Image.fromarray(strip_HWC).save(path)
+        wave, sample_rate = for_aac(wave, self.clips.sample_rate)
         rate = Fraction(self.clips.frame_rate)
-        write_video(name.with_suffix(".mp4"), frames_THWC, heard, frame_rate=rate, sample_rate=sample_rate)
+        write_video(name.with_suffix(".mp4"), frames_THWC, wave, frame_rate=rate, sample_rate=sample_rate)
+
+
+@contextmanager
+def run_logs(run: Location, clips: ClipConfig, step: int) -> Iterator[RunLogs]:
+    """The logs of a run that continues after `step`: what a stopped run wrote beyond it is dropped.
+
+    An object store can't append to a file: there they are written to a temporary folder, and `publish` uploads them.
+    """
+    with ExitStack() as stack:
+        # A resumed run starts from what was published, so the folder need not outlive this process.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="s2v_")) if is_uri(run) else str(run)
+        directory = Path(folder)
+        directory.mkdir(parents=True, exist_ok=True)
+        metrics = directory / "metrics.jsonl"
+        if exists(join(run, metrics.name)):
+            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
+        lines = stack.enter_context(metrics.open("a", encoding="utf-8", buffering=1))
+        board = stack.enter_context(SummaryWriter(str(directory), purge_step=step + 1))
+        yield RunLogs(run, clips, directory, lines, board)
 
 
 def _lines_up_to(metrics: bytes, step: int) -> list[str]:
@@ -94,5 +85,5 @@ def _lines_up_to(metrics: bytes, step: int) -> list[str]:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
         except ValueError:
-            continue  # a line that was cut when the run was killed; its step is run again
+            continue  # a line cut short when the run was killed; its step is run again
     return kept

@@ -1,4 +1,4 @@
-"""The networks that a configuration describes. Here settings become plain arguments."""
+"""The networks that a configuration describes. This is where settings become plain keyword arguments."""
 
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -17,7 +17,7 @@ from s2v_ray.models.unet import UNet
 
 @dataclass(frozen=True)
 class Networks:
-    """All that is trained."""
+    """All networks that are trained; `generator` is SE and G together."""
 
     generator: SoundToVideo
     image_discriminator: ImageDiscriminator
@@ -32,11 +32,12 @@ class Networks:
 
 
 def build_sound_to_video(config: Config) -> SoundToVideo:
-    """SE and G. Raises UserError where the settings don't fit each other."""
+    """SE and G. Raises UserError if the settings don't fit each other."""
     if config.generator.palette and config.generator.output != "residual":
         raise UserError(
+            "conflicting_settings",
             f"generator.palette is {config.generator.palette}, but generator.output is '{config.generator.output}'; "
-            "set --generator.output residual or --generator.palette 0."
+            "set --generator.output residual or --generator.palette 0.",
         )
     encoder = SoundEncoder(
         sample_rate=config.clips.sample_rate,
@@ -56,13 +57,14 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
 
 
 def generator_channels(config: Config) -> tuple[int, ...]:
-    """The U-Net's channels after each halving. Raises UserError where halving doesn't end at the bottleneck."""
+    """The U-Net's channels after each halving. Raises UserError if halving doesn't end at the bottleneck."""
     resolution, settings = config.data.resolution, config.generator
     halvings = (resolution // settings.bottleneck).bit_length() - 1
     if halvings < 1 or settings.bottleneck * 2**halvings != resolution:
         raise UserError(
+            "conflicting_settings",
             f"data.resolution is {resolution}, but must be generator.bottleneck ({settings.bottleneck}) times 2, 4, "
-            f"8, ...; {settings.bottleneck * 2 ** max(1, halvings)} is the nearest below or equal."
+            f"8, ...; {settings.bottleneck * 2 ** max(1, halvings)} is the nearest below or equal.",
         )
     return tuple(min(settings.base_channels * 2**level, settings.max_channels) for level in range(halvings))
 
@@ -73,8 +75,9 @@ def build_networks(config: Config) -> Networks:
         channels = getattr(config, name).channels
         if config.data.resolution < 2 ** len(channels):
             raise UserError(
+                "conflicting_settings",
                 f"{name}.channels halves {config.data.resolution} pixels {len(channels)} times, which leaves nothing; "
-                f"give fewer channels or a larger data.resolution."
+                f"give fewer channels or a larger data.resolution.",
             )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)

@@ -1,15 +1,19 @@
-"""A run directory: its configuration, written once and kept to."""
+"""A run directory: its configuration, written once and kept to, and resuming from its checkpoints."""
 
+import tomllib
 from dataclasses import asdict, replace
 
-from s2v_ray.config import Config, config_from_toml, config_to_toml
-from s2v_ray.config.load import differing_names
+from s2v_ray.config import Config, config_from_dict, config_to_toml
+from s2v_ray.config.load import differing_names, upgraded
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, join, read_bytes, write_bytes
-from s2v_ray.training.checkpoint import last_checkpoint
+from s2v_ray.storage.files import read_bytes, write_bytes
+from s2v_ray.storage.paths import Location, join
+from s2v_ray.training.checkpoint import load_state
+from s2v_ray.training.checkpoint_files import DamagedCheckpointError, checkpoints, last_checkpoint
+from s2v_ray.training.state import TrainingState
 
-# A resumed run may go further, and be watched and saved at another pace.
+# A resumed run may go further, and be validated, saved and computed otherwise.
 _FREE = {
     "training.steps",
     "training.minutes",
@@ -33,17 +37,48 @@ def config_for_clips(config: Config, settings: ClipSettings) -> Config:
 
 
 def open_run(run: Location, config: Config) -> None:
-    """Write the run's `config.toml`; where something was trained already, see first that the settings are the same.
+    """Write the run's `config.toml`; if something was trained already, check first that the settings are the same.
 
     Raises UserError by name for each that differs.
     """
     path = join(run, "config.toml")
     if last_checkpoint(run):
-        written = config_from_toml(read_bytes(path).decode(errors="replace"), where=path)
-        names = [name for name in differing_names(asdict(written), asdict(config)) if name not in _FREE]
+        names = [name for name in differing_names(asdict(_read_config(path)), asdict(config)) if name not in _FREE]
         if names:
             raise UserError(
+                "wrong_settings",
                 f"'{run}' was trained with other settings ({', '.join(names)}); "
-                "give the same ones to go on with it, or another --out."
+                "give the same ones to resume it, or another --out.",
             )
     write_bytes(path, config_to_toml(config).encode())
+
+
+def resume(state: TrainingState, run: Location, *, skip_damaged: bool = False) -> tuple[str | None, list[str]]:
+    """Load the run's last checkpoint, if it has one; returns its location, and why others were skipped.
+
+    Raises UserError for a damaged one (`skip_damaged` takes the latest intact one before it), and if the clips are not
+    those of the run so far.
+    """
+    last = last_checkpoint(run)
+    if last is None:
+        return None, []
+    earlier = [location for location, complete in checkpoints(run).items() if complete and location < last]
+    skipped = []
+    for location in [last, *reversed(earlier)]:
+        try:
+            load_state(state, location)
+        except DamagedCheckpointError as error:
+            if not skip_damaged:
+                raise
+            skipped.append(str(error))
+        else:
+            return location, skipped
+    raise UserError("no_checkpoint", f"'{run}' has no intact checkpoint; give another --out.")
+
+
+def _read_config(path: str) -> Config:
+    try:
+        values = tomllib.loads(read_bytes(path).decode(errors="replace"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError("not_toml", f"{path} is not a TOML file: {error}.") from None
+    return config_from_dict(upgraded(values), where=path)

@@ -1,17 +1,35 @@
-"""What a training has at a moment: networks, optimisers, moving average, and how far it is."""
+"""The state of a training: networks, optimisers, moving average, and how far it is."""
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Adam, Optimizer
 
 from s2v_ray.config import Config
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import Networks, build_networks
+from s2v_ray.training.schedule import Schedule, config_schedule
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """A discriminator as a step uses it.
+
+    `forward` is `network`, or wraps it for several workers. `weight` is its λ in G's loss. `frames` takes what it sees
+    out of a video [B, F, C, H, W].
+    """
+
+    name: str
+    network: nn.Module
+    forward: nn.Module
+    optimizer: Optimizer
+    weight: float
+    frames: Callable[[Tensor, Batch], Tensor]
 
 
 @dataclass
@@ -19,6 +37,7 @@ class TrainingState:
     """`networks` hold the weights; `forward` are what a step calls: the same, or wrapped for several workers."""
 
     config: Config
+    schedule: Schedule
     networks: Networks
     forward: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
@@ -27,47 +46,42 @@ class TrainingState:
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
-    adversarial: bool = True  # whether the discriminators take part yet
+    discriminators_enabled: bool = True
     best_score: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
-    def judges(self) -> dict[str, float]:
-        """The discriminators that count in G's loss, with their λ; one whose λ is 0 is not trained."""
-        if not self.adversarial:
-            return {}
+    def discriminators(self) -> list[Discriminator]:
+        """Those that take part in the next step: once enabled, each whose λ is above 0."""
         loss = self.config.loss
-        weights = {
-            "image_discriminator": loss.adversarial_image_weight,
-            "video_discriminator": loss.adversarial_video_weight,
-        }
-        return {judge: weight for judge, weight in weights.items() if weight}
+        roles = (
+            ("image_discriminator", loss.adversarial_image_weight, single_frames),
+            ("video_discriminator", loss.adversarial_video_weight, video_windows),
+        )
+        return [
+            Discriminator(name, self.networks[name], self.forward[name], self.optimizers[name], weight, frames)
+            for name, weight, frames in roles
+            if weight and self.discriminators_enabled
+        ]
 
     @property
-    def done(self) -> float:
-        """The part of the training that is done, 0 to 1, by whichever of its limits is nearer."""
-        settings = self.config.training
-        by_time = self.seconds / (60 * settings.minutes) if settings.minutes else 0.0
-        return min(1.0, max(self.step / settings.steps, by_time))
-
-    @property
-    def adversarial_due(self) -> bool:
-        """Whether so much of the training is done that the discriminators take part in the next step."""
-        return self.done >= self.config.loss.discriminator_start
-
-    def no_sync(self, name: str) -> AbstractContextManager[None]:
-        """While it lasts, the workers' gradients of a network stay apart, to be summed up first."""
-        network = self.forward[name]
-        return network.no_sync() if hasattr(network, "no_sync") else nullcontext()  # type: ignore[operator]
+    def discriminators_due(self) -> bool:
+        """Whether the schedule has the discriminators take part in the next step."""
+        return self.schedule.enables_discriminators(self.step, self.seconds)
 
     @property
     def eval_model(self) -> SoundToVideo:
-        """The model to make videos with: the moving average where there is one."""
+        """The model to generate videos with: the EMA where the configuration has one."""
         return self.ema or self.networks.generator
 
 
-def new_state(config: Config, device: torch.device, *, distributed: bool = False) -> TrainingState:
-    """The state before the first step; with `distributed`, each network synchronises its gradients by itself."""
+def new_state(
+    config: Config, device: torch.device, *, schedule: Schedule | None = None, distributed: bool = False
+) -> TrainingState:
+    """The state before the first step; with `distributed`, each network synchronises its gradients by itself.
+
+    `schedule` is by default that of a run opened with this configuration.
+    """
     networks = build_networks(config)
     on_gpu = device.type == "cuda"
     if on_gpu:
@@ -92,10 +106,25 @@ def new_state(config: Config, device: torch.device, *, distributed: bool = False
         )
         for name, network in networks.items()
     }
-    forward = {name: _prepare(network, config.training.compile, distributed) for name, network in networks.items()}
-    return TrainingState(config, networks, forward, optimizers, ema)
+    forward = {name: _wrapped(network, config.training.compile, distributed) for name, network in networks.items()}
+    return TrainingState(config, schedule or config_schedule(config), networks, forward, optimizers, ema)
 
 
-def _prepare(network: nn.Module, compiled: bool, distributed: bool) -> nn.Module:
+def single_frames(video_BFCHW: Tensor, batch: Batch) -> Tensor:
+    """Γ_1, what D_I sees: single frames [B·K, C, H, W]."""
+    return _take(video_BFCHW, batch.image_frame_BK).flatten(0, 1)
+
+
+def video_windows(video_BFCHW: Tensor, batch: Batch) -> Tensor:
+    """Γ_T, what D_V sees: T frames in order [B, T, C, H, W]."""
+    return _take(video_BFCHW, batch.video_frame_BT)
+
+
+def _take(video_BFCHW: Tensor, frames_BK: Tensor) -> Tensor:
+    clips_B1 = torch.arange(len(video_BFCHW), device=video_BFCHW.device).unsqueeze(1)
+    return video_BFCHW[clips_B1, frames_BK]
+
+
+def _wrapped(network: nn.Module, compiled: bool, distributed: bool) -> nn.Module:
     wrapped = DistributedDataParallel(network) if distributed else network
     return torch.compile(wrapped) if compiled else wrapped  # type: ignore[return-value]

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 
+from s2v_ray.training.schedule import Budget
+
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """How far a training is.
+    """How far a training is; `fresh_*` and `waited_seconds` count since this start."""
 
-    `minutes` is 0 where only `steps` limit it; `fresh_*` and `waited_seconds` count since this start.
-    """
-
-    done: float  # 0 to 1
+    budget: Budget
     step: int
-    steps: int
     seconds: float
-    minutes: float
     batch_size: int
     fresh_steps: int
     fresh_seconds: float
@@ -22,10 +19,15 @@ class TrainingStatus:
     values: dict[str, float]
 
     @property
+    def done(self) -> float:
+        """The part of the budget that is spent, 0 to 1."""
+        return self.budget.done(self.step, self.seconds)
+
+    @property
     def seconds_left(self) -> float:
         """An estimate from the speed since this start."""
-        by_steps = (self.steps - self.step) * self.fresh_seconds / max(1, self.fresh_steps)
-        return max(0.0, min(by_steps, 60 * self.minutes - self.seconds) if self.minutes else by_steps)
+        by_steps = (self.budget.steps - self.step) * self.fresh_seconds / max(1, self.fresh_steps)
+        return max(0.0, min(by_steps, self.budget.seconds - self.seconds))
 
     def speeds(self) -> dict[str, float]:
         """Clips a second since this start, and the share of the time spent waiting for data."""

@@ -8,9 +8,9 @@ import torch
 
 @contextmanager
 def at_most_threads(most: int) -> Iterator[None]:
-    """Compute with no more than `most` threads, 0 for as many as torch takes; then with those of before.
+    """Compute with no more than `most` threads (0: as many as torch takes) inside the block.
 
-    Threads end each small operation by waiting for one another, which can cost more than they bring.
+    After each small operation threads wait for one another, which can cost more than they gain.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(min(most or before, before))

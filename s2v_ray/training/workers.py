@@ -1,4 +1,4 @@
-"""What the processes that train together tell each other, besides gradients."""
+"""What the processes that train together exchange, besides gradients."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from s2v_ray.errors import UserError
 
 @dataclass(frozen=True)
 class Workers:
-    """This process among those that train together, its device, and the group (of CPUs) that they talk through."""
+    """This process among those that train together, its device, and the (CPU) group they communicate through."""
 
     rank: int = 0
     world_size: int = 1
@@ -19,7 +19,7 @@ class Workers:
     group: ProcessGroup | None = None
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """What at least one of the workers says: all of them leave the loop at the same step."""
+        """Each flag, true if it is on at least one worker: all leave the loop at the same step."""
         return tuple(bool(flag) for flag in self._reduce([float(flag) for flag in flags], ReduceOp.MAX))
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
@@ -31,33 +31,34 @@ class Workers:
         """The sum of each over the workers."""
         return tuple(int(total) for total in self._reduce([float(count) for count in counts], ReduceOp.SUM))
 
-    def least(self, value: float) -> float:
-        """The least that one of the workers has."""
+    def min(self, value: float) -> float:
+        """The smallest over the workers."""
         return -self._reduce([-value], ReduceOp.MAX)[0]
 
     def gather(self, names: list[str]) -> list[str]:
-        """The names that all the workers have, in the order of their ranks."""
+        """The names of all workers, in the order of their ranks."""
         if self.world_size == 1:
             return names
-        told: list[list[str]] = [[] for _ in range(self.world_size)]
-        torch.distributed.all_gather_object(told, names, group=self.group)
-        return [name for some in told for name in some]
+        gathered: list[list[str]] = [[] for _ in range(self.world_size)]
+        torch.distributed.all_gather_object(gathered, names, group=self.group)
+        return [name for some in gathered for name in some]
 
     def check_same_step(self, step: int) -> None:
-        """Raises UserError where the workers did not resume from the same checkpoint."""
+        """Raises UserError if the workers did not resume from the same checkpoint."""
         highest, lowest = self._reduce([float(step), -float(step)], ReduceOp.MAX)
         if highest != -lowest:
             raise UserError(
+                "different_checkpoints",
                 f"The workers found different checkpoints (steps {-lowest:.0f} to {highest:.0f}); "
-                "--out must be a folder that all nodes share."
+                "--out must be a folder that all nodes share.",
             )
 
     def _reduce(self, values: list[float], operation: ReduceOp.RedOpType) -> list[float]:
         if self.world_size == 1:
             return values
-        told = torch.tensor(values, dtype=torch.float64)
-        torch.distributed.all_reduce(told, op=operation, group=self.group)
-        return told.tolist()
+        reduced = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.all_reduce(reduced, op=operation, group=self.group)
+        return reduced.tolist()
 
 
 ALONE = Workers()

@@ -12,7 +12,7 @@ from PIL import Image
 from s2v_ray.cli.main import gather_settings, main
 from s2v_ray.cli.train import worker_range
 from s2v_ray.errors import UserError
-from s2v_ray.training.checkpoint import find_checkpoint
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
 def told_by(capsys, *arguments: object) -> str:

@@ -13,7 +13,7 @@ from helpers.small import SMALL_CLIPS
 from helpers.waiting import wait_until
 
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.training.checkpoint import last_checkpoint
+from s2v_ray.training.checkpoint_files import last_checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -15,9 +15,10 @@ from helpers.small import small_config
 from helpers.weights import assert_close, weights
 
 from s2v_ray.config import Config
-from s2v_ray.recipes.train_worker import clip_feed, train_here
-from s2v_ray.training.checkpoint import checkpoints, last_checkpoint
+from s2v_ray.recipes.train import PreparedClips, job_on, run_training
+from s2v_ray.training.checkpoint_files import checkpoints, last_checkpoint
 from s2v_ray.training.run import open_run
+from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.workers import Workers
 
 
@@ -27,10 +28,10 @@ def two_worker_config(clips: Path, steps: int) -> Config:
 
 def loop_with(at_step: Callable[[Workers, int], None], config: Config, clips: Path, run: Path) -> partial:
     """The training of `s2v train`, with `at_step` called on every worker after each step."""
-    return partial(_loop, at_step, config, str(clips), run)
+    return partial(_loop, at_step, job_on(PreparedClips(str(clips)), config, str(run)))
 
 
-def _loop(at_step, config, clips, run, workers, saved, stop):
+def _loop(at_step, job, workers, report, stop):
     steps = 0
 
     def stop_after(asked=stop) -> bool:
@@ -39,7 +40,7 @@ def _loop(at_step, config, clips, run, workers, saved, stop):
         at_step(workers, steps)
         return asked()
 
-    return train_here(config, partial(clip_feed, clips), run, None, False, workers, saved, stop_after)
+    return run_training(job, config_budget(job.config), workers, report, stop_after)
 
 
 def kill_once(flag: Path, rank: int, step: int, workers: Workers, steps: int) -> None:

@@ -15,7 +15,7 @@ from helpers.weights import assert_close, weights
 
 from s2v_ray.cli.main import main
 from s2v_ray.synthetic.write import synthesize
-from s2v_ray.training.checkpoint import checkpoints
+from s2v_ray.training.checkpoint_files import checkpoints
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

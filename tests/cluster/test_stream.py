@@ -9,16 +9,18 @@ import pytest
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
-from s2v_ray.cluster.decode import clip_dataset
-from s2v_ray.cluster.feed import stream_batches
-from s2v_ray.cluster.stream import VideoStream, open_stream
+from s2v_ray.cluster.streaming.batches import stream_batches
+from s2v_ray.cluster.streaming.decode import clip_dataset
+from s2v_ray.cluster.streaming.source import VideoStream, open_stream
 from s2v_ray.cluster.training import scaling, train_on_workers
 from s2v_ray.config import Config, load_config
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.synthetic.write import synthesize
-from s2v_ray.training.checkpoint import last_checkpoint
-from s2v_ray.training.loop import resume, train
+from s2v_ray.training.checkpoint_files import last_checkpoint
+from s2v_ray.training.loop import train
+from s2v_ray.training.run import resume
+from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.state import new_state
 
 # What SMALL_CLIPS says, as a configuration has it.
@@ -50,7 +52,7 @@ def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
 ):
     from ray import cloudpickle
 
-    from s2v_ray.cli.train import settings_to_stream
+    from s2v_ray.recipes.train import streaming_settings
 
     # Batches of four for two workers: three whole ones and a clip that only one of them gets.
     assert len(clip_ids) == 13
@@ -69,7 +71,7 @@ def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
     config = load_config(str(small_model), settings)
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
     on_cluster = {"workers": (2, 2), "device": "cpu"}
-    stream = open_stream([str(uneven_videos)], settings_to_stream(config, 2, False), config, run, **on_cluster)
+    stream = open_stream([str(uneven_videos)], streaming_settings(config), config, run, workers=2, device="cpu")
     loop = partial(train_and_record, config, stream, run)
     assert train_on_workers(
         loop, run=run, max_failures=0, clips=clip_dataset(stream.epoch, stream.videos), **on_cluster
@@ -80,27 +82,31 @@ def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
     assert {first["share"] for first in ranks[0]} == {1.0, 2.0}
     assert {second["share"] for second in ranks[1]} == {1.0, 0.0}
     orders = []
-    for begin in (0, steps_an_epoch):
-        part = [step for rank in ranks for step in rank[begin : begin + steps_an_epoch]]
+    for start in (0, steps_an_epoch):
+        part = [step for rank in ranks for step in rank[start : start + steps_an_epoch]]
         seen = [clip_id for step in part if step["share"] for clip_id in step["clip_ids"]]
         assert sorted(seen) == clip_ids
         orders.append(seen)
     assert orders[0] != orders[1]
 
 
-def train_and_record(config: Config, stream: VideoStream, run: Path, workers, saved, stop) -> bool:
+def train_and_record(config: Config, stream: VideoStream, run: Path, workers, report, stop) -> bool:
     state = new_state(config, workers.device, distributed=True)
-    assert resume(state, run, stream.fingerprint)
+    state.clips = stream.fingerprint
+    assert resume(state, run)[0]
     assert (state.step, state.epoch) == (5, 1)
 
     def recorded():
         with (run / f"rank_{workers.rank}.jsonl").open("w") as file:
-            for batch in stream_batches(stream, config, run, workers, first_epoch=state.epoch, first_step=state.step):
-                file.write(json.dumps({"clip_ids": batch.clip_ids, "share": batch.share}) + "\n")
+            for batch in stream_batches(
+                stream.epoch, config, run, workers, first_epoch=state.epoch, first_step=state.step
+            ):
+                file.write(json.dumps({"clip_ids": batch.clip_ids, "share": batch.loss_weight}) + "\n")
                 file.flush()
                 yield batch
 
-    return train(state, recorded(), run, workers=workers, saved=saved, stop=stop)
+    until = config_budget(config)
+    return train(state, recorded(), run, until=until, workers=workers, report=report, stop=stop)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from s2v_ray.evaluation.controls import (
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, taken_for_matched, train_sync_classifier
 from s2v_ray.evaluation.validation import validation
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
 def blinking(frames_on: list[int], level: float = 1.0) -> torch.Tensor:

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from s2v_ray.metrics import i3d
-from s2v_ray.training.checkpoint import last_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import last_checkpoint
 
 
 def waves(*shape, speed):

@@ -1,4 +1,4 @@
-"""The networks: frames that match the sound's, and the once-a-clip encoder against a naive twin."""
+"""The networks: one frame per spectrum, and the shared encoder against a naive twin."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def encoder(**changes: object) -> SoundEncoder:
 
 @pytest.mark.parametrize("stft_window_frames", [1, 2, 3])
 @pytest.mark.parametrize("spectrogram", ["linear", "log_mel"])
-def test_there_is_one_feature_a_frame(spectrogram, stft_window_frames):
+def test_there_is_one_feature_vector_per_frame(spectrogram, stft_window_frames):
     features_BTD = encoder(spectrogram=spectrogram, stft_window_frames=stft_window_frames)(torch.rand(2, 1200) - 0.5)
     assert features_BTD.shape == (2, 12, 10)
 
@@ -33,14 +33,14 @@ def test_the_spectrum_of_a_frame_is_that_of_its_own_samples(stft_window_frames):
     assert heard == ([7] if stft_window_frames == 1 else [6, 7, 8])
 
 
-def test_a_tone_stands_in_its_own_bin():
+def test_a_tone_peaks_in_its_own_bin():
     seconds = torch.arange(1200) / 3000
     wave_BS = torch.sin(2 * torch.pi * 600 * seconds).unsqueeze(0)
     # Bins of a window of 100 samples at 3 kHz are 30 Hz apart.
     assert encoder().spectra(wave_BS)[0].argmax(1).tolist() == [20] * 12
 
 
-def test_the_encoder_hears_what_is_to_come():
+def test_features_depend_on_later_sound():
     model = encoder()
     wave_BS = torch.zeros(1, 1200)
     clap = wave_BS.clone()
@@ -49,27 +49,27 @@ def test_the_encoder_hears_what_is_to_come():
     assert (changed_T[:9] > 0).all()
 
 
-def test_sound_that_is_no_whole_number_of_frames_is_refused():
+def test_a_sound_that_does_not_divide_into_frames_is_refused():
     with pytest.raises(ValueError, match="multiple of 100"):
         encoder()(torch.zeros(1, 1250))
 
 
-class NaiveGenerator(nn.Module):
-    """The same function in the usual way: the picture encoded for every frame, skips concatenated."""
+class NaiveUNet(nn.Module):
+    """The same function in the usual way: the image encoded for every frame, skips concatenated."""
 
-    def __init__(self, generator: UNet) -> None:
+    def __init__(self, unet: UNet) -> None:
         super().__init__()
-        self.generator = generator
+        self.unet = unet
 
     def forward(self, image_BCHW: torch.Tensor, sound_BTD: torch.Tensor) -> torch.Tensor:
         batch, frames = sound_BTD.shape[:2]
-        picture_NCHW = image_BCHW.repeat_interleave(frames, dim=0)
+        image_NCHW = image_BCHW.repeat_interleave(frames, dim=0)
         sound_ND = sound_BTD.reshape(batch * frames, -1)
-        skips = [picture_NCHW]
-        for block in self.generator.down:
+        skips = [image_NCHW]
+        for block in self.unet.down:
             skips.append(block(skips[-1]))
         x = sound_ND[:, :, None, None] * torch.ones_like(skips[-1][:, :1])
-        for number, block in enumerate(self.generator.up):
+        for number, block in enumerate(self.unet.up):
             both = torch.cat([x, skips[-1 - number]], dim=1)
             weight = torch.cat([block.over_x.weight, block.over_skip.weight], dim=0)
             x = block.norm(
@@ -79,15 +79,15 @@ class NaiveGenerator(nn.Module):
                 scale, shift = block.film(sound_ND).chunk(2, dim=1)
                 x = x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
             x = x if block.last else functional.leaky_relu(x, 0.2)
-        made = picture_NCHW + x[:, :3] if self.generator.residual else torch.tanh(x)
-        if self.generator.palette is not None:
-            places = self.generator.palette.places(skips[1])
-            small = functional.interpolate(picture_NCHW, scale_factor=0.5, mode="area")
-            for number in range(places.shape[1]):
-                share = places[:, number].flatten(1).softmax(1).unflatten(1, small.shape[2:]).unsqueeze(1)
+        decoded = image_NCHW + x[:, :3] if self.unet.residual else torch.tanh(x)
+        if self.unet.palette is not None:
+            attention = self.unet.palette.places(skips[1])
+            small = functional.interpolate(image_NCHW, scale_factor=0.5, mode="area")
+            for number in range(attention.shape[1]):
+                share = attention[:, number].flatten(1).softmax(1).unflatten(1, small.shape[2:]).unsqueeze(1)
                 colour = (share * small).sum((2, 3), keepdim=True)
-                made = made + x[:, 3 + number, None] * (colour - picture_NCHW)
-        return made.reshape(batch, frames, *made.shape[1:])
+                decoded = decoded + x[:, 3 + number, None] * (colour - image_NCHW)
+        return decoded.reshape(batch, frames, *decoded.shape[1:])
 
 
 @pytest.mark.parametrize(
@@ -100,53 +100,53 @@ class NaiveGenerator(nn.Module):
 )
 def test_the_shared_encoder_equals_encoding_every_frame(channels, settings):
     torch.manual_seed(0)
-    made = UNet(resolution=64, channels=channels, sound_features=6, **settings)
-    for parameter in made.parameters():
+    unet = UNet(resolution=64, channels=channels, sound_features=6, **settings)
+    for parameter in unet.parameters():
         nn.init.normal_(parameter, std=0.1)
-    naive = NaiveGenerator(made)
+    naive = NaiveUNet(unet)
     target = torch.rand(2, 5, 3, 64, 64)
     outputs, gradients = [], []
-    for model in (made, naive):
+    for model in (unet, naive):
         torch.manual_seed(1)
-        picture = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
+        image = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
         sound = torch.randn(2, 5, 6).requires_grad_()
-        video = model(picture, sound)
-        made.zero_grad()
+        video = model(image, sound)
+        unet.zero_grad()
         functional.mse_loss(video, target).backward()
         outputs.append(video.detach())
-        gradients.append([picture.grad, sound.grad, *(parameter.grad.clone() for parameter in made.parameters())])
+        gradients.append([image.grad, sound.grad, *(parameter.grad.clone() for parameter in unet.parameters())])
     assert (outputs[0] - outputs[1]).abs().max() < 1e-5
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours - theirs).abs().max() < 1e-5
     assert any(gradient.abs().max() > 1e-4 for gradient in gradients[0])
 
 
-def test_what_a_palette_mixes_turns_with_the_colours_of_the_picture():
+def test_what_a_palette_mixes_follows_the_colours_of_the_image():
     torch.manual_seed(0)
     palette = Palette(channels=8, colours=3)
-    picture, features, weights = torch.rand(2, 3, 16, 16), torch.randn(2, 8, 8, 8), torch.randn(2, 4, 3, 16, 16)
-    mixed = palette(picture, features, weights)
+    image, features, weights = torch.rand(2, 3, 16, 16), torch.randn(2, 8, 8, 8), torch.randn(2, 4, 3, 16, 16)
+    mixed = palette(image, features, weights)
     assert mixed.abs().mean() > 0.1
-    # Green, blue and red instead of red, green and blue; and a light that is half as bright.
-    other = palette(0.5 * picture[:, [1, 2, 0]], features, weights)
+    # Green, blue and red instead of red, green and blue; at half the brightness.
+    other = palette(0.5 * image[:, [1, 2, 0]], features, weights)
     assert torch.allclose(other, 0.5 * mixed[:, :, [1, 2, 0]], atol=1e-5)
 
 
-def test_stacked_frames_are_judged_together():
+def test_each_logit_of_stacked_frames_sees_all_of_them():
     torch.manual_seed(0)
-    judge = VideoDiscriminator(channels=(8, 16), frames=5, stacked=True)
+    discriminator = VideoDiscriminator(channels=(8, 16), frames=5, stacked=True)
     video = torch.rand(2, 5, 3, 32, 32)
-    assert judge(video).shape == (2, 8 * 8)
+    assert discriminator(video).shape == (2, 8 * 8)
     later = video.clone()
     later[:, 4] = 0
-    assert (judge(later) - judge(video)).abs().min() > 0  # the last frame counts in every logit
+    assert (discriminator(later) - discriminator(video)).abs().min() > 0  # the last frame counts in every logit
 
 
-def test_frames_that_are_asked_for_are_those_of_the_whole_video():
+def test_requested_frames_equal_those_of_the_whole_video():
     torch.manual_seed(0)
-    generator = UNet(resolution=32, channels=(4, 8, 8), sound_features=10, film_levels=2, output="residual")
-    nn.init.normal_(generator.up[-1].over_x.weight, std=0.3)
-    model = SoundToVideo(encoder(), generator)
+    unet = UNet(resolution=32, channels=(4, 8, 8), sound_features=10, film_levels=2, output="residual")
+    nn.init.normal_(unet.up[-1].over_x.weight, std=0.3)
+    model = SoundToVideo(encoder(), unet)
     image_BCHW, wave_BS = torch.rand(2, 3, 32, 32), torch.rand(2, 1200) - 0.5
     frame_BF = torch.tensor([[3, 0, 11], [5, 6, 7]])
     whole, some = model(image_BCHW, wave_BS), model(image_BCHW, wave_BS, frame_BF)
@@ -157,25 +157,25 @@ def test_frames_that_are_asked_for_are_those_of_the_whole_video():
 
 
 @pytest.mark.parametrize(("channels", "film_levels", "output"), [((8, 8, 8, 8, 8, 8), 0, "tanh"), ((8, 8), 1, "tanh")])
-def test_the_strength_of_the_sound_reaches_the_picture(channels, film_levels, output):
-    # Norms on tiny maps would divide it away.
+def test_the_strength_of_the_sound_reaches_the_output(channels, film_levels, output):
+    # Norms on tiny maps would normalise it away.
     torch.manual_seed(0)
     model = UNet(resolution=64, channels=channels, sound_features=4, film_levels=film_levels, output=output)
     sound = torch.randn(1, 1, 4)
-    picture = torch.rand(1, 3, 64, 64)
-    quiet, loud = model(picture, sound), model(picture, 3 * sound)
+    image = torch.rand(1, 3, 64, 64)
+    quiet, loud = model(image, sound), model(image, 3 * sound)
     assert (quiet - loud).abs().mean() > 1e-3 * quiet.abs().mean()
 
 
 def test_no_network_couples_the_samples_of_a_batch():
     torch.manual_seed(0)
     video = torch.rand(3, 4, 3, 32, 32)
-    for judge, clips in (
+    for discriminator, clips in (
         (ImageDiscriminator(channels=(8, 16)), video[:, 0]),
         (VideoDiscriminator(channels=(8, 16), frames=5), video),
     ):
-        assert torch.allclose(judge(clips)[:1], judge(clips[:1]), atol=1e-6)
-        assert judge(clips).shape[0] == 3
+        assert torch.allclose(discriminator(clips)[:1], discriminator(clips[:1]), atol=1e-6)
+        assert discriminator(clips).shape[0] == 3
     model = UNet(resolution=32, channels=(8, 16), sound_features=4, film_levels=1, output="tanh")
     sound = torch.randn(3, 5, 4)
     assert torch.allclose(model(video[:, 0], sound)[:1], model(video[:1, 0], sound[:1]), atol=1e-6)

@@ -25,7 +25,6 @@ from s2v_ray.storage.cache import ClipCache
 from s2v_ray.storage.files import (
     exists,
     is_folder,
-    join,
     list_files,
     list_folders,
     locate,
@@ -35,7 +34,9 @@ from s2v_ray.storage.files import (
     upload,
     write_bytes,
 )
-from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.storage.paths import join
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.data.order import global_batch
 from s2v_ray.tuning.journal import fetch_journal, open_journal, sweep_place

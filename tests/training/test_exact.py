@@ -103,7 +103,7 @@ def test_the_losses_of_the_first_ten_steps_are_what_they_were(preset):
     for step in range(10):
         draws = global_batch(step, clip_count=4, batch_size=2, seed=0)
         items = torch.utils.data.default_collate([clips[draw] for draw in draws])
-        told = train_step(state, doubled(to_device(items, config.data.resolution, CPU, share=1.0, epoch=0)))
+        told = train_step(state, doubled(to_device(items, config.data.resolution, CPU, loss_weight=1.0, epoch=0)))
         curve.append({name: float(value) for name, value in told.items() if name.startswith("loss/")})
     golden = GOLDEN / f"{preset}.json"
     if not golden.exists():

@@ -24,15 +24,18 @@ from s2v_ray.losses import discriminator_loss
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import only_one
-from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.training.data.order import global_batch
-from s2v_ray.training.health import naming_memory_settings
-from s2v_ray.training.loop import Validation, resume, train
+from s2v_ray.training.health import explaining_memory
+from s2v_ray.training.loop import Validation, train
 from s2v_ray.training.networks import build_networks
-from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.run import resume
+from s2v_ray.training.schedule import Budget, Schedule, config_budget, config_schedule
+from s2v_ray.training.state import TrainingState, new_state, single_frames
 from s2v_ray.training.status import TrainingStatus
-from s2v_ray.training.step import judged_frames, train_step
+from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import Workers
 
 CPU = torch.device("cpu")
@@ -42,9 +45,10 @@ def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **set
     """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
     state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
     reader = ClipReader(str(clips), "train")
-    resume(state, run, reader.fingerprint)
+    state.clips = reader.fingerprint
+    resume(state, run)
     batches = training_batches(reader, state.config, CPU, first_step=state.step)
-    train(state, batches, run, stop=lambda: state.step == stop_at)
+    train(state, batches, run, until=config_budget(state.config), stop=lambda: state.step == stop_at)
     return state
 
 
@@ -53,7 +57,7 @@ def weights(state: TrainingState) -> dict[str, torch.Tensor]:
         f"{name}.{key}": value for name, net in state.networks.items() for key, value in net.state_dict().items()
     }
     assert state.ema is not None
-    return tensors | {f"average.{key}": value for key, value in state.ema.state_dict().items()}
+    return tensors | {f"ema.{key}": value for key, value in state.ema.state_dict().items()}
 
 
 def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
@@ -107,7 +111,7 @@ def test_a_step_at_each_resolution(preset, resolution):
     clips, state = TrainingClips(SyntheticClips(config), config), new_state(config, CPU)
     draws = global_batch(0, clip_count=4, batch_size=1, seed=0)
     items = torch.utils.data.default_collate([clips[draw] for draw in draws])
-    batch = to_device(items, resolution, CPU, share=1.0, epoch=0)
+    batch = to_device(items, resolution, CPU, loss_weight=1.0, epoch=0)
     assert batch.video_BFCHW.shape == (1, 16, 3, resolution, resolution)
     # The bottleneck stays as it is; the depth follows.
     halvings = {"paper": {64: 6, 128: 7, 256: 8}, "tiny": {64: 4, 128: 5, 256: 6}}[preset][resolution]
@@ -138,7 +142,7 @@ def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clip
         fake = state.networks.generator(batch.image_BCHW, batch.wave_BS, batch.frame_BF)
     train_step(state, batch)
     videos = batch.video_BFCHW, fake
-    logits = twin(torch.cat([judged_frames("image_discriminator", video, batch) for video in videos]))
+    logits = twin(torch.cat([single_frames(video, batch) for video in videos]))
     discriminator_loss(*logits.chunk(2)).backward()  # its own loss alone
     for ours, theirs in zip(judge.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
@@ -205,52 +209,72 @@ def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_c
     batches = training_batches(ClipReader(str(small_clips), "train"), config, CPU)
     with pytest.raises(
         UserError,
-        match=r"has collapsed: from step 1 to 30 .*clips [0-9a-f]{20}.* that is none",
+        match=r"image_discriminator has collapsed: from step 1 to 30 .*clips were [0-9a-f]{20}",
     ):
-        train(state, batches, tmp_path)
+        train(state, batches, tmp_path, until=config_budget(config))
 
 
 def test_discriminators_join_at_their_part_of_the_training(small_clips, tmp_path):
-    first = weights(run_to(1, small_clips, tmp_path / "first", loss__adversarial_from=1))
+    first = weights(run_to(1, small_clips, tmp_path / "first", loss__discriminator_start=1))
     for steps, changed in ((3, False), (4, True)):  # of 8, they join after 3
-        at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__adversarial_from=0.375)
+        at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__discriminator_start=0.375)
         for name, value in weights(at).items():
             if "discriminator" in name:
                 assert torch.equal(value, first[name]) is not changed, name
-    whole = run_to(8, small_clips, tmp_path / "whole", loss__adversarial_from=0.375)
+    whole = run_to(8, small_clips, tmp_path / "whole", loss__discriminator_start=0.375)
     for steps in (3, 4):
         assert_same(
-            weights(run_to(8, small_clips, tmp_path / str(steps), loss__adversarial_from=0.375)), weights(whole)
+            weights(run_to(8, small_clips, tmp_path / str(steps), loss__discriminator_start=0.375)), weights(whole)
         )
     lines = [json.loads(line) for line in (tmp_path / "3" / "metrics.jsonl").read_text().splitlines()]
     assert ["loss/video_discriminator" in line for line in lines] == [False, True]
 
 
+def test_a_longer_budget_leaves_the_discriminators_on(small_clips, tmp_path):
+    run_to(8, small_clips, tmp_path / "extended", loss__discriminator_start=0.5)
+    extended = run_to(80, small_clips, tmp_path / "extended", stop_at=10, loss__discriminator_start=0.5)
+    # As one that was opened with the longer budget, and the same start: a twentieth of 80 is half of 8.
+    whole = run_to(80, small_clips, tmp_path / "whole", stop_at=10, loss__discriminator_start=0.05)
+    assert extended.schedule == whole.schedule == Schedule(4, None)
+    assert_same(weights(extended), weights(whole))
+
+
+def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
+    config = small_config(small_clips, training__steps=9, training__minutes=2, loss__discriminator_start=0.25)
+    schedule = config_schedule(config)
+    assert schedule == Schedule(3, 30.0) == Schedule.from_json(schedule.to_json())
+    enabled = [schedule.enables_discriminators(step, seconds) for step, seconds in ((2, 29.9), (3, 0), (0, 30))]
+    assert enabled == [False, True, True]
+
+
 def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
     scores = iter([0.9, 0.8, 0.1, 0.3])
-    config = small_config(small_clips, training__steps=8, training__validate_every_steps=2, loss__adversarial_from=0.5)
+    config = small_config(
+        small_clips, training__steps=8, training__validate_every_steps=2, loss__discriminator_start=0.5
+    )
     state = new_state(config, CPU)
     train(
         state,
         training_batches(ClipReader(str(small_clips), "train"), config, CPU),
         tmp_path,
+        until=config_budget(config),
         validate=lambda model: Validation(next(scores), {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)),
     )
     assert (state.best_score, find_checkpoint(tmp_path)[-8:]) == (0.3, "00000008")
 
 
 def test_a_discriminator_that_joins_between_two_lines_of_the_log_is_told_of(small_clips, tmp_path):
-    run_to(10, small_clips, tmp_path, loss__adversarial_from=0.75)
+    run_to(10, small_clips, tmp_path, loss__discriminator_start=0.75)
     line = json.loads((tmp_path / "metrics.jsonl").read_text())
     assert 0.5 < line["loss/image_discriminator"] < 3  # the mean of two steps: about 2 log 2, that of who knows nothing
 
 
 def test_out_of_memory_names_the_settings_that_help():
-    with pytest.raises(UserError, match=r"not enough memory.*--training\.frames-per-chunk"), naming_memory_settings():
+    with pytest.raises(UserError, match=r"not enough memory.*--training\.frames-per-chunk"), explaining_memory():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-    with pytest.raises(UserError, match="not enough memory"), naming_memory_settings():
+    with pytest.raises(UserError, match="not enough memory"), explaining_memory():
         torch.empty(2**60)  # more than any machine has
-    with pytest.raises(RuntimeError, match="another"), naming_memory_settings():
+    with pytest.raises(RuntimeError, match="another"), explaining_memory():
         raise RuntimeError("another fault stays what it is")
 
 
@@ -301,6 +325,7 @@ def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path)
         state,
         training_batches(ClipReader(str(small_clips), "train"), config, CPU),
         tmp_path,
+        until=config_budget(config),
         validate=lambda model: Validation(next(scores), {}, frames, wave),
         show=shown.append,
     )
@@ -346,7 +371,10 @@ def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
         (lambda folder: cut(folder / "weights.safetensors"), "is damaged: weights.safetensors"),
         (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
         (lambda folder: cut(folder / "manifest.json"), "is damaged: manifest.json"),
-        (lambda folder: (folder / "manifest.json").unlink(), "neither a run with checkpoints nor a whole checkpoint"),
+        (
+            lambda folder: (folder / "manifest.json").unlink(),
+            "neither a run with checkpoints nor a complete checkpoint",
+        ),
         (lambda folder: (folder / "ema.safetensors").unlink(), "ema.safetensors is missing"),
     ],
 )
@@ -381,24 +409,29 @@ def test_a_disk_that_refuses_a_checkpoint_stops_the_run_and_keeps_the_one_before
     run_to(2, small_clips, tmp_path)
     # A folder in the way of the weights, as good as a full disk.
     (tmp_path / "checkpoints" / "step_00000003" / "weights.safetensors").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"could not be written .* goes on from .*step_00000002"):
+    with pytest.raises(UserError, match="step_00000002") as caught:
         run_to(3, small_clips, tmp_path)
+    assert caught.value.code == "checkpoint_not_written"
     assert str(last_checkpoint(tmp_path)).endswith("step_00000002")
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000003")
     assert_same(weights(run_to(3, small_clips, tmp_path)), weights(run_to(3, small_clips, tmp_path / "whole")))
 
 
-def test_a_damaged_checkpoint_is_skipped_only_when_asked(small_clips, tmp_path, capsys):
+def test_a_damaged_checkpoint_is_skipped_only_when_asked(small_clips, tmp_path):
     whole = weights(run_to(4, small_clips, tmp_path, training__save_every_steps=1))
     cut(tmp_path / "checkpoints" / "step_00000004" / "weights.safetensors")
     reader = ClipReader(str(small_clips), "train")
     state = new_state(small_config(small_clips, training__steps=4), CPU)
-    with pytest.raises(UserError, match=r"step_00000004' is damaged.*--skip-damaged"):
-        resume(state, tmp_path, reader.fingerprint)
-    assert resume(state, tmp_path, reader.fingerprint, skip_damaged=True)
-    assert "Skipped: " in capsys.readouterr().out
+    state.clips = reader.fingerprint
+    with pytest.raises(UserError, match="step_00000004") as caught:
+        resume(state, tmp_path)
+    assert caught.value.code == "damaged_checkpoint"
+    source, skipped = resume(state, tmp_path, skip_damaged=True)
+    assert str(source).endswith("step_00000003")
+    assert "step_00000004" in skipped[0]
     assert state.step == 3
-    train(state, training_batches(reader, state.config, CPU, first_step=3), tmp_path)
+    batches = training_batches(reader, state.config, CPU, first_step=3)
+    train(state, batches, tmp_path, until=config_budget(state.config))
     assert_same(weights(state), whole)
 
 
@@ -416,12 +449,12 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, t
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _, told = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "the same command goes on" in told
+    assert "the same command" in told
     assert "Traceback" not in told
     stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
     assert stopped_at >= 10
     again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
-    assert f"Going on from step {stopped_at}" in again.stdout
+    assert f"Resuming from step {stopped_at}" in again.stdout
 
 
 def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model, tmp_path, capsys):
@@ -446,7 +479,7 @@ def test_training_takes_no_more_threads_than_it_may(small_clips, tmp_path):
     for threads in (1, 2, 0, 5):
         state = new_state(small_config(small_clips, training__steps=1, training__threads=threads), CPU)
         batches = training_batches(ClipReader(str(small_clips), "train"), state.config, CPU)
-        train(state, batches, tmp_path / str(threads), validate=validate)
+        train(state, batches, tmp_path / str(threads), until=Budget(1), validate=validate)
         assert torch.get_num_threads() == 3
     torch.set_num_threads(before)
     assert seen == [1, 2, 3, 3]

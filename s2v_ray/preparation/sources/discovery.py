@@ -11,7 +11,8 @@ from urllib.parse import quote, unquote
 from pyarrow import fs
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import is_uri, locate
+from s2v_ray.storage.files import locate
+from s2v_ray.storage.paths import is_uri
 
 _WILD = re.compile(r"[*?\[]")
 

@@ -9,7 +9,7 @@ from pyarrow import fs
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import Files, child, file_info, parent
 from s2v_ray.preparation.sources.manifests.rows import Part, Row, refused
-from s2v_ray.storage.files import is_uri
+from s2v_ray.storage.paths import is_uri
 
 
 def resolve_rows(rows: Iterable[Row], files: Files, manifest: str) -> Iterator[tuple[Row, Part, str, str]]:

@@ -1,6 +1,6 @@
-"""The paper's augmentation, and the choice of the frames that a step makes.
+"""The paper's augmentation, and the choice of the frames that a step generates.
 
-Everything random about a clip in a step is a function of (seed, step, place in the global batch) alone.
+Everything random about a clip in a step is a function of (seed, step, index in the global batch) alone.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from s2v_ray.training.data.order import Draw
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn for one clip of one step."""
+    """What is drawn at random for one clip of one step."""
 
     top: int
     left: int
@@ -26,57 +26,62 @@ class Augmentation:
 
 
 def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
-    """The crop, the same for all frames; the frames to generate; those that D_V and D_I judge.
+    """The crop, the same for all frames; the frames to generate; those that D_V and D_I see.
 
-    `train_frames` consecutive frames are cut at random. Of these, all are generated, or `frames_per_step`: first the T
-    for D_V, then others at random. D_V's are evenly spaced, by a step drawn up to `max_stride` or what T frames allow.
+    A window of `train_frames` consecutive frames is drawn. All of it is generated, or `frames_per_step` of its frames:
+    first the T for D_V, then others at random. D_V's are evenly spaced, by a stride drawn up to `max_stride`, or the
+    largest that fits.
     """
-    random = np.random.default_rng([config.training.seed, draw.step, draw.place])
+    random = np.random.default_rng([config.training.seed, draw.step, draw.index])
     slack = config.clips.stored_size - crop_size(config.clips.stored_size)
     top, left = random.integers(0, slack, size=2, endpoint=True)
-    length, judged = frames_used(config), config.video_discriminator.frames
+    length, seen = frames_used(config), config.video_discriminator.frames
     offset = random.integers(0, config.clips.frames - length, endpoint=True)
-    most = min(config.data.max_stride, (length - 1) // max(1, judged - 1))
+    most = min(config.data.max_stride, (length - 1) // max(1, seen - 1))
     stride = random.integers(1, max(1, most), endpoint=True)
-    start = random.integers(0, length - 1 - stride * (judged - 1), endpoint=True)
-    frames, video_frames = np.arange(length), start + stride * np.arange(judged)
+    start = random.integers(0, length - 1 - stride * (seen - 1), endpoint=True)
+    frames, video_frames = np.arange(length), start + stride * np.arange(seen)
     if config.data.frames_per_step:
         others = np.setdiff1d(frames, video_frames)
-        drawn = random.choice(others, size=config.data.frames_per_step - judged, replace=False)
-        frames, video_frames = np.concatenate([video_frames, np.sort(drawn)]), np.arange(judged)
+        drawn = random.choice(others, size=config.data.frames_per_step - seen, replace=False)
+        frames, video_frames = np.concatenate([video_frames, np.sort(drawn)]), np.arange(seen)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
-    shown = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
-    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, shown)
+    input_frame = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
+    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, input_frame)
 
 
 def frames_used(config: Config) -> int:
-    """How many consecutive frames of a clip a step may use. Raises UserError where the settings don't fit together."""
+    """How many consecutive frames of a clip a step may use. Raises UserError if the settings don't fit together."""
     clip, data = config.clips, config.data
     length = data.train_frames or clip.frames
     if length > clip.frames:
         raise UserError(
+            "out_of_range",
             f"data.train_frames is {length}, but these clips have {clip.frames} frames; "
-            f"set --data.train-frames to at most {clip.frames} (0 takes the whole clip)."
+            f"set --data.train-frames to at most {clip.frames} (0 takes the whole clip).",
         )
-    made = data.frames_per_step or length
-    if made > length:
+    generated = data.frames_per_step or length
+    if generated > length:
         raise UserError(
-            f"data.frames_per_step is {made}, but a step may use {length} frames of a clip; "
-            f"set --data.frames-per-step to at most {length} (0 makes them all)."
+            "out_of_range",
+            f"data.frames_per_step is {generated}, but a step may use {length} frames of a clip; "
+            f"set --data.frames-per-step to at most {length} (0 generates them all).",
         )
     for name, frames in (
         ("video_discriminator", config.video_discriminator.frames),
         ("image_discriminator", config.image_discriminator.frames),
     ):
-        if frames > made:
+        if frames > generated:
             raise UserError(
-                f"{name}.frames is {frames}, but a step makes {made} frames of a clip; "
-                f"set --{name.replace('_', '-')}.frames to at most {made}, or make more frames."
+                "out_of_range",
+                f"{name}.frames is {frames}, but a step generates {generated} frames of a clip; "
+                f"set --{name.replace('_', '-')}.frames to at most {generated}, or generate more frames.",
             )
     if crop_size(clip.stored_size) < data.resolution:
         raise UserError(
+            "clips_too_small",
             f"data.resolution is {data.resolution}, but clips stored at {clip.stored_size} pixels give crops of "
-            f"{crop_size(clip.stored_size)}; prepare them with --stored-size {stored_size_for(data.resolution)}, "
-            "or train at a lower resolution."
+            f"{crop_size(clip.stored_size)} pixels; prepare them with --stored-size "
+            f"{stored_size_for(data.resolution)}, or train at a lower resolution.",
         )
     return length

@@ -34,11 +34,11 @@ class Batch:
     video_frame_BT: Tensor  # which of F, evenly spaced in time, are for D_V, int64
     image_frame_BK: Tensor  # which of F are for D_I, int64
     clip_ids: list[str]
-    share: float  # of this worker: its clips over the mean number of clips a worker
-    epoch: int  # how often all clips were seen
+    loss_weight: float  # this worker's clips over the mean number of clips a worker
+    epoch: int  # how many times all clips have been seen
 
     def parts(self, count: int) -> list["Batch"]:
-        """The batch in up to `count` parts, whose shares sum to its own."""
+        """The batch in up to `count` parts, whose loss weights sum to its own."""
         clips = len(self.clip_ids)
         bounds = [clips * part // count for part in range(count + 1)]
         return [self._rows(first, last) for first, last in pairwise(bounds) if last > first]
@@ -47,12 +47,12 @@ class Batch:
         rows: dict[str, Any] = {
             name: value[first:last] for name, value in vars(self).items() if isinstance(value, Tensor | list)
         }
-        share = self.share * (last - first) / len(self.clip_ids)
-        return Batch(**rows, share=share, epoch=self.epoch)
+        loss_weight = self.loss_weight * (last - first) / len(self.clip_ids)
+        return Batch(**rows, loss_weight=loss_weight, epoch=self.epoch)
 
 
 class TrainingClips(Dataset[dict[str, Any]]):
-    """Augmented clips as tensors on the CPU, still bytes: the rest is done on the device."""
+    """Augmented clips as tensors on the CPU, still bytes: they become floats on the device."""
 
     def __init__(self, reader: ClipReader, config: Config) -> None:
         frames_used(config)
@@ -63,7 +63,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
 
 
 class ReadAhead(IterableDataset[dict[str, Any]]):
-    """The batches of clips that lie in an object store, which threads read before they are asked for."""
+    """Batches of clips from an object store, read ahead by threads."""
 
     def __init__(self, clips: TrainingClips, batches: Iterable[list[Draw]]) -> None:
         self.clips, self.batches = clips, batches
@@ -81,13 +81,13 @@ class ReadAhead(IterableDataset[dict[str, Any]]):
 
 
 def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
-    """What a step sees of a clip, as tensors on the CPU: the crop and the frames that `draw` stands for."""
+    """What a step sees of a clip, as tensors on the CPU: the crop and the frames drawn for it."""
     chosen = draw_augmentation(draw, config)
     size = crop_size(config.clips.stored_size)
     rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
-    shown = np.concatenate([[chosen.input_frame], chosen.frames])
+    wanted = np.concatenate([[chosen.input_frame], chosen.frames])
     return {
-        "frames": torch.from_numpy(clip.frames_THWC[shown, rows, columns]),
+        "frames": torch.from_numpy(clip.frames_THWC[wanted, rows, columns]),
         "wave": torch.from_numpy(clip.wave.copy()),
         "frame": torch.from_numpy(chosen.frames),
         "video_frames": torch.from_numpy(chosen.video_frames),
@@ -101,8 +101,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """This worker's batches of step `first_step` and of all after it.
 
-    Clips in an object store are read by threads, meanwhile; others by `loader_workers` processes, or, without these,
-    when they are asked for.
+    Clips in an object store are read ahead by threads; local ones by `loader_workers` processes, or in this process
+    where that is 0.
     """
     settings = config.training
     sampler = EndlessBatches(
@@ -132,26 +132,26 @@ def training_batches(
             items,
             config.data.resolution,
             device,
-            share=len(items["clip_id"]) * world_size / settings.batch_size,
+            loss_weight=len(items["clip_id"]) * world_size / settings.batch_size,
             epoch=step * settings.batch_size // len(reader),
         )
 
 
 def _ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the one that trains decides when to end."""
+    """Ctrl-C reaches every process of a terminal; the one that trains decides when to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, share: float, epoch: int) -> Batch:
+def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, loss_weight: float, epoch: int) -> Batch:
     """Collated `augmented` clips as a `Batch`: bytes travel, and become floats on the device.
 
-    On a GPU this runs beside the step before, on a stream of its own.
+    On a GPU this overlaps the previous step, on a stream of its own.
     """
     if device.type != "cuda":
-        return _to_batch(items, resolution, device, share, epoch)
+        return _to_batch(items, resolution, device, loss_weight, epoch)
     stream, main = torch.cuda.Stream(device), torch.cuda.current_stream(device)
     with torch.cuda.stream(stream):
-        batch = _to_batch(items, resolution, device, share, epoch)
+        batch = _to_batch(items, resolution, device, loss_weight, epoch)
     main.wait_stream(stream)
     for value in vars(batch).values():
         if isinstance(value, Tensor):
@@ -159,7 +159,7 @@ def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, s
     return batch
 
 
-def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, share: float, epoch: int) -> Batch:
+def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, loss_weight: float, epoch: int) -> Batch:
     def move(name: str) -> Tensor:
         return items[name].to(device, non_blocking=True)
 
@@ -172,6 +172,6 @@ def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, shar
         video_frame_BT=move("video_frames"),
         image_frame_BK=move("image_frames"),
         clip_ids=items["clip_id"],
-        share=share,
+        loss_weight=loss_weight,
         epoch=epoch,
     )

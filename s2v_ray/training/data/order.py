@@ -14,29 +14,30 @@ from s2v_ray.errors import UserError
 
 @dataclass(frozen=True)
 class Draw:
-    """One clip of one step: `clip` counts in the data set, `place` in the global batch."""
+    """One clip of one step: `clip` is its index in the data set, `index` its own in the global batch."""
 
     clip: int
     step: int
-    place: int
+    index: int
 
 
 def global_batch(step: int, *, clip_count: int, batch_size: int, seed: int) -> list[Draw]:
     """The clips of a step: every epoch is a permutation of all clips, and epochs follow each other without a gap."""
     first = step * batch_size
     draws = []
-    for place in range(batch_size):
-        epoch, offset = divmod(first + place, clip_count)
-        draws.append(Draw(int(_permutation(epoch, clip_count, seed)[offset]), step, place))
+    for index in range(batch_size):
+        epoch, offset = divmod(first + index, clip_count)
+        draws.append(Draw(int(_permutation(epoch, clip_count, seed)[offset]), step, index))
     return draws
 
 
 def rank_slice(batch: list[Draw], *, rank: int, world_size: int) -> list[Draw]:
-    """This worker's part: slices differ in length by at most one. Raises UserError where a worker would have none."""
+    """This worker's part: slices differ in length by at most one. Raises UserError if a worker would have none."""
     if world_size > len(batch):
         raise UserError(
+            "too_many_workers",
             f"{world_size} workers can't share a batch of {len(batch)} clips; "
-            f"use at most {len(batch)} workers or a larger --training.batch-size."
+            f"use at most {len(batch)} workers or a larger --training.batch-size.",
         )
     return batch[len(batch) * rank // world_size : len(batch) * (rank + 1) // world_size]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.manifests import audioset, greatest_hits, plain, unav100, vggsound
 from s2v_ray.preparation.sources.manifests.rows import Row, csv_lines
-from s2v_ray.storage.files import Location, read_bytes
+from s2v_ray.storage.files import read_bytes
+from s2v_ray.storage.paths import Location
 
 FORMATS: dict[str, Callable[[str, str], Iterator[Row]]] = {
     "vggsound": vggsound.read,

@@ -1,4 +1,4 @@
-"""The paper's equations 1 to 5 against values worked out by hand."""
+"""The paper's equations 1 to 5 against values computed by hand."""
 
 from math import log
 
@@ -8,21 +8,21 @@ import torch
 from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
 
 # sigmoid(ln 3) = 3/4, sigmoid(-ln 3) = 1/4, sigmoid(0) = 1/2.
-SURE, UNSURE, NOT = log(3), 0.0, -log(3)
+REAL, UNSURE, FAKE = log(3), 0.0, -log(3)
 
 
 def test_equations_3_and_4():
     # D(real) = 3/4 and 1/2, D(fake) = 1/4: −(ln 3/4 + ln 1/2)/2 − ln(1 − 1/4).
-    loss = discriminator_loss(torch.tensor([SURE, UNSURE]), torch.tensor([NOT]))
+    loss = discriminator_loss(torch.tensor([REAL, UNSURE]), torch.tensor([FAKE]))
     assert loss.item() == pytest.approx(-(log(3 / 4) + log(1 / 2)) / 2 - log(3 / 4))
 
 
-def test_a_discriminator_that_can_not_tell_loses_2_ln_2():
+def test_an_undecided_discriminator_loses_2_ln_2():
     assert discriminator_loss(torch.zeros(4, 7), torch.zeros(4, 7)).item() == pytest.approx(2 * log(2))
 
 
-def test_the_generators_side():
-    fake = torch.tensor([SURE, NOT])
+def test_the_adversarial_loss():
+    fake = torch.tensor([REAL, FAKE])
     # Saturating: E log(1 − D) with D = 3/4, 1/4. Non-saturating: −E log D.
     assert adversarial_loss(fake, "saturating").item() == pytest.approx((log(1 / 4) + log(3 / 4)) / 2)
     assert adversarial_loss(fake, "non_saturating").item() == pytest.approx(-(log(3 / 4) + log(1 / 4)) / 2)
@@ -39,7 +39,7 @@ def test_equation_5_is_a_mean_over_all_frames():
         reconstruction_loss(generated, real[0], "l1")
 
 
-def test_equations_1_and_2_weigh_and_add():
+def test_equations_1_and_2_weight_and_add():
     loss = generator_loss(
         {"image": torch.tensor(0.5), "video": torch.tensor(0.75)},
         {"image": 2.0, "video": 3.0},
@@ -49,7 +49,7 @@ def test_equations_1_and_2_weigh_and_add():
     assert loss.item() == 2 * 0.5 + 3 * 0.75 + 25
 
 
-def test_gradients_point_the_right_way():
+def test_gradients_have_the_right_sign():
     fake = torch.tensor([0.3], requires_grad=True)
     for kind in ("saturating", "non_saturating"):
         (gradient,) = torch.autograd.grad(adversarial_loss(fake, kind), fake)

@@ -1,4 +1,4 @@
-"""From a checkpoint, a picture and a sound to a video."""
+"""From a checkpoint, an image and a sound to a video."""
 
 import subprocess
 from fractions import Fraction
@@ -13,11 +13,12 @@ from PIL import Image
 from s2v_ray.cli.main import main
 from s2v_ray.generation import generate_frames, sound_features
 from s2v_ray.media.encode import write_video
-from s2v_ray.training.checkpoint import find_checkpoint, load_model
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
 def sound_file(path, seconds, sample_rate=8000):
-    """A tone with a black picture, as a video file."""
+    """A tone with black frames, as a video file."""
     wave = (np.sin(np.arange(round(seconds * sample_rate)) / 9) * 9000).astype(np.int16)
     frames = (np.zeros((32, 32, 3), np.uint8) for _ in range(round(seconds * 25)))
     write_video(path, frames, wave, frame_rate=Fraction(25), sample_rate=sample_rate)
@@ -25,34 +26,34 @@ def sound_file(path, seconds, sample_rate=8000):
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory):
-    path = tmp_path_factory.mktemp("picture") / "wide.png"
+def image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "wide.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(path)
     return path
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 3.1])
-def test_a_video_lasts_as_long_as_its_sound(small_run, picture, tmp_path, seconds):
+def test_a_video_lasts_as_long_as_its_sound(small_run, image, tmp_path, seconds):
     sound = sound_file(tmp_path / "sound.mp4", seconds)
     out = tmp_path / "made.mp4"
-    arguments = ["--checkpoint", str(small_run), "--image", str(picture), "--sound", str(sound), "--out", str(out)]
+    arguments = ["--checkpoint", str(small_run), "--image", str(image), "--sound", str(sound), "--out", str(out)]
     assert main(["generate", *arguments]) == 0
     with av.open(str(out)) as made:
-        picture_seconds = sum(1 for _ in made.decode(video=0)) / 25
+        video_seconds = sum(1 for _ in made.decode(video=0)) / 25
         assert (made.streams.video[0].width, made.streams.video[0].height) == (32, 32)
-    # Another decoder's count: it leaves out what AAC adds to fill its last block.
+    # Counted by another decoder, which leaves out AAC's padding of its last block.
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(out), "-f", "s16le", "-ac", "1", "-"]
     samples = len(subprocess.run(ffmpeg, capture_output=True, check=True).stdout) // 2
-    assert abs(picture_seconds - seconds) <= 1 / 25
+    assert abs(video_seconds - seconds) <= 1 / 25
     assert samples / 8000 == pytest.approx(seconds, abs=0.001)
 
 
-def test_a_clips_own_sound_gives_what_evaluation_sees(small_run):
+def test_the_frames_for_a_clips_own_sound_are_those_that_evaluation_scores(small_run):
     model, config, _ = load_model(find_checkpoint(small_run))
     wave = np.random.default_rng(0).integers(-9000, 9000, config.clips.frames * 320, dtype=np.int16)
-    picture_CHW = torch.rand(3, 32, 32) * 2 - 1
-    frames = list(generate_frames(model, config, picture_CHW, wave))
-    video_TCHW = model(picture_CHW.unsqueeze(0), torch.from_numpy(wave / 32768).float().unsqueeze(0))[0]
+    image_CHW = torch.rand(3, 32, 32) * 2 - 1
+    frames = list(generate_frames(model, config, image_CHW, wave))
+    video_TCHW = model(image_CHW.unsqueeze(0), torch.from_numpy(wave / 32768).float().unsqueeze(0))[0]
     expected = ((video_TCHW.clamp(-1, 1) + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(np.stack(frames) - expected).max() <= 1
 
@@ -61,7 +62,7 @@ def test_features_of_a_long_sound_do_not_jump_where_windows_meet(small_run):
     model, config, _ = load_model(find_checkpoint(small_run))
     window, samples = config.clips.frames, 320
     wave = torch.zeros(window * samples * 5, dtype=torch.int16)
-    # A steady tone: every frame in the middle of the sound hears nearly the same.
+    # A steady tone: all frames in the middle of the sound have nearly the same features.
     wave[:] = (torch.sin(torch.arange(len(wave)) * 2 * torch.pi / 20) * 9000).to(torch.int16)
     features_TD = sound_features(model, config, wave)
     assert features_TD.shape[0] == 5 * window
@@ -70,17 +71,17 @@ def test_features_of_a_long_sound_do_not_jump_where_windows_meet(small_run):
     assert steps_T.max() <= 1.5 * whole_T.max()
 
 
-def test_the_same_inputs_give_the_same_bytes(small_run, picture, tmp_path):
+def test_the_same_inputs_give_the_same_bytes(small_run, image, tmp_path):
     sound = sound_file(tmp_path / "sound.mp4", 0.5)
     made = []
     for name in ("a.mp4", "b.mp4"):
-        arguments = ["--image", str(picture), "--sound", str(sound), "--out", str(tmp_path / name)]
+        arguments = ["--image", str(image), "--sound", str(sound), "--out", str(tmp_path / name)]
         assert main(["generate", "--checkpoint", str(small_run), *arguments]) == 0
         made.append((tmp_path / name).read_bytes())
     assert made[0] == made[1]
 
 
-def test_a_video_serves_as_picture_and_as_sound(small_run, small_videos, tmp_path):
+def test_a_video_serves_as_image_and_as_sound(small_run, small_videos, tmp_path):
     video = str(next(small_videos.iterdir()))
     out = tmp_path / "made.mp4"
     arguments = ["--checkpoint", str(small_run), "--image", video, "--sound", video, "--out", str(out)]

@@ -1,4 +1,4 @@
-"""A worker's batches of what is streamed: all workers make the same number of steps, and none of the clips is lost."""
+"""A worker's batches of streamed clips: all workers make the same number of steps, and no clip is lost."""
 
 import itertools
 import json
@@ -10,36 +10,38 @@ from typing import Any
 import numpy as np
 import ray
 import ray.train
+from ray.actor import ActorHandle
 from torch.utils.data import default_collate
 
-from s2v_ray.cluster.stream import VideoStream
 from s2v_ray.cluster.training import CLIPS
 from s2v_ray.config import Config
 from s2v_ray.dataset.reader import Clip, clip_of_row
+from s2v_ray.dataset.records import Reject
 from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.storage.files import join, write_bytes
+from s2v_ray.storage.files import write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.data.loader import Batch, augmented, to_device
 from s2v_ray.training.data.order import Draw, rank_slice
 from s2v_ray.training.workers import Workers
 
-# A worker draws its clips from so many batches at a time: those of one video come apart.
+# A worker draws its clips from this many batches at a time, so that those of one video come apart.
 _SHUFFLED_BATCHES = 4
-_READ_AHEAD = 4  # clips that are on their way to a worker
+_READ_AHEAD = 4  # clips in transit to a worker
 
 
 def stream_batches(
-    stream: VideoStream, config: Config, run: str, workers: Workers, *, first_epoch: int, first_step: int
+    epoch: ActorHandle, config: Config, run: str, workers: Workers, *, first_epoch: int, first_step: int
 ) -> Iterator[Batch]:
-    """This worker's batches from the beginning of an epoch on, endlessly; `Batch.epoch` counts those that ended.
+    """This worker's batches from the start of an epoch on, endlessly; `Batch.epoch` counts the finished ones.
 
-    All workers get equally many. Raises UserError where no video gives a clip.
+    All workers get equally many. `epoch` is the `Epoch` of the videos. Raises UserError if no video gives a clip.
     """
     shard, settings = ray.train.get_dataset_shard(CLIPS), config.training
-    step, told = first_step, ""
+    step, reported = first_step, ""
     for number in itertools.count(first_epoch):
         if workers.rank == 0:
-            ray.get(stream.epoch.begin.remote(number))  # the others wait for it where they ask for the first clip
+            ray.get(epoch.start.remote(number))  # the others wait for it when they ask for their first clip
         random = np.random.default_rng([settings.seed, number, workers.rank])
         held = _SHUFFLED_BATCHES * -(-settings.batch_size // workers.world_size)
         clips = shuffled(_clips(shard, config), held, random)
@@ -48,23 +50,24 @@ def stream_batches(
             step += 1
             yield batch
         if step == before or workers.rank == 0:
-            told = _tell_epoch(stream, run, told)
+            reported = _report_epoch(epoch, run, reported)
 
 
-def _tell_epoch(stream: VideoStream, run: str, told_before: str) -> str:
-    """Say what an epoch had, where that is not what was told before. Raises UserError where it had no clips."""
-    report: tuple[int, list[dict[str, Any]]] = ray.get(stream.epoch.report.remote())  # type: ignore[assignment]
+def _report_epoch(epoch: ActorHandle, run: str, reported_before: str) -> str:
+    """Print what an epoch held, if that differs from the last report. Raises UserError if it held no clips."""
+    report: tuple[int, list[Reject]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
-    reasons = Counter(reject["reason"] for reject in rejects)
+    reasons = Counter(reject.reason for reject in rejects)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     if not clips:
-        example = f"'{rejects[0]['source']}': {rejects[0]['detail']}"
-        raise UserError(f"None of the {stream.videos} videos gave a clip ({rejected}), such as {example}")
-    told = f"An epoch has {clips} clips of {stream.videos} videos; rejected: {rejected or 'nothing'}"
-    if told != told_before:
-        write_bytes(join(run, "rejects.jsonl"), "".join(f"{json.dumps(reject)}\n" for reject in rejects).encode())
-        print(f"{told}. Each with its reason: {run}/rejects.jsonl" if rejects else told, flush=True)
-    return told
+        example = f"'{rejects[0].source}': {rejects[0].detail}"
+        raise UserError("no_clips", f"None of the videos gave a clip ({rejected}), such as {example}")
+    message = f"An epoch has {clips} clips; rejected: {rejected or 'nothing'}"
+    if message != reported_before:
+        lines = "".join(f"{json.dumps(reject.to_json())}\n" for reject in rejects)
+        write_bytes(join(run, "rejects.jsonl"), lines.encode())
+        print(f"{message}. Each with its reason: {run}/rejects.jsonl" if rejects else message, flush=True)
+    return message
 
 
 def equal_batches(
@@ -72,42 +75,42 @@ def equal_batches(
 ) -> Iterator[Batch]:
     """Cut this worker's clips of an epoch into batches until no worker has any left.
 
-    A worker that ran out before makes the step with a black and silent clip that weighs nothing.
+    A worker that runs out earlier makes its steps with a black and silent clip of weight zero.
     """
 
     def draws(step: int) -> list[Draw]:
-        batch = [Draw(0, step, place) for place in range(config.training.batch_size)]
-        # Where the batch can't be shared equally, the workers take turns.
+        batch = [Draw(0, step, index) for index in range(config.training.batch_size)]
+        # If the batch can't be divided equally, the workers take turns.
         return rank_slice(batch, rank=(workers.rank + step) % workers.world_size, world_size=workers.world_size)
 
     def take(step: int) -> list[dict[str, Any]]:
         return [augmented(clip, draw, config) for draw, clip in zip(draws(step), clips, strict=False)]
 
     blank = augmented(_blank(config), Draw(0, 0, 0), config)
-    mine = take(first_step)
+    items = take(first_step)
     for step in itertools.count(first_step):
-        coming = take(step + 1)
-        total, left = workers.sum(len(mine), len(coming))
+        upcoming = take(step + 1)
+        total, left = workers.sum(len(items), len(upcoming))
         if not total:
             return
         yield to_device(
-            default_collate(mine or [blank]),
+            default_collate(items or [blank]),
             config.data.resolution,
             workers.device,
-            share=len(mine) * workers.world_size / total,
+            loss_weight=len(items) * workers.world_size / total,
             epoch=epoch if left else epoch + 1,
         )
-        mine = coming
+        items = upcoming
 
 
 def shuffled(clips: Iterator[Clip], count: int, random: np.random.Generator) -> Iterator[Clip]:
-    """The clips, each drawn from the `count` that come next."""
+    """The clips, each drawn from the next `count`."""
     held = list(itertools.islice(clips, count))
     for clip in clips:
-        place = random.integers(len(held))
-        drawn, held[place] = held[place], clip
+        index = random.integers(len(held))
+        drawn, held[index] = held[index], clip
         yield drawn
-    yield from (held[place] for place in random.permutation(len(held)))
+    yield from (held[index] for index in random.permutation(len(held)))
 
 
 def _clips(shard: ray.data.DataIterator, config: Config) -> Iterator[Clip]:

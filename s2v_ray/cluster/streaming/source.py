@@ -1,0 +1,101 @@
+"""Videos as a source of clips: Ray Data cuts them on spare CPUs while the workers train.
+
+An epoch is every video once. Which clip a worker sees when is a function of the seed, the epoch and the number of
+workers.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ray
+import ray.train
+from ray.actor import ActorHandle
+
+from s2v_ray.cluster.connect import connect, grows
+from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.streaming.batches import stream_batches
+from s2v_ray.cluster.streaming.decode import Epoch
+from s2v_ray.cluster.training import scaling
+from s2v_ray.config import Config
+from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
+from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.errors import UserError
+from s2v_ray.preparation.plan import Plan, plan
+from s2v_ray.preparation.prepare import prepare_source, record_crash
+from s2v_ray.recipes.train import Feed, held_out_validation
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import join
+from s2v_ray.training.data.loader import Batch
+from s2v_ray.training.state import TrainingState
+from s2v_ray.training.workers import Workers
+
+_SOUNDS = 5  # videos that a validation needs at least: it compares with the sounds of four others
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """Videos to train on: what the workers know of them."""
+
+    epoch: ActorHandle  # an `Epoch`
+    videos: int
+    fingerprint: str
+    held_out: str  # clips of a few videos of the split `val`, prepared
+
+    def open(self, config: Config, run: str, workers: Workers) -> Feed:
+        """This worker's share of each epoch."""
+
+        def batches(state: TrainingState) -> Iterator[Batch]:
+            return stream_batches(self.epoch, config, run, workers, first_epoch=state.epoch, first_step=state.step)
+
+        return Feed(self.fingerprint, held_out_validation(self.held_out, config), batches, by_epoch=True)
+
+
+def open_stream(
+    videos: list[str], settings: ClipSettings, config: Config, run: str, *, workers: int, device: str
+) -> VideoStream:
+    """Find the videos, check that the cluster can both train and decode, and prepare the clips to validate on.
+
+    Raises UserError if it can't, or if there are no videos to train on.
+    """
+    connect()
+    scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
+    planned = plan(videos, run, Path(videos[0]).resolve().stem, settings)
+    tasks = [task for task in planned.jobs if task.split == "train"]
+    if not tasks:
+        raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
+    held_out = join(run, "validation_clips")
+    _prepare_held_out(planned, settings, held_out, config.training.validate_clips)
+    names = "\n".join([settings.fingerprint, *(task.source.name for task in tasks)])
+    return VideoStream(
+        Epoch.remote(tasks, config.training.seed),  # type: ignore[attr-defined]
+        len(tasks),
+        hashlib.sha256(names.encode()).hexdigest()[:16],
+        held_out,
+    )
+
+
+def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: int) -> None:
+    """Prepare up to `count` videos of the split `val`, and of `train` as many as these lack in other sounds."""
+    held_out = [task for task in planned.jobs if task.split == "val"][:count]
+    more = [task for task in planned.jobs if task.split == "train"][: max(0, _SOUNDS - len(held_out))]
+    if exists(join(clips, "dataset.json")):
+        read_same_dataset(clips, settings, planned.jobs[0].domain)
+    done = read_records(clips)
+    left = {
+        task.source.name: replace(task, out=clips)
+        for task in ([*held_out, *more] if held_out else [])
+        if task.source.name not in done
+    }
+    if left:
+        print(f"Preparing clips of {len(held_out)} videos to validate on", flush=True)
+    for name, _ in run_in_parallel(prepare_source, list(left.values())):
+        del left[name]
+    for task in left.values():
+        record_crash(task)
+    info = write_dataset(
+        clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
+    )
+    if not info.split_counts["val"].clips:
+        print("No clip fell into the split 'val', so no best checkpoint is chosen; add more videos.", flush=True)

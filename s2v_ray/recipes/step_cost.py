@@ -1,0 +1,78 @@
+"""What a training step costs on this machine, and what a whole training would."""
+
+import resource
+import time
+from dataclasses import dataclass
+
+import torch
+
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.recipes.train import TrainJob
+from s2v_ray.training.data.loader import training_batches
+from s2v_ray.training.health import explaining_memory
+from s2v_ray.training.networks import Networks
+from s2v_ray.training.schedule import Budget, Schedule
+from s2v_ray.training.state import new_state
+from s2v_ray.training.step import train_step
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Seconds of a step without and with the discriminators, of which the wait for its clips; peak memory; sizes."""
+
+    seconds_without: float
+    seconds_with: float
+    waiting_seconds: float
+    memory_bytes: int
+    clips: int
+    networks: Networks
+
+    def training_seconds(self, schedule: Schedule, steps: int) -> float:
+        """How long this many steps take from the start; the discriminators are enabled as the schedule says."""
+        without = min(steps, self._steps_without(schedule))
+        return without * self.seconds_without + (steps - without) * self.seconds_with
+
+    def training_steps(self, schedule: Schedule, budget: Budget) -> int:
+        """How many steps the budget allows."""
+        without = self._steps_without(schedule)
+        if without * self.seconds_without >= budget.seconds:
+            return min(budget.steps, int(budget.seconds / self.seconds_without))
+        left = (budget.seconds - without * self.seconds_without) / self.seconds_with
+        return int(min(budget.steps, without + left))
+
+    def _steps_without(self, schedule: Schedule) -> int:
+        seconds = schedule.discriminator_start_seconds
+        by_time = schedule.discriminator_start_step if seconds is None else int(seconds / self.seconds_without)
+        return min(schedule.discriminator_start_step, by_time)
+
+
+def measure_step(job: TrainJob, clips: str, device: torch.device) -> StepCost:
+    """Make a few steps on the split `train` of `clips`. Writes nothing. Raises UserError if memory is out."""
+    reader = ClipReader(clips, "train")
+    state = new_state(job.config, device, schedule=job.schedule)
+    batches = training_batches(reader, job.config, device)
+
+    def timed_step(*, enabled: bool) -> tuple[float, float]:
+        """Seconds of the wait for a batch, and of the wait and the step."""
+        state.discriminators_enabled = enabled
+        start = time.perf_counter()
+        batch = next(batches)
+        waited = time.perf_counter() - start
+        train_step(state, batch)
+        peak_memory_bytes(device)  # waits for the device
+        return waited, time.perf_counter() - start
+
+    with explaining_memory():
+        for enabled in (False, True):  # the first also sets up optimisers and kernels
+            timed_step(enabled=enabled)
+        _, without = timed_step(enabled=False)
+        waited, with_discriminators = timed_step(enabled=True)
+    return StepCost(without, with_discriminators, waited, peak_memory_bytes(device), len(reader), state.networks)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most that was in use at a time: of the GPU, or of this process."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,222 @@
+"""What `s2v train` does: a `TrainJob`, built once, and run unchanged here, by Ray's workers or by a sweep's trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from s2v_ray.config import Config
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.pixels import crop_size, stored_size_for
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.settings import ClipSettings, clip_settings
+from s2v_ray.errors import UserError
+from s2v_ray.evaluation.validation import validation
+from s2v_ray.media.clock import parse_frame_rate
+from s2v_ray.storage.paths import absolute
+from s2v_ray.training.checkpoint import load_weights, run_schedule
+from s2v_ray.training.checkpoint_files import find_checkpoint
+from s2v_ray.training.data.augmentation import frames_used
+from s2v_ray.training.data.loader import Batch, training_batches
+from s2v_ray.training.loop import Report, Stop, Validate, train
+from s2v_ray.training.networks import build_networks
+from s2v_ray.training.run import config_for_clips, resume
+from s2v_ray.training.schedule import Budget, Schedule
+from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.status import TrainingStatus
+from s2v_ray.training.workers import ALONE, Workers
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What one worker trains on. `fingerprint` identifies the clips; an unfinished epoch of one that resumes `by_epoch`
+    is started again.
+    """
+
+    fingerprint: str
+    validate: Validate | None
+    batches: Callable[[TrainingState], Iterator[Batch]]  # those of the state's next step, and of all after it
+    by_epoch: bool = False
+
+
+class ClipSource(Protocol):
+    """Where clips come from: prepared ones, or videos that are decoded meanwhile."""
+
+    def open(self, config: Config, run: str, workers: Workers) -> Feed:
+        """The part of this worker."""
+
+
+@dataclass(frozen=True)
+class PreparedClips:
+    """What `s2v prepare` wrote to this location."""
+
+    location: str
+
+    def open(self, config: Config, run: str, workers: Workers) -> Feed:
+        """This worker's slices of the batches."""
+        reader = ClipReader(self.location, "train", cache_gib=config.training.clip_cache_gib)
+
+        def batches(state: TrainingState) -> Iterator[Batch]:
+            ranks = {"rank": workers.rank, "world_size": workers.world_size}
+            return training_batches(reader, config, workers.device, first_step=state.step, **ranks)
+
+        return Feed(reader.fingerprint, held_out_validation(self.location, config), batches)
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """A training as a value. How far to train is an argument of what runs it, and never changes the job."""
+
+    config: Config
+    clips: ClipSource
+    schedule: Schedule
+    run: str
+    init_from: str | None = None
+    skip_damaged: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts: `step` is above 0, and `source` a checkpoint, if it resumes."""
+
+    step: int
+    epoch: int
+    source: str | None
+    by_epoch: bool
+    skipped: tuple[str, ...] = ()  # why each damaged checkpoint was passed over
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended; `finished` is False if it was stopped before."""
+
+    finished: bool
+    step: int
+    seconds: float
+    best_score: float | None
+
+
+def train_job(
+    config: Config, clips: str, run: str, *, init_from: str | None = None, skip_damaged: bool = False
+) -> TrainJob:
+    """A training on prepared clips; nothing is written yet. Raises UserError for whatever would keep it from starting.
+
+    The configuration takes the rates and sizes of the clips.
+    """
+    info = read_dataset(clips)
+    check_clips(clips)
+    job = job_on(PreparedClips(absolute(clips)), config_for_clips(config, info.settings), run)
+    if init_from:
+        find_checkpoint(init_from)
+    return replace(job, init_from=absolute(init_from) if init_from else None, skip_damaged=skip_damaged)
+
+
+def job_on(clips: ClipSource, config: Config, run: str) -> TrainJob:
+    """A training on clips from anywhere. Raises UserError if the settings don't fit each other or the clips."""
+    check_model(config)
+    return TrainJob(config, clips, run_schedule(run, config), absolute(run))
+
+
+def check_clips(clips: str) -> None:
+    """Raises UserError if there is nothing to train on."""
+    if not len(ClipReader(clips, "train")):
+        raise UserError("no_clips", f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+
+
+def check_model(config: Config) -> None:
+    """Raises UserError if the settings don't fit each other or the clips."""
+    frames_used(config)
+    build_networks(config)
+
+
+def held_out_validation(clips: str, config: Config) -> Validate | None:
+    """Validation on the split `val` of prepared clips; None if it is empty."""
+    cache_gib = config.training.clip_cache_gib
+    held_out, more = (ClipReader(clips, split, cache_gib=cache_gib) for split in ("val", "train"))
+    return validation(held_out, more, clips=config.training.validate_clips, resolution=config.data.resolution)
+
+
+def run_training(
+    job: TrainJob,
+    until: Budget,
+    workers: Workers = ALONE,
+    report: Report = lambda location, metrics: None,
+    stop: Stop = lambda: False,
+    *,
+    on_start: Callable[[Start], None] = lambda start: None,
+    show: Callable[[TrainingStatus], None] = lambda status: None,
+) -> TrainResult:
+    """Train in this process, alone or as one of several workers, from the run's last checkpoint if it has one.
+
+    Raises UserError as `training.loop.train` does, and if the run can't be resumed.
+    """
+    feed, state, start = start_training(job, workers)
+    on_start(start)
+    finished = train(
+        state,
+        feed.batches(state),
+        job.run,
+        until=until,
+        validate=feed.validate,
+        show=show,
+        stop=stop,
+        workers=workers,
+        report=report,
+    )
+    return TrainResult(finished, state.step, state.seconds, state.best_score)
+
+
+def start_training(job: TrainJob, workers: Workers) -> tuple[Feed, TrainingState, Start]:
+    """The feed and the state to train from: the run's last checkpoint, `init_from`'s weights, or the seed's."""
+    feed = job.clips.open(job.config, job.run, workers)
+    state = new_state(job.config, workers.device, schedule=job.schedule, distributed=workers.world_size > 1)
+    state.clips = feed.fingerprint
+    source, skipped = resume(state, job.run, skip_damaged=job.skip_damaged)
+    if source is None and job.init_from:
+        source = find_checkpoint(job.init_from)
+        load_weights(state, source)
+    workers.check_same_step(state.step)
+    return feed, state, Start(state.step, state.epoch, source, feed.by_epoch, tuple(skipped))
+
+
+def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
+    """The least and the most of "2" or "1:4". Raises UserError for anything else, and for workers without a clip."""
+    least, colon, most = workers.partition(":")
+    if not least.isdecimal() or (colon and not most.isdecimal()):
+        raise UserError(
+            "bad_workers", f"--workers is '{workers}', but must be a number such as 2, or a range such as 1:4."
+        )
+    low, high = int(least), int(most or least)
+    if low > high or (colon and low < 1):
+        raise UserError(
+            "bad_workers", f"--workers is '{workers}', but a range goes from at least 1 upwards, such as 1:4."
+        )
+    if high > batch_size:
+        raise UserError(
+            "too_many_workers",
+            f"--workers is {workers}, but must be 0 (without Ray) to {batch_size}, the clips of a batch; "
+            "use fewer workers or a larger --training.batch-size.",
+        )
+    return low, high
+
+
+def streaming_settings(config: Config) -> ClipSettings:
+    """How videos are cut while training: as s2v prepare does by default, at the rates and sizes of the configuration.
+
+    Raises UserError for rates and sizes that don't fit each other.
+    """
+    clips, resolution = config.clips, config.data.resolution
+    if crop_size(clips.stored_size) < resolution:
+        raise UserError(
+            "clips_too_small",
+            f"--clips.stored-size is {clips.stored_size}, but --data.resolution {resolution} needs at least "
+            f"{stored_size_for(resolution)}.",
+        )
+    at_rates = clip_settings(
+        clip_seconds=4 * parse_frame_rate(clips.frame_rate).denominator,  # whole frames; their number is set below
+        frame_rate=clips.frame_rate,
+        sample_rate=clips.sample_rate,
+        stored_size=clips.stored_size,
+    )
+    return replace(at_rates, frames=clips.frames)
