@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from s2v_ray.config import load_config
+from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.evaluation.controls import MODEL, clip_videos, mismatched_sounds
@@ -67,8 +67,8 @@ def main() -> None:
 
 def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingState:
     """A training of the preset with some settings, before its first step."""
-    overrides = {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in settings.items()}
-    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips).settings), CPU)
+    config = with_settings(load_config(preset), settings)
+    return new_state(config_for_clips(config, read_dataset(clips).settings), CPU)
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:

@@ -6,7 +6,7 @@ the same training without adversary; `--colours` trains on one range of hues and
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,12 @@ from benchmarks.recolour import recoloured
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
+from s2v_ray.config import load_config, with_settings
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.synthetic.write import SCENES, synthesize
 
 _SOURCES = 100
-_WITHOUT_ADVERSARY = ("loss.adversarial_image_weight=0", "loss.adversarial_video_weight=0")
+_WITHOUT_ADVERSARY = {"loss.adversarial_image_weight": 0, "loss.adversarial_video_weight": 0}
 # Of the circle of hues.
 _TRAINED, _UNSEEN = (0.0, 0.6), (0.68, 0.92)
 
@@ -104,8 +105,9 @@ def _prepared(
     return str(clips)
 
 
-def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: tuple[str, ...] = ()) -> str:
-    train(clips=clips, out=str(run), config=flags.config, minutes=flags.minutes, seed=flags.seed, settings=settings)
+def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: Mapping[str, float] | None = None) -> str:
+    config = with_settings(load_config(flags.config), settings or {})
+    train(clips=clips, out=str(run), config=config, minutes=flags.minutes, seed=flags.seed)
     return str(run)
 
 

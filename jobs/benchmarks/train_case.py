@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from s2v_ray.cli.prepare import prepare
-from s2v_ray.config import Config, load_config
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.synthetic.write import synthesize
@@ -31,8 +31,8 @@ class Case:
 
 def case(preset: str, clips: str, **settings: object) -> Case:
     """A preset for some clips, with dotted `settings` (as `training__batch_size`) on top."""
-    overrides = {name.replace("__", "."): str(value) for name, value in settings.items()}
-    config = config_for_clips(load_config(preset, overrides), read_dataset(clips).settings)
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    config = config_for_clips(with_settings(load_config(preset), dotted), read_dataset(clips).settings)
     return Case(config, ClipReader(clips, "train"))
 
 

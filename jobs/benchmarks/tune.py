@@ -20,6 +20,7 @@ from benchmarks.train_case import make_clips
 from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
 from s2v_ray.cluster.trial import DomainSweep
+from s2v_ray.config import load_config, with_settings
 from s2v_ray.recipes.train import PreparedClips, job_on
 from s2v_ray.recipes.trial import train_to_rungs
 from s2v_ray.recipes.tune_plan import plan_domain, trial_config
@@ -27,7 +28,6 @@ from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.journal import open_journal, sweep_place
-from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials
 
 
@@ -45,7 +45,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         clips = str(Path(flags.clips or make_clips(home)).absolute())
-        base, space = trial_config("tiny", (), None, 0, None, flags.steps)
+        base, space = trial_config(load_config("tiny"), None, 0, None, flags.steps)
         plan = partial(
             plan_domain, clips, base=base, space=space, objectives=("score",), trials=flags.trials, repeats=0
         )

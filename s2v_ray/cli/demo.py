@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from s2v_ray.cli.flags import Location
+from s2v_ray.config import load_config
+
 _SOURCES = 100
 _UNSEEN_SEED_STEP = 1_000_003  # sources of seed + this are in no data set of the demo
 
 
-def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 7.0, seed: int = 0) -> None:
+def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 7.0, seed: int = 0) -> None:
     """Make videos, prepare clips, train, evaluate and generate, on a laptop in about ten minutes.
 
     Args:
@@ -30,7 +33,7 @@ def demo(*, domain: str = "fireworks", out: str = "demo", minutes: float = 7.0, 
     print("\n2. Cutting them into clips")
     prepare(videos=(videos,), out=clips, domain=domain, clips_per_source=2, seed=seed)
     print(f"\n3. Training for {minutes:g} minutes")
-    train(clips=clips, out=run, config="tiny", minutes=minutes, seed=seed)
+    train(clips=clips, out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
     print("\n4. Evaluating on videos that it never saw")
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
     print("\n5. Making a video from an unseen picture and the sound of another video")

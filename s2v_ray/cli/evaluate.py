@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from s2v_ray.cli.flags import Location
+
 
 def evaluate(
     *,
-    checkpoint: str,
-    clips: str,
-    out: str,
+    checkpoint: Location,
+    clips: Location,
+    out: Location,
     split: str = "test",
-    resampled: str | None = None,
-    weights_dir: str | None = None,
+    resampled: Location | None = None,
+    weights_dir: Location | None = None,
     device: str = "auto",
     seed: int = 0,
 ) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """`s2v generate`."""
 
+from s2v_ray.cli.flags import Location
 
-def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str = "auto", seed: int = 0) -> None:
+
+def generate(
+    *, checkpoint: Location, image: Location, sound: Location, out: Location, device: str = "auto", seed: int = 0
+) -> None:
     """Make a video from one picture and a sound of any length.
 
     Args:

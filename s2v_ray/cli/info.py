@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from s2v_ray.cli.flags import Location
 from s2v_ray.errors import UserError
 
 
-def info(where: str, /) -> None:
+def info(where: Location, /) -> None:
     """Tell what a run, a checkpoint or a folder of clips is.
 
     Args:

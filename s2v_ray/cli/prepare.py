@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from s2v_ray.cli.flags import Location
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.measures import QualityLimits
 from s2v_ray.errors import UserError
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 def prepare(
     *,
-    out: str,
-    videos: tuple[str, ...] = (),
+    out: Location,
+    videos: tuple[Location, ...] = (),
     domain: str = "",
-    manifest: str = "",
+    manifest: Location = "",
     manifest_format: str = "",
     select: tuple[str, ...] = (),
     clip_seconds: float = 4.0,

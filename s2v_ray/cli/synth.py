@@ -1,8 +1,17 @@
 """`s2v synth`."""
 
+from s2v_ray.cli.flags import Location
+
 
 def synth(
-    *, domain: str, out: str, sources: int = 100, seed: int = 0, redraw: int = 0, seconds: float = 6.0, size: int = 96
+    *,
+    domain: str,
+    out: Location,
+    sources: int = 100,
+    seed: int = 0,
+    redraw: int = 0,
+    seconds: float = 6.0,
+    size: int = 96,
 ) -> None:
     """Make videos with sound, to try everything without any of your own.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from s2v_ray.config import Config, load_config
+from s2v_ray.cli.flags import Location, Settings
+from s2v_ray.config import Config, with_settings
 from s2v_ray.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,50 +18,56 @@ if TYPE_CHECKING:
 
 def train(
     *,
-    out: str,
-    clips: str = "",
-    videos: tuple[str, ...] = (),
-    config: str = "stable",
+    config: Settings,
+    out: Location,
+    clips: Location = "",
+    videos: tuple[Location, ...] = (),
     steps: int | None = None,
     minutes: float | None = None,
     workers: str = "0",
     max_failures: int = 3,
     device: str = "auto",
     seed: int | None = None,
-    init_from: str | None = None,
+    init_from: Location | None = None,
     frames_per_chunk: int | None = None,
     skip_damaged: bool = False,
     dry_run: bool = False,
-    settings: tuple[str, ...] = (),
 ) -> None:
-    """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command goes on.
+    """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command resumes.
 
     Args:
+        config: the settings.
         out: the run directory.
         clips: what s2v prepare wrote.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
-            spare CPUs decode them while the workers train. It goes on from the beginning of an epoch.
-        config: a preset (stable; tiny, for two CPU cores; paper), or the path or URI of a TOML file.
+            spare CPUs decode them while the workers train. An unfinished epoch is started again when it resumes.
         steps: how many steps in all, over resumes; by default the preset's (stable has 200,000).
         minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
         workers: processes that train together under Ray Train, such as 2, or 1:4 for as many of one to four as the
             cluster holds at the time; 0 trains in this process, without Ray.
-        max_failures: how often Ray starts the workers again when one dies.
+        max_failures: how many times Ray restarts the workers after one has died.
         device: auto, cpu or cuda.
         seed: of the first weights, the order of clips and the augmentation.
         init_from: a run or checkpoint whose weights to start from, for fine-tuning.
-        frames_per_chunk: so many frames of a clip in memory at a time, for large models; the same gradients.
-        skip_damaged: where the last checkpoint is damaged, go on from the latest one that is whole.
+        frames_per_chunk: how many frames of a clip are in memory at a time, for large models; the gradients are equal.
+        skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
-        settings: any setting of the configuration as NAME=VALUE; --optim.generator-lr 1e-4 is the same as
-            --settings optim.generator-lr=1e-4.
     """
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.recipes.train import train_job, worker_range
     from s2v_ray.storage.paths import absolute, base_name
     from s2v_ray.training.schedule import config_budget
 
-    loaded = _configuration(config, settings, steps, minutes, seed, frames_per_chunk)
+    if minutes is not None and minutes <= 0:
+        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
+    flags = {
+        "training.steps": steps,
+        "training.minutes": minutes,
+        "training.seed": seed,
+        "training.frames_per_chunk": frames_per_chunk,
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    loaded = with_settings(config, given, where="the command")
     least, most = worker_range(workers, loaded.training.batch_size)
     if bool(clips) == bool(videos):
         raise UserError(
@@ -92,33 +99,6 @@ def train(
         print(f"Next: s2v generate --checkpoint {out} --image PICTURE --sound SOUND --out video.mp4")
     else:
         print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(absolute(out))}")
-
-
-def _configuration(
-    name: str,
-    settings: tuple[str, ...],
-    steps: int | None,
-    minutes: float | None,
-    seed: int | None,
-    frames_per_chunk: int | None,
-) -> Config:
-    """A preset or file, with the flags on top. Raises UserError."""
-    if minutes is not None and minutes <= 0:
-        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
-    overrides = dict(name_and_value(setting) for setting in settings)
-    flags = {
-        "training.steps": steps,
-        "training.minutes": minutes,
-        "training.seed": seed,
-        "training.frames_per_chunk": frames_per_chunk,
-    }
-    overrides |= {name: str(value) for name, value in flags.items() if value is not None}
-    fixed = [name for name in overrides if name.startswith("clips.")]
-    if fixed:
-        raise UserError(
-            "fixed_setting", f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead."
-        )
-    return read_config(name, overrides)
 
 
 def _train_on_clips(
@@ -226,25 +206,3 @@ def _described(start: Start) -> str:
         again = f", at the start of epoch {start.epoch + 1}, which it had not finished" if start.by_epoch else ""
         return f"Resuming from step {start.step}{again}"
     return f"Starting from the weights of {start.source}" if start.source else "Starting"
-
-
-def read_config(name: str, overrides: dict[str, str]) -> Config:
-    """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
-    from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.storage.files import read_bytes
-    from s2v_ray.storage.paths import is_uri
-
-    if not is_uri(name):
-        return load_config(name, overrides)
-    config = config_from_toml(read_bytes(name).decode(errors="replace"), where=name)
-    for dotted, text in overrides.items():
-        config = override(config, dotted, text)
-    return config
-
-
-def name_and_value(setting: str) -> tuple[str, str]:
-    """The two parts of a setting on the command line. Raises UserError for any other form."""
-    name, equals, value = setting.partition("=")
-    if not equals:
-        raise UserError(f"--settings '{setting}' must have the form NAME=VALUE, such as optim.generator-lr=1e-4.")
-    return name, value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.errors import UserError
 
 _LEAST_TRIALS = 3  # preset, control, and one to try
@@ -12,11 +13,11 @@ _LEAST_TRIALS = 3  # preset, control, and one to try
 
 def tune(
     *,
-    clips: tuple[str, ...],
-    out: str,
+    config: Settings,
+    clips: tuple[Location, ...],
+    out: Location,
     trials: int = 20,
-    config: str = "tiny",
-    space: str | None = None,
+    space: Location | None = None,
     objectives: tuple[Literal["score", "sync", "appearance"], ...] = ("score",),
     minutes: float | None = None,
     steps: int | None = None,
@@ -25,18 +26,17 @@ def tune(
     max_concurrent: int | None = None,
     workers_per_trial: int = 1,
     gpus_per_worker: float | None = None,
-    warm_start: tuple[str, ...] = (),
+    warm_start: tuple[Location, ...] = (),
     seed: int = 0,
-    settings: tuple[str, ...] = (),
 ) -> None:
     """Find the best adversarial weights and learning rates of each domain. The same command goes on with it.
 
     Args:
+        config: the settings of all trials.
         clips: what s2v prepare wrote, one folder a domain.
         out: the folder or URI for the trials, the report, and best.toml for each domain.
         trials: how many settings to try for each domain, the preset's own and its twin without adversarial losses among
             them.
-        config: the preset (tiny, stable, paper) or TOML file to improve on.
         space: a TOML file of what to search besides or instead: { low = 1e-4, high = 1e-2, log = true },
             { choices = [1, 2] }, or one value to fix a setting.
         objectives: score (motion that the sound explains, with floors on sharpness and appearance), or both of sync and
@@ -50,11 +50,10 @@ def tune(
         gpus_per_worker: GPUs of each, such as 0.5; by default one where there are enough.
         warm_start: earlier sweeps whose best settings are tried first.
         seed: of the search and of the trials' training.
-        settings: any setting of the configuration as NAME=VALUE, for all trials.
     """
     from s2v_ray.cli.tune_progress import SweepBoard
     from s2v_ray.cluster.sweeps import run_sweeps
-    from s2v_ray.recipes.tune_plan import base_config, keep_to_description, plan_domain, trial_config
+    from s2v_ray.recipes.tune_plan import keep_to_description, plan_domain, trial_config
     from s2v_ray.storage.lock import only_one
     from s2v_ray.storage.paths import join
     from s2v_ray.tuning.journal import fetch_journal, sweep_place
@@ -79,7 +78,7 @@ def tune(
         )
     if len(set(objectives)) < len(objectives):
         raise UserError(f"--objectives names one twice ({' '.join(objectives)}); name each once.")
-    base, searched = trial_config(config, settings, space, seed, minutes, steps)
+    base, searched = trial_config(config, space, seed, minutes, steps)
     place = sweep_place(out)
     sweeps = [
         plan_domain(
@@ -110,7 +109,7 @@ def tune(
                 max_concurrent=max_concurrent,
                 show=board,
             )
-        final = with_settings(base_config(config, settings, seed), searched.fixed)
+        final = with_settings(config, searched.fixed | {"training.seed": seed})
         findings = write_report(place, {sweep.domain: (sweep.space, final) for sweep in sweeps}, objectives)
     for finding in findings:
         print(f"{finding.domain}: {finding.told}")

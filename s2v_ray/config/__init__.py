@@ -1,6 +1,6 @@
-"""Settings: frozen dataclasses, strict TOML presets, dotted overrides."""
+"""Settings: frozen dataclasses, strict TOML, presets."""
 
-from s2v_ray.config.load import config_from_dict, config_from_toml, config_to_toml, load_config, override
+from s2v_ray.config.load import config_from_dict, config_from_toml, config_to_toml, load_config, with_settings
 from s2v_ray.config.schema import (
     ClipConfig,
     Config,
@@ -27,5 +27,5 @@ __all__ = [
     "config_from_toml",
     "config_to_toml",
     "load_config",
-    "override",
+    "with_settings",
 ]

@@ -1,10 +1,10 @@
-"""TOML and dotted flags to a `Config`, strictly: unknown keys, wrong types and values out of range are refused."""
+"""Plain values to a `Config`, strictly: unknown names, wrong types and values out of range are refused."""
 
 import difflib
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,62 +13,60 @@ import tomli_w
 from s2v_ray.config.schema import Config
 from s2v_ray.errors import UserError
 
-# Names of release 0.1.
-_RENAMED = {("loss", "adversarial_from"): "discriminator_start", ("sound", "window_frames"): "stft_window_frames"}
-_PRESETS = Path(__file__).parent / "presets"
+PRESETS = {path.stem: path for path in sorted((Path(__file__).parent / "presets").glob("*.toml"))}
+# The names of version 0.1.
+RENAMED = {
+    "loss.adversarial_from": "loss.discriminator_start",
+    "sound.window_frames": "sound.stft_window_frames",
+}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
-def load_config(name: str, overrides: Mapping[str, str] | None = None) -> Config:
-    """The settings of a preset ("tiny", "paper") or of a TOML file, with dotted overrides on top.
+def load_config(name: str) -> Config:
+    """The settings of a preset ("stable", "tiny", "paper") or of a local TOML file.
 
-    A file holds any part of the settings; its top-level key `preset` names what it starts from (otherwise the
-    paper's numbers). `overrides` maps dotted names to text, such as {"optim.generator-lr": "1e-4"}.
-
-    Raises UserError by name for whatever is unknown, of a wrong type or out of range.
+    A file holds any part of the settings; its top-level key `preset` names what it starts from (otherwise the paper's
+    numbers). Raises UserError by name for whatever is unknown, of a wrong type or out of range.
     """
-    config = _load_file(_find(name))
-    for dotted, text in (overrides or {}).items():
-        config = override(config, dotted, text)
-    return config
-
-
-def override(config: Config, dotted: str, text: str) -> Config:
-    """`config` with the one setting `dotted` ("optim.generator-lr", dashes or underscores) read from `text`."""
-    section, _, key = dotted.replace("-", "_").partition(".")
-    kinds = {field.name: field.type for field in fields(getattr(config, section, config))}
-    value = _parse_value(text)
-    if kinds.get(key) is str and not isinstance(value, str):
-        value = text  # a rational as text, which may look like a number
-    return _merge(config, {section: {key: value}}, where=f"--{dotted}")
-
-
-def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
-    """A config from plain values as TOML or JSON gives them; `where` names their origin in errors."""
-    values = dict(values)
-    preset = values.pop("preset", None)
-    if preset is None:
-        return _merge(Config(), values, where)
-    if not isinstance(preset, str) or preset not in _presets():
-        raise UserError(f"{where}: preset is {preset!r}, but must be one of {', '.join(_presets())}.")
-    return _merge(_load_file(_presets()[preset]), values, where)
+    path = PRESETS.get(name, Path(name))
+    if not path.is_file():
+        raise UserError(
+            "not_found", f"No configuration '{name}': it is neither a preset ({', '.join(PRESETS)}) nor a TOML file."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError("damaged_toml", f"{path} is not a TOML file: {error}.") from None
+    return config_from_toml(text, where=str(path))
 
 
 def config_from_toml(text: str, where: str) -> Config:
-    """The settings that a TOML file's `text` holds; `where` names it in errors."""
+    """The settings that a TOML file's `text` holds; `where` names the file in errors."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{where} is not a TOML file: {error}.") from None
+        raise UserError("damaged_toml", f"{where} is not a TOML file: {error}.") from None
     return config_from_dict(values, where)
 
 
-def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole configuration as release 0.1 wrote it, in the names of this one."""
-    sections = {name: dict(section) if isinstance(section, Mapping) else section for name, section in values.items()}
-    for (section, before), after in _RENAMED.items():
-        if before in sections.get(section, {}):
-            sections[section][after] = sections[section].pop(before)
-    return sections
+def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
+    """The settings in plain values as TOML or JSON has them; `where` names their origin in errors."""
+    values = dict(values)
+    preset = values.pop("preset", None)
+    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
+        raise UserError(
+            "unknown_preset", f"{where}: preset is {preset!r}, but must be one of {', '.join(map(repr, PRESETS))}."
+        )
+    return _merge(load_config(preset) if preset else Config(), values, where)
+
+
+def with_settings(config: Config, settings: Mapping[str, Any], where: str = "settings") -> Config:
+    """`config` with plain values by their dotted names, such as {"optim.generator_lr": 1e-4}. Raises UserError."""
+    values: dict[str, dict[str, Any]] = {}
+    for name, value in settings.items():
+        section, _, key = name.partition(".")
+        values.setdefault(section, {})[key] = value
+    return _merge(config, values, where)
 
 
 def config_to_toml(config: Config) -> str:
@@ -76,78 +74,54 @@ def config_to_toml(config: Config) -> str:
     return tomli_w.dumps(asdict(config))
 
 
-def _find(name: str) -> Path:
-    if name in _presets():
-        return _presets()[name]
-    if Path(name).is_file():
-        return Path(name)
-    raise UserError(f"No configuration '{name}': it is neither a preset ({', '.join(_presets())}) nor a TOML file.")
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of a configuration that version 0.1 may have written, under today's names."""
+    sections = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    for old, new in RENAMED.items():
+        section, old_key, new_key = old.partition(".")[0], old.partition(".")[2], new.partition(".")[2]
+        if isinstance(found := sections.get(section), dict) and old_key in found:
+            found[new_key] = found.pop(old_key)
+    return sections
 
 
-def _presets() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(_PRESETS.glob("*.toml"))}
+def checked(value: Any, setting: Field[Any], where: str) -> Any:
+    """`value` as one of the setting. Every value passes through here, from TOML, JSON and flags alike.
 
-
-def _load_file(path: Path) -> Config:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a TOML file: {error}.") from None
-    return config_from_toml(text, where=str(path))
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _merge(config: Config, values: Mapping[str, Any], where: str) -> Config:
-    sections = {field.name: getattr(config, field.name) for field in fields(config)}
-    for name, section_values in values.items():
-        if name not in sections:
-            raise UserError(f"{where}: there is no section '{name}'{_closest(name, sections)}")
-        if not isinstance(section_values, Mapping):
-            raise UserError(f"{where}: '{name}' is a section of settings, but {section_values!r} is none.")
-        known = {field.name: field for field in fields(sections[name])}
-        for key in section_values:
-            if key not in known:
-                raise UserError(f"{where}: there is no setting '{name}.{key}'{_closest(key, known)}")
-        checked = {
-            key: _check(value, known[key].type, known[key].metadata, f"{where}: {name}.{key}")
-            for key, value in section_values.items()
-        }
-        sections[name] = replace(sections[name], **checked)
-    return replace(config, **sections)
-
-
-def _check(value: Any, kind: Any, metadata: Mapping[str, Any], where: str) -> Any:
-    """`value` as `kind`, or a UserError that says the rule."""
+    Raises UserError for another type (a whole number is a number, too) and for a number out of range.
+    """
+    kind: Any = setting.type
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise UserError(f"{where} is {value!r}, but must be one of {', '.join(map(repr, get_args(kind)))}.")
-        return value
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple) or not value:
-            raise UserError(f"{where} is {value!r}, but must be a list of whole numbers such as [64, 128].")
-        return tuple(_check(entry, int, metadata, where) for entry in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        expected = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
-        raise UserError(f"{where} is {value!r}, but must be {expected}.")
-    low, high = metadata.get("low"), metadata.get("high")
-    if (isinstance(value, float) and not math.isfinite(value)) or (low is not None and value < low):
-        raise UserError(f"{where} is {value!r}, but must be at least {low}.")
-    if high is not None and value > high:
-        raise UserError(f"{where} is {value!r}, but must be at most {high}.")
+        fits = value in get_args(kind)
+    elif get_origin(kind) is tuple:
+        fits = isinstance(value, list | tuple) and bool(value) and all(type(entry) is int for entry in value)
+    else:
+        value = float(value) if kind is float and type(value) is int else value
+        fits = type(value) is kind
+    if not fits:
+        raise UserError("wrong_type", f"{where} is {value!r}, but must be {_rule(setting)}.")
+    value = tuple(value) if isinstance(value, list) else value
+    low, high = setting.metadata["low"], setting.metadata["high"]
+    numbers = [] if low is None else value if isinstance(value, tuple) else [value]
+    if not all(math.isfinite(number) and low <= number <= high for number in numbers):
+        raise UserError("out_of_range", f"{where} is {value!r}, but must be {_rule(setting)}.")
     return value
 
 
-def _closest(name: str, known: Mapping[str, Any]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else f"; there are {', '.join(known)}."
+def bounds(setting: Field[Any]) -> str:
+    """The range of a number: "from 1 to 16" or "at least 1"; empty for a setting without one."""
+    low, high = setting.metadata["low"], setting.metadata["high"]
+    if low is None:
+        return ""
+    return f"at least {low}" if high == math.inf else f"from {low} to {high}"
+
+
+def _rule(setting: Field[Any]) -> str:
+    kind: Any = setting.type
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        return f"a list of whole numbers, each {bounds(setting)}, such as [64, 128]"
+    return ", ".join(filter(None, [_KINDS[kind], bounds(setting)]))
 
 
 def differing_names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
@@ -160,3 +134,30 @@ def differing_names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[
         elif mine != other:
             names.append(name)
     return names
+
+
+def _merge(config: Config, values: Mapping[str, Any], where: str) -> Config:
+    sections = {field.name: getattr(config, field.name) for field in fields(config)}
+    for name, section_values in values.items():
+        if name not in sections:
+            raise UserError("unknown_setting", f"{where}: there is no section '{name}'{_closest(name, sections)}")
+        if not isinstance(section_values, Mapping):
+            raise UserError(
+                "wrong_type", f"{where}: '{name}' is a section of settings, but its value is {section_values!r}."
+            )
+        known = {field.name: field for field in fields(sections[name])}
+        for key in section_values:
+            if new := RENAMED.get(f"{name}.{key}"):
+                raise UserError(
+                    "renamed_setting", f"{where}: the setting '{name}.{key}' is called '{new}' since version 0.2."
+                )
+            if key not in known:
+                raise UserError("unknown_setting", f"{where}: there is no setting '{name}.{key}'{_closest(key, known)}")
+        fitting = {key: checked(value, known[key], f"{where}: {name}.{key}") for key, value in section_values.items()}
+        sections[name] = replace(sections[name], **fitting)
+    return replace(config, **sections)
+
+
+def _closest(name: str, known: Mapping[str, Any]) -> str:
+    matches = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{matches[0]}'?" if matches else f"; there are {', '.join(known)}."

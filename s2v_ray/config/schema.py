@@ -1,120 +1,128 @@
-"""Every setting, with its range. The defaults are the paper's numbers."""
+"""Every setting: its default (the paper's number), its meaning and its range. The help of flags is made of these."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
-def _between(default: Any, low: float, high: float | None = None) -> Any:
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-def _chosen(*default: int) -> Any:
-    return field(default=default, metadata={"low": 1, "high": None})
+def setting(default: Any, meaning: str, low: float | None = None, high: float = math.inf) -> Any:
+    """A field of the classes below; `low` and `high` are the least and the most that a number may be."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """What the clips are. Training takes these from the data set's `dataset.json`, not from a preset."""
+    """The clips. A training on prepared clips takes these from their `dataset.json`, not from a preset."""
 
-    frame_rate: str = "30"  # frames a second, a rational such as "30" or "30000/1001"
-    sample_rate: int = _between(44100, 1)  # Hz
-    frames: int = _between(120, 2)  # in a clip
-    stored_size: int = _between(72, 2)  # pixels, height and width
+    frame_rate: str = setting("30", "frames a second, a rational such as 30 or 30000/1001")
+    sample_rate: int = setting(44100, "samples of sound a second, in Hz", low=1)
+    frames: int = setting(120, "length of a clip in frames", low=2)
+    stored_size: int = setting(72, "height and width that frames are stored at, in pixels", low=2)
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What of a clip a training step sees."""
+    """The part of a clip that a training step sees."""
 
-    resolution: int = _between(64, 2)  # pixels, height and width, of what is generated
-    train_frames: int = _between(100, 0)  # consecutive frames cut at random from a clip; 0: the whole clip
-    frames_per_step: int = _between(0, 0)  # how many of these are generated; 0: all of them
-    max_stride: int = _between(1, 1)  # the step between D_V's frames, drawn at random up to this
-    input_frame: Literal["first", "random"] = "first"  # which of the clip's is the input picture
+    resolution: int = setting(64, "height and width of the generated video, in pixels", low=2)
+    train_frames: int = setting(100, "consecutive frames cut at random from a clip; 0: the whole clip", low=0)
+    frames_per_step: int = setting(0, "how many of those frames are generated in a step; 0: all of them", low=0)
+    max_stride: int = setting(1, "D_V's frames are 1 to this many frames apart, at random", low=1)
+    input_frame: Literal["first", "random"] = setting("first", "the frame of the clip that is the input image")
 
 
 @dataclass(frozen=True)
 class SoundConfig:
     """The sound encoder."""
 
-    spectrogram: Literal["linear", "log_mel"] = "linear"
-    stft_window_frames: int = _between(1, 1, 16)  # the analysis window, in frame periods; the hop is one
-    mel_bands: int = _between(64, 1, 512)  # of log_mel
-    hidden: int = _between(256, 1)  # units of the LSTM, in each direction
+    spectrogram: Literal["linear", "log_mel"] = setting(
+        "linear", "what it reads: a spectrogram with linear or with mel bands"
+    )
+    stft_window_frames: int = setting(1, "length of the analysis window in frame periods; the hop is one", 1, 16)
+    mel_bands: int = setting(64, "number of bands of a log_mel spectrogram", 1, 512)
+    hidden: int = setting(256, "units of the LSTM in each direction", low=1)
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The U-Net. It halves the picture down to the bottleneck, so that its depth follows the resolution."""
+    """The U-Net. It halves the image down to the bottleneck, so that its depth follows the resolution."""
 
-    base_channels: int = _between(64, 1)  # after the first halving; each further one doubles them
-    max_channels: int = _between(512, 1)  # up to this
-    bottleneck: int = _between(1, 1)  # pixels, height and width, of the innermost map
-    film_levels: int = _between(0, 0)  # innermost decoder levels that the sound scales and shifts; 0: bottleneck alone
-    output: Literal["tanh", "residual"] = "tanh"  # residual: what is made is added to the input picture
-    palette: int = _between(0, 0, 64)  # of a residual: colours of the input picture that it can mix; 0: none
-    relative_hue: bool = False  # it sees hues relative to the picture's own, and can't depend on which there were
+    base_channels: int = setting(64, "channels after the first halving; each further one doubles them", low=1)
+    max_channels: int = setting(512, "the most channels of any level", low=1)
+    bottleneck: int = setting(1, "height and width of the innermost map, in pixels", low=1)
+    film_levels: int = setting(
+        0, "innermost levels of the decoder that the sound scales and shifts (FiLM); 0: the bottleneck alone", low=0
+    )
+    output: Literal["tanh", "residual"] = setting("tanh", "the frame itself, or what is added to the input image")
+    palette: int = setting(0, "colours of the input image that a residual can mix; 0: none", 0, 64)
+    relative_hue: bool = setting(
+        False, "see hues relative to the image's own, so that colours that training never had look as well"
+    )
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """One discriminator. `frames` is the number of single frames that D_I judges a clip; for D_V it is T."""
+    """D_I, the discriminator of single frames."""
 
-    channels: tuple[int, ...] = _chosen(64, 128, 256, 512)
-    frames: int = _between(1, 1)
+    channels: tuple[int, ...] = setting((64, 128, 256, 512), "channels of each convolution", low=1)
+    frames: int = setting(1, "how many frames of each clip it sees", low=1)
 
 
 @dataclass(frozen=True)
 class VideoDiscriminatorConfig(DiscriminatorConfig):
-    """D_V."""
+    """D_V, the discriminator of successive frames."""
 
-    frames: int = _between(16, 1)
-    stacked: bool = False  # convolutions in two dimensions over the T frames as channels, instead of in three
+    frames: int = setting(16, "how many successive frames it sees, T in the paper", low=1)
+    stacked: bool = setting(False, "convolve the T frames in two dimensions as channels, instead of in three")
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """Equations 1 to 5 of the paper."""
 
-    adversarial_image_weight: float = _between(1.0, 0)  # λ_adv-I
-    adversarial_video_weight: float = _between(1.0, 0)  # λ_adv-V
-    discriminator_start: float = _between(0.0, 0, 1)  # the part of the budget after which D_I and D_V are enabled
-    reconstruction: Literal["l1", "l2"] = "l1"
-    reconstruction_weight: float = _between(100.0, 0)
-    adversarial: Literal["non_saturating", "saturating"] = "non_saturating"
+    adversarial_image_weight: float = setting(1.0, "λ_adv-I", low=0)
+    adversarial_video_weight: float = setting(1.0, "λ_adv-V", low=0)
+    discriminator_start: float = setting(0.0, "the part of the budget after which D_I and D_V are enabled", 0, 1)
+    reconstruction: Literal["l1", "l2"] = setting("l1", "mean absolute or mean squared error")
+    reconstruction_weight: float = setting(100.0, "weight of the reconstruction error", low=0)
+    adversarial: Literal["non_saturating", "saturating"] = setting("non_saturating", "the generator's GAN loss")
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """Adam, one for each of SE with G, D_I and D_V."""
 
-    generator_lr: float = _between(2e-4, 0)
-    image_discriminator_lr: float = _between(2e-4, 0)
-    video_discriminator_lr: float = _between(2e-4, 0)
-    beta1: float = _between(0.5, 0, 0.9999)
-    beta2: float = _between(0.999, 0, 0.99999)
-    ema_decay: float = _between(0.0, 0, 0.99999)  # of SE's and G's weights; 0: no moving average
+    generator_lr: float = setting(2e-4, "learning rate of SE and G", low=0)
+    image_discriminator_lr: float = setting(2e-4, "learning rate of D_I", low=0)
+    video_discriminator_lr: float = setting(2e-4, "learning rate of D_V", low=0)
+    beta1: float = setting(0.5, "Adam's β1", 0, 0.9999)
+    beta2: float = setting(0.999, "Adam's β2", 0, 0.99999)
+    ema_decay: float = setting(0.0, "decay of the moving average of SE's and G's weights; 0: no average", 0, 0.99999)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """The loop."""
 
-    batch_size: int = _between(2, 1)  # clips a step, over all workers together
-    steps: int = _between(200_000, 1)  # in all, over resumes
-    minutes: float = _between(0.0, 0)  # in all, over resumes; 0: no limit but `steps`
-    seed: int = _between(0, 0, 2**63 - 1)
-    save_every_steps: int = _between(500, 1)
-    keep_checkpoints: int = _between(3, 1)  # the last so many, besides the best
-    validate_every_steps: int = _between(2000, 1)
-    validate_clips: int = _between(8, 1)  # clips of the split `val`, one a source
-    micro_batches: int = _between(1, 1)  # parts of a batch that are done one after the other; same gradients
-    frames_per_chunk: int = _between(0, 0)  # frames a clip made at once, the rest recomputed for the gradients; 0: all
-    loader_workers: int = _between(2, 0)  # processes that read clips; 0: read in the training process
-    clip_cache_gib: float = _between(10.0, 0)  # GiB of clips from an object store that stay on this machine; 0: none
-    threads: int = _between(0, 0)  # of the CPU, at most; 0: as many as torch takes, one for each core
-    compile: bool = False  # torch.compile the networks
-    collapse_steps: int = _between(2000, 0)  # stop where a discriminator is of no use for so many steps; 0: never
+    batch_size: int = setting(2, "clips a step, over all workers together", low=1)
+    steps: int = setting(200_000, "the most steps in all, over resumes", low=1)
+    minutes: float = setting(0.0, "the most minutes in all, over resumes; 0: no limit but the steps", low=0)
+    seed: int = setting(0, "seed of the first weights, the order of clips and the augmentation", 0, 2**63 - 1)
+    save_every_steps: int = setting(500, "steps between checkpoints", low=1)
+    keep_checkpoints: int = setting(3, "how many of the latest checkpoints are kept, besides the best", low=1)
+    validate_every_steps: int = setting(2000, "steps between validations", low=1)
+    validate_clips: int = setting(8, "how many clips of the split val are validated on, one a source", low=1)
+    micro_batches: int = setting(1, "parts of a batch computed one after the other; the same gradients", low=1)
+    frames_per_chunk: int = setting(
+        0, "frames of a clip generated at once, the others recomputed; the same gradients; 0: all", low=0
+    )
+    loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)
+    clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
+    threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)
+    compile: bool = setting(False, "compile the networks with torch.compile")
+    collapse_steps: int = setting(
+        2000, "stop when a discriminator has been useless for this many steps; 0: never", low=0
+    )
 
 
 @dataclass(frozen=True)

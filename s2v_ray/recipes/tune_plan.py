@@ -21,24 +21,13 @@ _RUNGS, _SHORT_RUNGS = (0.25, 0.5, 1.0), (0.5, 1.0)
 _NEVER = 10**9
 
 
-def base_config(config: str, settings: tuple[str, ...], seed: int) -> Config:
-    """What the sweep improves on, with the dotted settings."""
-    from s2v_ray.cli.train import name_and_value, read_config
-
-    overrides = dict(name_and_value(setting) for setting in settings)
-    fixed = [name for name in overrides if name.startswith("clips.")]
-    if fixed:
-        raise UserError(f"--{fixed[0]} can't be set: the clips are as they were prepared; prepare others instead.")
-    return read_config(config, overrides | {"training.seed": str(seed)})
-
-
 def trial_config(
-    config: str, settings: tuple[str, ...], space: str | None, seed: int, minutes: float | None, steps: int | None
+    config: Config, space: str | None, seed: int, minutes: float | None, steps: int | None
 ) -> tuple[Config, Space]:
     """The configuration of every trial, with its budget, and what is searched."""
     from s2v_ray.tuning.space import load_space, with_settings
 
-    loaded = base_config(config, settings, seed)
+    loaded = with_settings(config, {"training.seed": seed})
     searched = load_space(space, loaded)
     loaded = with_settings(loaded, searched.fixed)
     budget = {

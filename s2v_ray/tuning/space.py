@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from optuna.distributions import (
 )
 
 from s2v_ray.config.load import config_from_dict
+from s2v_ray.config.load import with_settings as with_settings
 from s2v_ray.config.schema import Config
 from s2v_ray.errors import UserError
 
@@ -71,15 +72,6 @@ def load_space(path: str | None, config: Config) -> Space:
     if not searched:
         raise UserError(f"{path} fixes every setting; leave one out or give it a range to search.")
     return Space(searched, fixed)
-
-
-def with_settings(config: Config, settings: Mapping[str, Any], where: str = "the sweep") -> Config:
-    """`config` with plain values by their dotted names. Raises UserError by name."""
-    values: dict[str, Any] = asdict(config)
-    for name, value in settings.items():
-        section, _, key = name.partition(".")
-        values[section] = {**values.get(section, {}), key: value}
-    return config_from_dict(values, where)
 
 
 def get_setting(config: Config, name: str) -> Any:

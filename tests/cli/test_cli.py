@@ -3,19 +3,23 @@
 import hashlib
 import json
 import shutil
+from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
 from helpers.small import SMALL_CLIPS
 from PIL import Image
 
-from s2v_ray.cli.main import gather_settings, main
-from s2v_ray.cli.train import worker_range
+from s2v_ray.cli.flags import parse
+from s2v_ray.cli.main import VERBS, main
+from s2v_ray.cli.train import train, worker_range
+from s2v_ray.cli.tune import tune
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
-def told_by(capsys, *arguments: object) -> str:
+def error_line(capsys, *arguments: object) -> str:
     """The one sentence of a command that fails."""
     assert main([str(argument) for argument in arguments]) == 1
     captured = capsys.readouterr()
@@ -31,46 +35,86 @@ def picture(tmp_path):
     return path
 
 
-def test_dotted_flags_are_settings():
-    assert gather_settings(["train", "--optim.generator-lr", "1e-4", "--steps", "3", "--loss.reconstruction=l1"]) == [
-        "train", "--steps", "3", "--settings", "optim.generator-lr=1e-4", "loss.reconstruction=l1",
-    ]  # fmt: skip
-    assert gather_settings(["generate", "--out", "video.mp4"]) == ["generate", "--out", "video.mp4"]
+def error_of(capsys, *arguments: object) -> str:
+    """The code of a command that fails; the value or name in question stands in the sentence before it."""
+    return error_line(capsys, *arguments).rpartition("[")[2].rstrip("]\n")
 
 
-def test_dotted_flags_join_those_given_as_settings_and_swallow_no_flag(capsys):
-    assert gather_settings(["train", "--settings", "optim.beta1=0.3", "--optim.beta2", "0.9", "--steps", "3"]) == [
-        "train", "--settings", "optim.beta2=0.9", "optim.beta1=0.3", "--steps", "3",
-    ]  # fmt: skip
-    told = told_by(capsys, "train", "--clips", "a", "--out", "b", "--optim.beta2", "--steps", "3")
-    assert "--optim.beta2 needs a value" in told
+def test_flags_are_settings_on_top_of_the_preset():
+    flags = ["--clips", "a", "--out", "b", "--optim.generator-lr", "1e-4", "--loss.reconstruction=l1", "--steps", "3"]
+    flags += ["--image_discriminator.channels", "8", "16", "--video-discriminator.channels", "[4, 4]"]
+    flags += ["--training.compile", "true", "--config", "tiny"]
+    given = parse("train", train, flags).keywords
+    expected = {
+        "optim.generator_lr": 1e-4,
+        "loss.reconstruction": "l1",
+        "image_discriminator.channels": [8, 16],
+        "video_discriminator.channels": [4, 4],
+        "training.compile": True,
+    }
+    assert given["config"] == with_settings(load_config("tiny"), expected)
+    assert (given["steps"], given["minutes"]) == (3, None)
+    assert parse("tune", tune, ["--clips", "a", "--out", "b"]).keywords["config"] == load_config("tiny")
+    assert parse("train", train, ["--clips", "a", "--out", "b"]).keywords["config"] == load_config("stable")
 
 
-def test_an_unknown_flag_or_verb_is_refused(capsys):
+@pytest.mark.parametrize("verb", ["train", "tune"])
+def test_help_lists_every_setting_with_its_meaning_range_and_value_in_the_preset(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "90")  # in one column
     with pytest.raises(SystemExit) as caught:
-        main(["train", "--clips", "a", "--out", "b", "--stepz", "3"])
-    assert caught.value.code != 0
-    assert "--stepz" in capsys.readouterr().err
-    assert "did you mean 'train'" in told_by(capsys, "trian")
+        main([verb, "--help", "--config", "paper"])
+    assert caught.value.code == 0
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for section, settings in asdict(load_config("paper")).items():
+        for name in settings:
+            assert f"--{section}.{name}".replace("_", "-") in told
+    for section in fields(Config):
+        for setting in fields(section.type):
+            assert setting.metadata["meaning"] in told
+    assert "in frame periods; the hop is one; from 1 to 16 (default: 1)" in told
+    assert "(default: 64 128 256 512)" in told
+
+
+def test_verbs_and_the_version(capsys):
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"\n  {verb} " in told for verb in VERBS)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("s2v 0.")
+    assert "did you mean 'train'" in error_line(capsys, "trian")
 
 
-def test_a_place_without_a_name_is_refused(capsys, small_clips, small_model):
-    assert "A path is empty" in told_by(capsys, "prepare", "--videos", small_clips, "--out", "", "--local")
-    assert "A path is empty" in told_by(capsys, "train", "--clips", small_clips, "--out", "", "--config", small_model)
+def test_flags_that_are_unknown_missing_or_not_numbers(capsys):
+    train = ["train", "--clips", "a", "--out", "b"]
+    assert "--stepz; did you mean --steps?" in error_line(capsys, *train, "--stepz", "3")
+    assert "did you mean --min-motion?" in error_line(capsys, "prepare", "--out", "a", "--min-motoin", "3")
+    assert error_of(capsys, *train, "--steps", "3", "4") == "unknown_flag"
+    for wrong, named in (
+        (["train"], "--out"),
+        ([*train, "--optim.beta2", "--steps", "3"], "--optim.beta2"),
+        ([*train, "--steps", "quick"], "quick"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(wrong)
+        assert caught.value.code == 2
+        assert named in capsys.readouterr().err
+
+
+def test_an_empty_location_is_refused(capsys, small_clips, small_model):
+    assert error_of(capsys, "prepare", "--videos", small_clips, "--out", "", "--local") == "empty_location"
+    assert error_of(capsys, "train", "--clips", small_clips, "--out", "", "--config", small_model) == "empty_location"
 
 
 def test_missing_videos(capsys, tmp_path):
     out = tmp_path / "clips"
-    assert "does not exist" in told_by(capsys, "prepare", "--videos", tmp_path / "none", "--out", out, "--local")
+    assert "does not exist" in error_line(capsys, "prepare", "--videos", tmp_path / "none", "--out", out, "--local")
     (tmp_path / "empty").mkdir()
-    assert "No files" in told_by(capsys, "prepare", "--videos", tmp_path / "empty", "--out", out, "--local")
+    assert "No files" in error_line(capsys, "prepare", "--videos", tmp_path / "empty", "--out", out, "--local")
     assert not out.exists()
 
 
 def test_rates_that_do_not_divide(capsys, small_videos, tmp_path):
-    told = told_by(
+    told = error_line(
         capsys, "prepare", "--videos", small_videos, "--out", tmp_path / "clips", "--frame-rate", "29.97", "--local"
     )
     assert "30000 or 60000 Hz" in told
@@ -85,34 +129,38 @@ def test_a_text_file_named_mp4_is_rejected_with_its_reason(capsys, tmp_path):
     assert "Rejected: 1 unreadable" in capsys.readouterr().out
     (reject,) = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
     assert (reject["source"], reject["start_seconds"], reject["reason"]) == ("story.mp4", None, "unreadable")
-    assert "no clips in its split 'train'" in told_by(capsys, "train", "--clips", out, "--out", tmp_path / "run")
+    assert "no clips in its split 'train'" in error_line(capsys, "train", "--clips", out, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_training_on_what_is_no_data_set(capsys, tmp_path):
-    assert "holds no clips" in told_by(capsys, "train", "--clips", tmp_path, "--out", tmp_path / "run")
+    assert "holds no clips" in error_line(capsys, "train", "--clips", tmp_path, "--out", tmp_path / "run")
     (tmp_path / "dataset.json").write_text('{"schema_version": 1}')
-    assert "is damaged" in told_by(capsys, "train", "--clips", tmp_path, "--out", tmp_path / "run")
+    assert "is damaged" in error_line(capsys, "train", "--clips", tmp_path, "--out", tmp_path / "run")
 
 
 def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp_path):
     base = ["train", "--clips", small_clips, "--out", tmp_path / "run", "--config", small_model]
-    assert "did you mean 'generator_lr'" in told_by(capsys, *base, "--optim.generator-rl", "1")
-    assert "must be a number" in told_by(capsys, *base, "--optim.generator-lr", "quick")
-    assert "needs a value" in told_by(capsys, *base, "--optim.generator-lr")
-    assert "(4) times 2, 4, 8" in told_by(capsys, *base, "--data.resolution", "30")
-    assert "at most 20" in told_by(capsys, *base, "--data.train-frames", "100")
-    assert "training.steps is 0" in told_by(capsys, *base, "--steps", "0")
-    assert "--minutes is 0" in told_by(capsys, *base, "--minutes", "0")
-    assert "neither a run with checkpoints" in told_by(capsys, *base, "--init-from", tmp_path)
-    assert "NAME=VALUE" in told_by(capsys, *base, "--settings", "optim.generator-lr")
-    assert "--workers is '-1'" in told_by(capsys, *base, "--workers", "-1")
-    assert "0 (without Ray) to 4" in told_by(capsys, *base, "--workers", "5")
-    assert "as they were prepared" in told_by(capsys, *base, "--clips.sample-rate", "8000")
-    told = told_by(capsys, "train", "--clips", small_clips, "--out", "nowhere://bucket/run", "--config", small_model)
+    assert "did you mean --optim.generator-lr?" in error_line(capsys, *base, "--optim.generator-rl", "1")
+    assert "--loss.discriminator-start" in error_line(capsys, *base, "--loss.adversarial-from", "0.5")
+    assert "--optim.generator-lr is 'quick'" in error_line(capsys, *base, "--optim.generator-lr", "quick")
+    assert "from 0 to 0.9999" in error_line(capsys, *base, "--optim.beta1", "1.5")
+    assert "each at least 1" in error_line(capsys, *base, "--image-discriminator.channels", "8", "0")
+    assert error_of(capsys, *base, "--image-discriminator.channels", "8", "x") == "wrong_type"
+    assert error_of(capsys, *base, "--training.compile", "1") == "wrong_type"
+    assert error_of(capsys, *base, "--generator.output", "sigmoid") == "wrong_type"
+    assert "(4) times 2, 4, 8" in error_line(capsys, *base, "--data.resolution", "30")
+    assert "at most 20" in error_line(capsys, *base, "--data.train-frames", "100")
+    assert "training.steps is 0" in error_line(capsys, *base, "--steps", "0")
+    assert "--minutes is 0" in error_line(capsys, *base, "--minutes", "0")
+    assert "neither a run with checkpoints" in error_line(capsys, *base, "--init-from", tmp_path)
+    assert "--workers is '-1'" in error_line(capsys, *base, "--workers", "-1")
+    assert "0 (without Ray) to 4" in error_line(capsys, *base, "--workers", "5")
+    assert error_of(capsys, *base, "--clips.sample-rate", "8000") == "clips_are_fixed"
+    told = error_line(capsys, "train", "--clips", small_clips, "--out", "nowhere://bucket/run", "--config", small_model)
     assert "no URI that can be opened" in told
     (tmp_path / "own.toml").write_text('preset = "tiny"\n[optim]\nspeed = 3\n')
-    told = told_by(
+    told = error_line(
         capsys, "train", "--clips", small_clips, "--out", tmp_path / "run", "--config", tmp_path / "own.toml"
     )
     assert "no setting 'optim.speed'" in told
@@ -122,7 +170,7 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
 def test_a_run_is_not_continued_with_other_settings(capsys, small_clips, small_model, small_run):
     before = {path: path.read_bytes() for path in small_run.rglob("*") if path.is_file()}
     base = ["train", "--clips", small_clips, "--out", small_run, "--config", small_model, "--steps", "9"]
-    told = told_by(capsys, *base, "--optim.generator-lr", "0.5", "--seed", "3")
+    told = error_line(capsys, *base, "--optim.generator-lr", "0.5", "--seed", "3")
     assert "optim.generator_lr, training.seed" in told
     assert before == {path: path.read_bytes() for path in small_run.rglob("*") if path.is_file()}
 
@@ -132,7 +180,7 @@ def test_clips_of_other_rates_than_the_checkpoints(capsys, small_videos, small_r
     settings = ["--clip-seconds", "0.8", "--frame-rate", "30", "--sample-rate", "48000", "--stored-size", "36"]
     assert main(["prepare", "--videos", str(small_videos), "--out", str(other), "--local", *settings]) == 0
     capsys.readouterr()
-    told = told_by(capsys, "evaluate", "--checkpoint", small_run, "--clips", other, "--out", tmp_path / "report")
+    told = error_line(capsys, "evaluate", "--checkpoint", small_run, "--clips", other, "--out", tmp_path / "report")
     assert "frame_rate 30 instead of 25" in told
     assert "sample_rate 48000 instead of 8000" in told
     assert not (tmp_path / "report").exists()
@@ -150,11 +198,11 @@ def test_what_can_not_be_generated_from(capsys, small_run, small_videos, picture
         (tmp_path / "gone.png", video, "gone.png"),
         (picture, tmp_path / "gone.wav", "gone.wav"),
     ):
-        assert named in told_by(capsys, *base, "--image", image, "--sound", sound)
-    told = told_by(capsys, "generate", "--checkpoint", small_run, "--out", tmp_path / "made.avi", "--image", picture,
+        assert named in error_line(capsys, *base, "--image", image, "--sound", sound)
+    told = error_line(capsys, "generate", "--checkpoint", small_run, "--out", tmp_path / "made.avi", "--image", picture,
                    "--sound", video)  # fmt: skip
     assert "must end in .mp4" in told
-    assert "neither a run with checkpoints" in told_by(
+    assert "neither a run with checkpoints" in error_line(
         capsys, "generate", "--checkpoint", tmp_path, "--image", picture, "--sound", video, "--out", out
     )
     assert not list(tmp_path.glob("*made*"))
@@ -171,14 +219,14 @@ def test_a_checkpoint_of_another_version(capsys, small_run, small_videos, pictur
     (copy / "manifest.json").write_text(json.dumps(manifest))
     video = next(small_videos.iterdir())
     base = ["generate", "--checkpoint", copy, "--image", picture, "--sound", video, "--out", tmp_path / "made.mp4"]
-    assert "format version 99" in told_by(capsys, *base)
+    assert "format version 99" in error_line(capsys, *base)
 
 
 def test_devices_that_are_not_there(capsys, small_run, small_clips, tmp_path):
     base = ["evaluate", "--checkpoint", small_run, "--clips", small_clips, "--out", tmp_path]
     for device in ("abacus", "meta"):
-        assert "must be auto, cpu or cuda" in told_by(capsys, *base, "--device", device)
-    assert "0 GPUs here" in told_by(capsys, *base, "--device", "cuda") or __import__("torch").cuda.is_available()
+        assert "must be auto, cpu or cuda" in error_line(capsys, *base, "--device", device)
+    assert "0 GPUs here" in error_line(capsys, *base, "--device", "cuda") or __import__("torch").cuda.is_available()
 
 
 def test_fine_tuning_starts_from_the_weights_alone(small_clips, small_model, small_run, tmp_path, capsys):
@@ -228,4 +276,4 @@ def test_info_tells_what_a_thing_is(capsys, small_clips, small_run, tmp_path):
     told = capsys.readouterr().out
     assert "step 8, 32 clips seen" in told
     assert main(["info", find_checkpoint(small_run)]) == 0
-    assert "no clips, no run and no checkpoint" in told_by(capsys, "info", tmp_path)
+    assert "no clips, no run and no checkpoint" in error_line(capsys, "info", tmp_path)

@@ -13,7 +13,7 @@ from s2v_ray.cluster.streaming.batches import stream_batches
 from s2v_ray.cluster.streaming.decode import clip_dataset
 from s2v_ray.cluster.streaming.source import VideoStream, open_stream
 from s2v_ray.cluster.training import scaling, train_on_workers
-from s2v_ray.config import Config, load_config
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.synthetic.write import synthesize
@@ -24,7 +24,7 @@ from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.state import new_state
 
 # What SMALL_CLIPS says, as a configuration has it.
-AS_SETTINGS = {"clips.frame_rate": '"25"', "clips.sample_rate": "8000", "clips.frames": "20", "clips.stored_size": "36"}
+AS_SETTINGS = {"clips.frame_rate": "25", "clips.sample_rate": 8000, "clips.frames": 20, "clips.stored_size": 36}
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
     assert [(reject["source"], reject["reason"]) for reject in rejects] == [("broken.mp4", "unreadable")]
 
     # The same, recording what each worker sees: from the second epoch to one step into the fourth.
-    settings = {**AS_SETTINGS, "training.validate_clips": "1", "training.steps": "14"}
-    config = load_config(str(small_model), settings)
+    settings = {**AS_SETTINGS, "training.validate_clips": 1, "training.steps": 14}
+    config = with_settings(load_config(str(small_model)), settings)
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
     on_cluster = {"workers": (2, 2), "device": "cpu"}
     stream = open_stream([str(uneven_videos)], streaming_settings(config), config, run, workers=2, device="cpu")

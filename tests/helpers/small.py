@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2v_ray.config import Config, config_from_dict, override
+from s2v_ray.config import Config, config_from_dict, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import Clip
 from s2v_ray.training.run import config_for_clips
@@ -40,11 +40,9 @@ batch_size = 4
 
 def small_config(clips: Path, **settings: object) -> Config:
     """The same as a configuration for `clips`, with dotted `settings` (as `training__steps`) on top."""
-    overrides = {name.replace("__", "."): str(value) for name, value in settings.items()}
-    values = {"training.steps": "8", "training.validate_clips": "1", **overrides}
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
     config = config_from_dict(tomllib.loads(SMALL_MODEL), "the tests' settings")
-    for name, value in values.items():
-        config = override(config, name, value)
+    config = with_settings(config, {"training.steps": 8, "training.validate_clips": 1} | dotted)
     return config_for_clips(config, read_dataset(clips).settings)
 
 

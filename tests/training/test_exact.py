@@ -11,7 +11,7 @@ import torch.distributed
 import torch.multiprocessing
 from helpers.small import SyntheticClips, small_config
 
-from s2v_ray.config import Config, load_config
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.training.data.order import global_batch
@@ -84,20 +84,20 @@ def test_two_workers_have_the_gradients_and_weights_of_one(small_clips, tmp_path
 
 # Sizes that make ten steps quick; all else is the preset's own.
 GOLDEN_SIZES = {
-    "generator.base_channels": "8",
-    "generator.max_channels": "32",
-    "image_discriminator.channels": "[8, 16]",
-    "video_discriminator.channels": "[8, 16]",
-    "sound.hidden": "8",
-    "training.batch_size": "2",
+    "generator.base_channels": 8,
+    "generator.max_channels": 32,
+    "image_discriminator.channels": [8, 16],
+    "video_discriminator.channels": [8, 16],
+    "sound.hidden": 8,
+    "training.batch_size": 2,
 }
 
 
 @pytest.mark.parametrize("preset", ["paper", "tiny"])
 def test_the_losses_of_the_first_ten_steps_are_what_they_were(preset):
     # After a change that is meant to change the mathematics: delete tests/golden and run this twice.
-    frames = {"data.train_frames": "18", "data.frames_per_step": "0"} if preset == "paper" else {}
-    config = load_config(preset, GOLDEN_SIZES | frames)
+    frames = {"data.train_frames": 18, "data.frames_per_step": 0} if preset == "paper" else {}
+    config = with_settings(load_config(preset), GOLDEN_SIZES | frames)
     clips, state = TrainingClips(SyntheticClips(config), config), double(new_state(config, CPU))
     curve = []
     for step in range(10):

@@ -16,7 +16,7 @@ import torch
 from helpers.small import SyntheticClips, small_config
 
 from s2v_ray.cli.main import main
-from s2v_ray.config import load_config
+from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.pixels import stored_size_for
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
@@ -97,17 +97,17 @@ def test_logs_beyond_the_checkpoint_are_dropped_on_resume(small_clips, tmp_path)
 @pytest.mark.parametrize("preset", ["paper", "tiny"])
 def test_a_step_at_each_resolution(preset, resolution):
     overrides = {
-        "data.resolution": str(resolution),
-        "data.train_frames": "16",
-        "data.frames_per_step": "0",
-        "generator.base_channels": "4",
-        "generator.max_channels": "8",
-        "image_discriminator.channels": "[4, 4, 4]",
-        "video_discriminator.channels": "[4, 4, 4]",
-        "sound.hidden": "4",
-        "clips.stored_size": str(stored_size_for(resolution)),
+        "data.resolution": resolution,
+        "data.train_frames": 16,
+        "data.frames_per_step": 0,
+        "generator.base_channels": 4,
+        "generator.max_channels": 8,
+        "image_discriminator.channels": [4, 4, 4],
+        "video_discriminator.channels": [4, 4, 4],
+        "sound.hidden": 4,
+        "clips.stored_size": stored_size_for(resolution),
     }
-    config = load_config(preset, overrides)
+    config = with_settings(load_config(preset), overrides)
     clips, state = TrainingClips(SyntheticClips(config), config), new_state(config, CPU)
     draws = global_batch(0, clip_count=4, batch_size=1, seed=0)
     items = torch.utils.data.default_collate([clips[draw] for draw in draws])
@@ -449,7 +449,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, t
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _, told = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "the same command" in told
+    assert "the same command resumes" in told
     assert "Traceback" not in told
     stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
     assert stopped_at >= 10
