@@ -15,7 +15,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
-from s2v_ray.media.image import read_picture
+from s2v_ray.media.image import read_image
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import base_name, is_folder
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
@@ -50,7 +50,7 @@ def generate(
     if is_folder(out):
         raise UserError(f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
     model, config, _ = load_model(find_checkpoint(checkpoint))
-    picture_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
+    picture_CHW = centre_crop(read_image(image, config.clips.stored_size)[None], config.data.resolution)[0]
     wave = read_sound(sound, config.clips.sample_rate)
     # A model of a rate that AAC lacks hears at its own, and the file carries a common one.
     sample_rate = config.clips.sample_rate if config.clips.sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE

@@ -17,12 +17,14 @@ from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
-from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
+from s2v_ray.preparation.quality.measure import measure_window
+from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.preparation.sources.find import Source
 from s2v_ray.storage.files import exists, join, remove_file, writing
 
@@ -40,22 +42,22 @@ def prepare_source(job: SourceTask) -> int:
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
-    settings, path = job.settings, job.source.path
+    settings = job.settings
     rejects: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     clips = 0
-    budget = Budget(settings.limits)
     try:
         if job.lost:
             raise MediaError(job.lost, _LOSSES[job.lost])
-        starts = source_starts(job.source, probe(path, budget), settings)
-        crop = source_crop(path, starts, settings)
-        fingerprint = sound_fingerprint(path, budget)
-        found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
-        if settings.fix_lag:
-            found["lag_fixed"] = _source_lag(job, starts, crop, budget)
-        shift = found["lag_fixed"] / settings.rate
-        clips = _write_clips(job, _windows(job, starts, crop, shift, budget), _target(job, job.split), rejects)
+        with MediaFile(job.source.path, Budget(settings.limits)) as media:
+            starts = source_starts(job.source, probe(media), settings)
+            crop = source_crop(media, starts, settings)
+            fingerprint = sound_fingerprint(media)
+            found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
+            if settings.fix_lag:
+                found["lag_fixed"] = _source_lag(media, starts, crop, settings)
+            windows = _windows(media, starts, crop, settings, found["lag_fixed"])
+            clips = _write_clips(job, windows, _target(job, job.split), rejects)
     except MediaError as error:
         rejects.append(_reject(job.source, None, error))
     _remove_earlier(job, keep=job.split if clips else "")
@@ -68,12 +70,13 @@ def source_clips(job: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.
 
     Never raises for a bad source.
     """
-    path, settings, budget = job.source.path, job.settings, Budget(job.settings.limits)
+    settings = job.settings
     try:
-        starts = source_starts(job.source, probe(path, budget), settings)
-        crop = source_crop(path, starts, settings)
-        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
-        yield from _rows(job, _windows(job, starts, crop, lag / settings.rate, budget), rejects)
+        with MediaFile(job.source.path, Budget(settings.limits)) as media:
+            starts = source_starts(job.source, probe(media), settings)
+            crop = source_crop(media, starts, settings)
+            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            yield from _rows(job, _windows(media, starts, crop, settings, lag), rejects)
     except MediaError as error:
         rejects.append(_reject(job.source, None, error))
 
@@ -95,28 +98,26 @@ def _remove_earlier(job: SourceTask, keep: str) -> None:
 
 
 def _windows(
-    job: SourceTask, starts: list[Fraction], crop: Crop | None, sound_shift: Fraction, budget: Budget
+    media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings, lag_frames: int = 0
 ) -> Iterator[tuple[Fraction, Window | MediaError]]:
-    settings = job.settings
     return decode_windows(
-        job.source.path,
+        media,
         starts,
         frame_count=settings.frames,
         frame_rate=settings.rate,
         sample_rate=settings.sample_rate,
         size=settings.stored_size,
         crop=crop,
-        sound_shift=sound_shift,
-        budget=budget,
+        sound_shift=lag_frames / settings.rate,
     )
 
 
-def _source_lag(job: SourceTask, starts: list[Fraction], crop: Crop | None, budget: Budget) -> int:
+def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings) -> int:
     """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
     some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
     lags = [
-        round(_measure(window, job.settings).lag_frames)
-        for _, window in _windows(job, some, crop, Fraction(0), budget)
+        round(_measure(window, settings).lag_frames)
+        for _, window in _windows(media, some, crop, settings)
         if isinstance(window, Window)
     ]
     if len(lags) < _LEAST_LAG_WINDOWS:

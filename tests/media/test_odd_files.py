@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, reason_of, windows_of
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, reason_of, windows_of
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.container import open_container, video_stream
 from s2v_ray.media.decoding.limits import Budget, Limits
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import decode_video
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.windows import Window, decode_windows
@@ -24,12 +24,12 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     cover = ("-f", "lavfi", "-i", "color=red:s=32x32:d=0.04", "-f", "lavfi", "-i", "sine=d=1")
     ffmpeg(*cover, "-c:v", "png", "-frames:v", "1", "-disposition:v", "attached_pic", str(path))
     with pytest.raises(MediaError) as caught:
-        probe(path)
+        probe_path(path)
     assert caught.value.code == "no_video"
 
 
 def test_a_header_without_duration_is_read_through(formats: Path) -> None:
-    info = probe(formats / "Zulko_no_duration.webm")
+    info = probe_path(formats / "Zulko_no_duration.webm")
     assert float(info.picture_end) == pytest.approx(74 / (15000 / 1001), abs=0.01)  # 74 frames
     assert (info.width, info.height, info.sample_rate, info.channels) == (1280, 720, 48000, 2)
 
@@ -38,13 +38,13 @@ def test_a_file_that_breaks_off_is_as_long_as_its_rest(formats: Path, tmp_path: 
     whole = (formats / "mdn_rabbit320.webm").read_bytes()
     path = tmp_path / "half.webm"
     path.write_bytes(whole[: len(whole) // 2])
-    assert 2 < probe(path).picture_end < 6
+    assert 2 < probe_path(path).picture_end < 6
     first, last = windows_of(path, [Fraction(0), Fraction(6)], frame_count=30)
     assert [reason_of(first), reason_of(last)] == ["fine", "no_picture_in_window"]
 
 
 def test_turned_pictures_have_their_upright_size(formats: Path) -> None:
-    info = probe(formats / "streamio_sideways_movie.mov")
+    info = probe_path(formats / "streamio_sideways_movie.mov")
     assert (info.width, info.height) == (480, 640)
 
 
@@ -58,7 +58,7 @@ def test_what_is_no_video_says_why(tmp_path: Path, formats: Path) -> None:
         (formats / "mehanix_fireworks.mp4", "no_audio"),
         (formats / "androidx_sample_fragmented_uuid.mp4", "undecodable_video"),
     ]:
-        for look in (probe, lambda path: windows_of(path, [Fraction(0)], frame_count=3)):
+        for look in (probe_path, lambda path: windows_of(path, [Fraction(0)], frame_count=3)):
             with pytest.raises(MediaError) as caught:
                 look(path)
             assert caught.value.code == reason
@@ -69,7 +69,7 @@ def test_every_format_decodes_or_says_why(formats: Path, frame_count: int) -> No
     reasons: dict[str, list[str]] = {}
     for path in sorted(formats.iterdir()):
         try:
-            info = probe(path)
+            info = probe_path(path)
             windows = windows_of(path, [Fraction(0), Fraction(1)], frame_count=frame_count, size=16)
         except MediaError as error:
             reasons[path.name] = [error.code]
@@ -98,9 +98,9 @@ def test_a_uri_is_read_like_a_path(formats: Path, tmp_path: Path) -> None:
     assert isinstance(remote, Window)
     assert np.array_equal(local.frames_THWC, remote.frames_THWC)
     assert np.array_equal(local.wave, remote.wave)
-    assert probe(path) == probe(path.as_uri())
+    assert probe_path(path) == probe_path(path.as_uri())
     with pytest.raises(MediaError, match="no file") as caught:
-        probe((tmp_path / "gone.mp4").as_uri())
+        probe_path((tmp_path / "gone.mp4").as_uri())
     assert caught.value.code == "not_found"
 
 
@@ -109,7 +109,7 @@ def test_a_name_may_hold_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     frames = np.zeros((30, 32, 32, 3), np.uint8)
     write_video("take 1: a.mp4", frames, np.zeros(44100, np.int16), frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
-    assert probe("take 1: a.mp4").picture_end == 1
+    assert probe_path("take 1: a.mp4").picture_end == 1
 
 
 def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path: Path) -> None:
@@ -119,9 +119,10 @@ def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path:
     ffmpeg(*picture, *tone, *tone, "-map", "0", "-map", "1", "-map", "2", *codecs, str(tmp_path / "three.ts"))
     two, three = (tmp_path / "two.ts").read_bytes(), (tmp_path / "three.ts").read_bytes()
     (tmp_path / "both.ts").write_bytes(3 * two + three + 3 * two)
-    with open_container(tmp_path / "both.ts") as container:
-        assert len(container.streams) == 2
-        assert len(list(decode_video(container, video_stream(container)))) == 7 * 50
+    with MediaFile(tmp_path / "both.ts") as media:
+        track = media.video()
+        assert len(track.container.streams) == 2
+        assert len(list(decode_video(track))) == 7 * 50
 
 
 @pytest.mark.parametrize(
@@ -134,28 +135,24 @@ def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path:
 )
 def test_limits_are_named_where_they_are_passed(formats: Path, limits: Limits, reason: str, flag: str) -> None:
     path = formats / "mdn_rabbit320.mp4"  # 320 x 240, 7.8 s
-    with pytest.raises(MediaError, match=flag) as caught:
-        probe(path, Budget(limits))
-    assert caught.value.code == reason
-    if reason != "too_long":
-        windows = decode_windows(
-            path,
-            [Fraction(0)],
-            frame_count=3,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=8,
-            budget=Budget(limits),
-        )
+    with MediaFile(path, Budget(limits)) as media:
         with pytest.raises(MediaError, match=flag) as caught:
-            next(windows)
+            probe(media)
         assert caught.value.code == reason
-    probe(path, Budget(Limits(max_pixels=320 * 240, max_duration_seconds=8, max_source_seconds=600)))
+        if reason != "too_long":
+            windows = decode_windows(
+                media, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=8
+            )
+            with pytest.raises(MediaError, match=flag) as caught:
+                next(windows)
+            assert caught.value.code == reason
+    with MediaFile(path, Budget(Limits(max_pixels=320 * 240, max_duration_seconds=8, max_source_seconds=600))) as media:
+        probe(media)
 
 
 def test_sound_that_starts_late_is_placed_late(formats: Path) -> None:
     path = formats / "apache_testASF.asf"
-    info = probe(path)
+    info = probe_path(path)
     assert info.picture_start == 0
     assert float(info.sound_start) == pytest.approx(4.672)
     early, across, late = windows_of(path, [Fraction(0), Fraction(458, 100), Fraction(6)], frame_count=30)

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from s2v_ray.metrics.bootstrap import Interval, interval
 from s2v_ray.metrics.l1 import l1
-from s2v_ray.metrics.lag import Lag, lag_frames
-from s2v_ray.metrics.motion import motion_energy
-from s2v_ray.metrics.motion_correlation import motion_correlation
+from s2v_ray.metrics.lag import Lag
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
 from s2v_ray.metrics.psnr import psnr
 from s2v_ray.metrics.ssim import ssim
+from s2v_ray.metrics.video_motion import lag_frames, motion_correlation, video_motion_energy
 
 
 def one_pixel(*values: float) -> Tensor:
@@ -50,14 +49,14 @@ def walk(long_walk: Tensor) -> Tensor:
 def test_motion_energy_is_the_mean_absolute_step() -> None:
     # Two pixels: the first goes -1, 0, 0 and the second 1, 0.5, -1; means of (1, 0.5) and (0, 1.5).
     video = torch.tensor([[-1.0, 1.0], [0.0, 0.5], [0.0, -1.0]]).reshape(3, 1, 1, 2)
-    assert motion_energy(video).tolist() == [0.75, 0.75]
+    assert video_motion_energy(video).tolist() == [0.75, 0.75]
 
 
 def test_motion_energy_averages_channels() -> None:
     # Only one of three channels moves, by 0.75.
     video = torch.zeros(2, 3, 1, 1)
     video[1, 2] = 0.75
-    assert motion_energy(video).tolist() == [0.25]
+    assert video_motion_energy(video).tolist() == [0.25]
 
 
 def test_motion_correlation_by_hand() -> None:
@@ -229,7 +228,7 @@ def test_ssim_names_frames_too_small() -> None:
 )
 def test_videos_are_checked_at_the_door(video: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        motion_energy(video)
+        video_motion_energy(video)
 
 
 @pytest.mark.parametrize("metric", [motion_correlation, lag_frames, squared_error, l1, psnr, ssim])

@@ -1,15 +1,17 @@
-"""Windows that are silent, still, cut, or filmed by a moving camera are told from good ones."""
+"""Windows that are silent, still, cut, or filmed by a moving camera are told apart from good ones."""
 
-from dataclasses import replace
+from dataclasses import rerow
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.decoding import window_of
 
 from s2v_ray.dataset.measures import Measures, QualityLimits
-from s2v_ray.media.decoding.windows import Window, decode_windows
-from s2v_ray.preparation.quality.measure import measure_window, rejection_reason, sound_lag
+from s2v_ray.metrics.lag import sound_lag
+from s2v_ray.preparation.quality.measure import measure_window
+from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.synthetic.write import SCENES
 
 RATE, SAMPLE_RATE, FRAMES, SIZE = Fraction(30), 6000, 90, 72
@@ -27,8 +29,8 @@ def texture(seed: int) -> np.ndarray:
 
 def view(picture: np.ndarray, left: float, zoom: float = 1.0) -> np.ndarray:
     """72 x 72 of it, from `left` of the middle, by bilinear interpolation."""
-    place = (np.arange(SIZE) - 35.5) / zoom + 71.5
-    y, x = np.meshgrid(place, place + left, indexing="ij")
+    row = (np.arange(SIZE) - 35.5) / zoom + 71.5
+    y, x = np.meshgrid(row, row + left, indexing="ij")
     j, i = y.astype(int), x.astype(int)
     b, a = (y - j)[..., None], (x - i)[..., None]
     above = picture[j, i] * (1 - a) + picture[j, i + 1] * a
@@ -124,7 +126,7 @@ def test_sound_after_motion_is_a_positive_lag() -> None:
     assert sound_lag(motion, np.full(119, -100.0)) == (0.0, 0, 0.0)
 
 
-def test_lag_is_judged_only_when_asked_and_sure() -> None:
+def test_lag_rejects_only_when_asked_and_sure() -> None:
     late = Measures(-20, 0.01, 0.0, 0.0, 0.1, lag_frames=-9.0, lag_confidence=0.7)
     assert rejection_reason(late, QualityLimits()) is None
     assert rejection_reason(late, QualityLimits(max_lag_frames=9)) is None
@@ -132,7 +134,7 @@ def test_lag_is_judged_only_when_asked_and_sure() -> None:
     assert verdict is not None
     assert verdict[0] == "lag"
     assert all(part in verdict[1] for part in ("9 frames before", "0.70", "5", "--max-lag-frames"))
-    assert rejection_reason(replace(late, lag_confidence=0.1), QualityLimits(max_lag_frames=5)) is None
+    assert rejection_reason(rerow(late, lag_confidence=0.1), QualityLimits(max_lag_frames=5)) is None
 
 
 def test_a_flash_and_a_bang_seven_frames_later() -> None:
@@ -157,11 +159,8 @@ def test_synthetic_domains_are_good(domain: str) -> None:
         )
 
 
-def judge_file(path: Path, start: float, frame_count: int = 80) -> str:
-    (_, window), = decode_windows(
-        path, [Fraction(start)], frame_count=frame_count, frame_rate=Fraction(30), sample_rate=44100, size=72
-    )  # fmt: skip
-    assert isinstance(window, Window)
+def reason_in_file(path: Path, start: float, frame_count: int = 80) -> str:
+    window = window_of(path, Fraction(start), frame_count, size=72)
     return reason(measure_window(window.frames_THWC, window.wave, Fraction(30), 44100))
 
 
@@ -181,22 +180,22 @@ def judge_file(path: Path, start: float, frame_count: int = 80) -> str:
     ],
 )
 def test_real_clips_of_the_four_domains_are_good(name: str, shared_clips: Path) -> None:
-    assert judge_file(shared_clips / "domains" / name, 0.25) == ""
+    assert reason_in_file(shared_clips / "domains" / name, 0.25) == ""
 
 
 def test_a_real_clip_is_silent_until_its_sound_begins(shared_clips: Path) -> None:
     claps = shared_clips / "domains" / "hit" / "malikmrllh_clapsoverhead.mp4"
-    assert judge_file(claps, 0.25) == "silent"
-    assert judge_file(claps, 20.0) == ""
+    assert reason_in_file(claps, 0.25) == "silent"
+    assert reason_in_file(claps, 20.0) == ""
 
 
 def test_real_clips_that_are_not(shared_clips: Path) -> None:
     domains, formats = shared_clips / "domains", shared_clips / "formats"
-    assert judge_file(domains / "mouth" / "mdn_video.mp4", 5.0) == "camera_moves"  # the camera draws back
-    assert judge_file(domains / "hit" / "vas_hammer_video_00323.mp4", 7.0) == "camera_moves"  # it goes near
-    assert judge_file(formats / "apache_testVideoMp4.mp4", 7.0) == "scene_cut"
-    assert judge_file(formats / "androidx_silent-black-10s.mp4", 1.0) == "silent"
-    assert judge_file(formats / "apache_testWMV.wmv", 1.0) == "still_picture"
+    assert reason_in_file(domains / "mouth" / "mdn_video.mp4", 5.0) == "camera_moves"  # the camera draws back
+    assert reason_in_file(domains / "hit" / "vas_hammer_video_00323.mp4", 7.0) == "camera_moves"  # it goes near
+    assert reason_in_file(formats / "apache_testVideoMp4.mp4", 7.0) == "scene_cut"
+    assert reason_in_file(formats / "androidx_silent-black-10s.mp4", 1.0) == "silent"
+    assert reason_in_file(formats / "apache_testWMV.wmv", 1.0) == "still_picture"
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -1,0 +1,130 @@
+"""A media file that is opened once and read as often as needed."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.decoding.limits import Budget
+
+# A seek to before everything lands on the first packet in these. AVI and FLV refuse it, ASF lands with other flags, and
+# of the rarer ones little is known: they are opened again.
+_REWINDABLE_FORMATS = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpeg", "mpegts", "ogg"}
+# Sound decoders that can be made again from what PyAV tells of a stream. (WMA needs its block size, which it doesn't.)
+_REPEATABLE_DECODERS = {
+    *("aac", "ac3", "amrnb", "amrwb", "eac3", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
+    *("pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"),
+}
+_BEFORE_EVERYTHING = -(2**62)  # in any stream's ticks
+
+
+@dataclass(frozen=True)
+class Track:
+    """A stream of an open file, to be read from its first packet, and what decodes it.
+
+    `zero` is when the file starts, in seconds by the stream's own timestamps.
+    """
+
+    container: InputContainer
+    stream: VideoStream | AudioStream
+    decoder: Any  # a VideoCodecContext or an AudioCodecContext
+    zero: Fraction
+    budget: Budget
+
+    @property
+    def time_base(self) -> Fraction:
+        """The seconds that a tick of the stream's timestamps lasts."""
+        return self.stream.time_base or Fraction(1)
+
+
+class MediaFile:
+    """A video or sound file at a path or URI, for use in a `with`. Nothing is opened before it is needed.
+
+    It is opened at most twice, once for its picture and once for its sound, since reading both side by side through one
+    container would hold in memory what lies between them; each pass seeks back to the start. The rare files of which
+    that would give something else (see above) are opened anew for each pass. `budget` bounds what all passes together
+    may cost; by default it starts now.
+    """
+
+    def __init__(self, path: str | Path, budget: Budget | None = None) -> None:
+        self.path, self.budget = path, budget or Budget()
+        self._containers: dict[str, InputContainer] = {}
+        self._zero: Fraction | None = None
+
+    def __enter__(self) -> "MediaFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for container in self._containers.values():
+            container.close()
+
+    def video(self) -> Track:
+        """The picture, from its start; the track of an earlier call is of no more use.
+
+        Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
+        """
+        known = self._containers.get("video")
+        container = self._at_start("video", known is not None and _rewound(known, video_stream(known)))
+        stream = video_stream(container)
+        stream.codec_context.skip_frame = "DEFAULT"
+        return self._track(container, stream, stream.codec_context)
+
+    def audio(self) -> Track:
+        """The sound, from its start; the track of an earlier call is of no more use.
+
+        Its decoder is a new one, as some keep, across a seek, the state that they draw noise from (AAC, AMR) or that
+        they have left out the padding at the start (Opus).
+        Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
+        """
+        known = self._containers.get("audio")
+        container = self._at_start("audio", known is not None and _rewound(known, audio_stream(known)))
+        stream = audio_stream(container)
+        is_repeatable = stream.codec_context.name in _REPEATABLE_DECODERS
+        return self._track(container, stream, _new_decoder(stream) if is_repeatable else stream.codec_context)
+
+    def _at_start(self, kind: str, is_rewound: bool) -> InputContainer:
+        if not is_rewound:
+            if kind in self._containers:
+                self._containers.pop(kind).close()
+            self._containers[kind] = open_container(self.path)
+        container = self._containers[kind]
+        if self._zero is None:  # before anything is read, which may change what a stream says of its start
+            self._zero = clock_zero(container)
+        return container
+
+    def _track(self, container: InputContainer, stream: VideoStream | AudioStream, decoder: Any) -> Track:
+        if not decoder.is_open:
+            decoder.thread_count = 1  # sources are prepared side by side
+        return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
+
+
+def _rewound(container: InputContainer, stream: VideoStream | AudioStream) -> bool:
+    """Whether `stream` is at its first packet again, and so are its decoders."""
+    if container.format.name not in _REWINDABLE_FORMATS:
+        return False
+    if stream.type == "audio" and stream.codec_context.name not in _REPEATABLE_DECODERS:
+        return False
+    try:
+        container.seek(_BEFORE_EVERYTHING, stream=stream)
+    except av.error.FFmpegError:
+        return False
+    return True
+
+
+def _new_decoder(stream: AudioStream) -> Any:
+    known, time_base = stream.codec_context, stream.time_base or Fraction(1)
+    decoder: Any = CodecContext.create(known.codec, "r")
+    decoder.extradata, decoder.sample_rate, decoder.layout = known.extradata, known.sample_rate, known.layout
+    # With it, a frame that is cut short at its start also starts later.
+    decoder.options = {"pkt_timebase": f"{time_base.numerator}/{time_base.denominator}"}
+    return decoder
