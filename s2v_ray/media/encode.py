@@ -37,7 +37,7 @@ def write_video(
 ) -> None:
     """Write `frames` and `wave` to the MP4 file `path`, also of an object store, both starting at time zero.
 
-    `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is shown at
+    `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is displayed at
     exactly t / frame_rate. `wave` is int16 mono [S]; sample n is heard at n / sample_rate. Each is written to its
     end, whichever is longer. The file appears complete or not at all.
 

@@ -1,4 +1,4 @@
-"""From one video to its clips: cut, measured, judged, written as one file and recorded."""
+"""From one video to its clips: cut, measured, checked, written as one file and recorded."""
 
 import itertools
 from collections.abc import Iterator
@@ -28,73 +28,73 @@ from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.preparation.sources.find import Source
 from s2v_ray.storage.files import exists, join, remove_file, writing
 
-# A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
+# A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
 _LOSSES = {
     "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
-    "hung": "The decoder never came back from this file; convert it with another program, or leave it out.",
+    "hung": "The decoder hung on this file; convert it with another program, or leave it out.",
 }
 
 
-def prepare_source(job: SourceTask) -> int:
+def prepare_source(task: SourceTask) -> int:
     """Cut one source into clips, write them as one Parquet file, and record what became of it; returns their number.
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
-    settings = job.settings
+    settings = task.settings
     rejects: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     clips = 0
     try:
-        if job.lost:
-            raise MediaError(job.lost, _LOSSES[job.lost])
-        with MediaFile(job.source.path, Budget(settings.limits)) as media:
-            starts = source_starts(job.source, probe(media), settings)
+        if task.lost:
+            raise MediaError(task.lost, _LOSSES[task.lost])
+        with MediaFile(task.source.path, Budget(settings.limits)) as media:
+            starts = source_starts(task.source, probe(media), settings)
             crop = source_crop(media, starts, settings)
             fingerprint = sound_fingerprint(media)
             found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
             if settings.fix_lag:
                 found["lag_fixed"] = _source_lag(media, starts, crop, settings)
             windows = _windows(media, starts, crop, settings, found["lag_fixed"])
-            clips = _write_clips(job, windows, _target(job, job.split), rejects)
+            clips = _write_clips(task, windows, _target(task, task.split), rejects)
     except MediaError as error:
-        rejects.append(_reject(job.source, None, error))
-    _remove_earlier(job, keep=job.split if clips else "")
-    _record(job, clips, rejects, **found)
+        rejects.append(_reject(task.source, None, error))
+    _remove_earlier(task, keep=task.split if clips else "")
+    _record(task, clips, rejects, **found)
     return clips
 
 
-def source_clips(job: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+def source_clips(task: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
     """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
 
     Never raises for a bad source.
     """
-    settings = job.settings
+    settings = task.settings
     try:
-        with MediaFile(job.source.path, Budget(settings.limits)) as media:
-            starts = source_starts(job.source, probe(media), settings)
+        with MediaFile(task.source.path, Budget(settings.limits)) as media:
+            starts = source_starts(task.source, probe(media), settings)
             crop = source_crop(media, starts, settings)
             lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
-            yield from _rows(job, _windows(media, starts, crop, settings, lag), rejects)
+            yield from _rows(task, _windows(media, starts, crop, settings, lag), rejects)
     except MediaError as error:
-        rejects.append(_reject(job.source, None, error))
+        rejects.append(_reject(task.source, None, error))
 
 
-def record_crash(job: SourceTask) -> None:
+def record_crash(task: SourceTask) -> None:
     """Record a source whose preparation took its process down with it."""
-    prepare_source(replace(job, lost="crashed"))
+    prepare_source(replace(task, lost="crashed"))
 
 
-def _target(job: SourceTask, split: str) -> str:
-    return join(job.out, f"split={split}", f"{job.source.key}.parquet")
+def _target(task: SourceTask, split: str) -> str:
+    return join(task.out, f"split={split}", f"{task.source.key}.parquet")
 
 
-def _remove_earlier(job: SourceTask, keep: str) -> None:
-    """Remove the clips of an earlier version of the source, which may stand in another split."""
+def _remove_earlier(task: SourceTask, keep: str) -> None:
+    """Remove the clips of an earlier version of the source, which may be in another split."""
     for split in SPLITS:
-        if split != keep and exists(_target(job, split)):
-            remove_file(_target(job, split))
+        if split != keep and exists(_target(task, split)):
+            remove_file(_target(task, split))
 
 
 def _windows(
@@ -128,16 +128,19 @@ def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, set
 
 
 def _write_clips(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[dict[str, Any]]
+    task: SourceTask,
+    windows: Iterator[tuple[Fraction, Window | MediaError]],
+    target: str,
+    rejects: list[dict[str, Any]],
 ) -> int:
     """Write the good windows to `target`, one a row group; the others go to `rejects`."""
-    rows = _rows(job, windows, rejects)
+    rows = _rows(task, windows, rejects)
     # The file is opened at the first clip, so that a source without any leaves none behind.
     first = next(rows, None)
     if first is None:
         return 0
     clips = 0
-    schema = clip_schema(job.settings)
+    schema = clip_schema(task.settings)
     with (
         writing(target) as file,
         pq.ParquetWriter(file, schema, compression="none", use_dictionary=False, write_statistics=False) as writer,
@@ -149,9 +152,9 @@ def _write_clips(
 
 
 def _rows(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
+    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
 ) -> Iterator[pa.RecordBatch]:
-    source, settings = job.source, job.settings
+    source, settings = task.source, task.settings
     for start, window in windows:
         if isinstance(window, MediaError):
             rejects.append(_reject(source, float(start), window))
@@ -161,29 +164,29 @@ def _rows(
         if fault:
             rejects.append(_reject(source, float(start), MediaError(*fault)))
         else:
-            yield clip_row(source.name, job.domain, start, window.frames_THWC, window.wave, measures, settings)
+            yield clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:
     return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
 
 
-def _record(job: SourceTask, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
+def _record(task: SourceTask, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
     try:
-        version = job.source.version()
+        version = task.source.version()
     except MediaError:  # gone meanwhile; should it come back, it is prepared then
         version = []
     record = {
-        "source": job.source.name,
-        "path": job.source.path,
+        "source": task.source.name,
+        "path": task.source.path,
         "version": version,
-        "split": job.split if clips else "",
-        "split_is_given": bool(job.source.split),
+        "split": task.split if clips else "",
+        "split_is_given": bool(task.source.split),
         "clips": clips,
         "rejects": rejects,
         **found,
     }
-    write_record(job.out, job.source.key, record)
+    write_record(task.out, task.source.key, record)
 
 
 def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:

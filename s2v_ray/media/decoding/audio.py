@@ -19,7 +19,7 @@ from s2v_ray.media.decoding.media_file import MediaFile, Track
 from s2v_ray.media.decoding.packets import decode_audio
 from s2v_ray.media.decoding.seeking import Cue, MissedError
 
-# Timestamps are taken as rounded, not as a hole, while they stay nearer than this to where the samples before them end.
+# Timestamps this close to where the samples before them end are taken as rounded, not as a gap.
 MAX_JITTER_SECONDS = Fraction(1, 50)
 # A window may lack this much of its sound, which is then silence.
 MAX_MISSING_SECONDS = Fraction(1, 10)
@@ -137,7 +137,7 @@ class _SoundWindow:
 
 
 def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """What mono_pieces says, of the given frames."""
+    """`mono_pieces` of these frames."""
     position: int | None = None
     for (_, run_start), run in groupby(_runs(iter(frames)), key=lambda item: item[:2]):
         index = round(run_start * sample_rate)
@@ -160,7 +160,7 @@ def _timed_frames(track: Track, cue: Cue | None) -> Iterator[_TimedFrame]:
 
 
 def _runs(timed_frames: Iterator[_TimedFrame]) -> Iterator[tuple[int, Fraction, AudioFrame]]:
-    """(number of its run, when that run starts, frame): the frames of a run follow each other without a hole."""
+    """(number of its run, when that run starts, frame): the frames of a run follow each other without a gap."""
     number, run_start, run_kind, expected = -1, Fraction(0), None, Fraction(0)
     for upcoming in _lookahead(timed_frames, _FRAMES_AHEAD):
         time, frame = upcoming[0]

@@ -15,10 +15,10 @@ from av.video.stream import VideoStream
 from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
 from s2v_ray.media.decoding.limits import Budget
 
-# A seek to before everything lands on the first packet in these. AVI and FLV refuse it, ASF lands with other flags, and
-# of the rarer ones little is known: they are opened again.
+# Formats in which a seek to before everything lands on the first packet. AVI and FLV refuse such a seek, ASF's packets
+# then differ in their flags, and rarer formats are untested: files of these are opened again.
 _REWINDABLE_FORMATS = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpeg", "mpegts", "ogg"}
-# Sound decoders that can be made again from what PyAV tells of a stream. (WMA needs its block size, which it doesn't.)
+# Sound decoders that can be made anew from what PyAV exposes of a stream. (WMA's also need a block size.)
 _REPEATABLE_DECODERS = {
     *("aac", "ac3", "amrnb", "amrwb", "eac3", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
     *("pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"),
@@ -48,10 +48,10 @@ class Track:
 class MediaFile:
     """A video or sound file at a path or URI, for use in a `with`. Nothing is opened before it is needed.
 
-    It is opened at most twice, once for its picture and once for its sound, since reading both side by side through one
-    container would hold in memory what lies between them; each pass seeks back to the start. The rare files of which
-    that would give something else (see above) are opened anew for each pass. `budget` bounds what all passes together
-    may cost; by default it starts now.
+    It is opened at most twice, once for its picture and once for its sound, as reading both through one container would
+    hold in memory all that lies between them. Each pass seeks back to the start; only the rare files for which that
+    would change the result (see above) are opened again for each. `budget` bounds the cost of all passes together; by
+    default it starts now.
     """
 
     def __init__(self, path: str | Path, budget: Budget | None = None) -> None:
@@ -69,7 +69,7 @@ class MediaFile:
             container.close()
 
     def video(self) -> Track:
-        """The picture, from its start; the track of an earlier call is of no more use.
+        """The picture, from its start; this invalidates the track of an earlier call.
 
         Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
         """
@@ -80,10 +80,10 @@ class MediaFile:
         return self._track(container, stream, stream.codec_context)
 
     def audio(self) -> Track:
-        """The sound, from its start; the track of an earlier call is of no more use.
+        """The sound, from its start; this invalidates the track of an earlier call.
 
-        Its decoder is a new one, as some keep, across a seek, the state that they draw noise from (AAC, AMR) or that
-        they have left out the padding at the start (Opus).
+        Its decoder is a new one, since some keep state across a seek: that of their noise (AAC, AMR), or that the
+        padding at the start is behind them (Opus).
         Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
         """
         known = self._containers.get("audio")
@@ -98,7 +98,7 @@ class MediaFile:
                 self._containers.pop(kind).close()
             self._containers[kind] = open_container(self.path)
         container = self._containers[kind]
-        if self._zero is None:  # before anything is read, which may change what a stream says of its start
+        if self._zero is None:  # before anything is read: that may change what a stream says about its start
             self._zero = clock_zero(container)
         return container
 
@@ -125,6 +125,6 @@ def _new_decoder(stream: AudioStream) -> Any:
     known, time_base = stream.codec_context, stream.time_base or Fraction(1)
     decoder: Any = CodecContext.create(known.codec, "r")
     decoder.extradata, decoder.sample_rate, decoder.layout = known.extradata, known.sample_rate, known.layout
-    # With it, a frame that is cut short at its start also starts later.
+    # It lets the decoder correct the time of a frame that it cuts short at its start.
     decoder.options = {"pkt_timebase": f"{time_base.numerator}/{time_base.denominator}"}
     return decoder

@@ -62,7 +62,7 @@ def read_packets(
 def decode_packet(decoder: Any, packet: av.Packet | None) -> list[Any]:
     """The frames that `packet` completes (None: those still held back); none where it is damaged.
 
-    An empty packet means "as before" (Theora has them) and gives none: the decoder would take it for the end.
+    An empty packet means "as before" (Theora has them) and decodes to none: the decoder would take it for the end.
     """
     if packet is not None and not packet.size:
         return []

@@ -89,7 +89,7 @@ class SquareScaler:
             raise MediaError(
                 "crop_outside",
                 f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
-                f"{upright_width} x {upright_height}; give one that lies inside with --crop.",
+                f"{upright_width} x {upright_height}; use one that lies inside with --crop.",
             )
         x, y = crop.x, crop.y
         if matrix is not None:
@@ -140,7 +140,7 @@ def _swaps_axes(matrix: np.ndarray) -> bool:
 
 
 def _flips(matrix: np.ndarray) -> tuple[bool, bool]:
-    """Whether x and y of the upright picture run backwards, once its axes are swapped where they are."""
+    """Whether x and y of the upright picture run backwards, after any swap of its axes."""
     (a, b), (c, d) = matrix.tolist()
     return (c < 0, b < 0) if _swaps_axes(matrix) else (a < 0, d < 0)
 

@@ -13,7 +13,7 @@ from s2v_ray.media.decoding.media_file import Track
 
 # A gap longer than this is crossed by a seek, a shorter one by reading on.
 SEEK_FROM_SECONDS = 10
-# A seek goes by decoding times in some formats, which are this much earlier at most.
+# In some formats a seek goes by decoding times, which are at most this much earlier.
 SEEK_MARGIN_SECONDS = 1
 # A group of pictures longer than this is decoded as it comes rather than held: 20 s at 60 fps.
 MAX_HELD_PACKETS = 1200
@@ -66,7 +66,7 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[N
     held: list[av.Packet] = []
     is_jump = False
     may_seek = container.format.name in _INDEXED_FORMATS
-    left_at: int | None = None  # the decoding time at which a seek left, until it lands on a keyframe
+    left_at: int | None = None  # the decoding time before a seek, until that lands on a keyframe
     for packet in packets:
         goal: Any = cue.stamp
         dts = packet.dts
@@ -76,9 +76,9 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[N
             if dts is not None and not leads:
                 raise MissedError
             if not is_start:
-                continue  # Matroska gives no decoding times right after a seek
+                continue  # Matroska has no decoding times right after a seek
             is_jump = True
-            may_seek = packet.pts > left_at  # where it went back, keyframes are rare: seeks gain nothing
+            may_seek = packet.pts > left_at  # a seek that went back means that keyframes are rare: seeks gain nothing
             left_at = None
         elif is_start and held:
             is_jump, held = True, []
@@ -118,7 +118,7 @@ def seek(track: Track, seconds: Fraction) -> None:
         container.seek(target, stream=stream)
         packet = next(container.demux(stream))
         if packet.is_keyframe and packet.pts is not None and packet.pts <= target:
-            container.seek(target, stream=stream)  # the packet that was looked at is to be read again
+            container.seek(target, stream=stream)  # so that this packet is read again
             return
     except (av.error.FFmpegError, StopIteration):
         pass

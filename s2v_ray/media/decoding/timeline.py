@@ -125,7 +125,7 @@ class _FrameWindow:
     frame_rate: Fraction
     frame_count: int
     size: int
-    frames_THWC: np.ndarray | None = None  # made when first needed
+    frames_THWC: np.ndarray | None = None  # allocated when first needed
     filled_count: int = 0
 
     def emptied(self) -> "_FrameWindow":

@@ -17,7 +17,7 @@ from s2v_ray.media.decoding.timeline import frame_windows
 
 @dataclass(frozen=True)
 class Window:
-    """What a file shows and sounds like from `start` seconds after its beginning.
+    """What a file shows and sounds like from `start` seconds after its start.
 
     `frames_THWC`: uint8 RGB [T, S, S, 3]. `wave`: int16 mono [T · samples per frame].
     """

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-# The camera is followed in steps of this: short enough for pans, and longer than a frame that is shown twice.
+# The camera is followed in steps of this: short enough for pans, and longer than a repeated frame.
 _STEP_SECONDS = Fraction(1, 15)
 _ANALYSIS_SIZE = 36  # pixels a side: coding noise is gone, movement is not
 _TILES = 4  # a side
@@ -16,10 +16,10 @@ _LEAST_TEXTURE = 0.005
 def camera_motion(frames_THWC: np.ndarray, frame_rate: Fraction) -> float:
     """How fast the calmest quarter of the picture moves, on average, in sides of the picture a second.
 
-    A still camera leaves some of the picture where it is, a moving one nothing. Lucas & Kanade's shift (1981) is
+    A still camera leaves part of the picture in place, a moving one nothing. Lucas & Kanade's shift (1981) is
     found for each of 4 x 4 tiles, and counts by how much of the tile's change it explains, so that flashes, fire and
     foam count little, and by how much of all tiles' shifts one movement of the camera explains. Tiles without lasting
-    texture tell nothing; 0 where fewer than four do. A zoom counts about half: the middle of the picture is calm.
+    texture are ignored; 0 where fewer than four remain. A zoom counts about half: the middle of the picture is calm.
     """
     step = max(1, round(frame_rate * _STEP_SECONDS))
     grey_TXY = _small_grey(frames_THWC[::step])
@@ -34,7 +34,7 @@ def camera_motion(frames_THWC: np.ndarray, frame_rate: Fraction) -> float:
     xx, xy, yy = _tile_means(along_x * along_x), _tile_means(along_x * along_y), _tile_means(along_y * along_y)
     xt, yt, tt = _tile_means(along_x * over_t), _tile_means(along_y * over_t), _tile_means(over_t * over_t)
     determinant = xx * yy - xy * xy
-    # The structure tensor's smaller eigenvalue: an edge alone shows only half of a shift.
+    # The structure tensor's smaller eigenvalue: an edge alone reveals only one component of a shift.
     texture = (xx + yy) / 2 - np.sqrt(np.maximum((xx - yy) ** 2 / 4 + xy * xy, 0))
     shift_x = -(yy * xt - xy * yt) / (determinant + 1e-12)
     shift_y = -(xx * yt - xy * xt) / (determinant + 1e-12)
@@ -49,9 +49,9 @@ def camera_motion(frames_THWC: np.ndarray, frame_rate: Fraction) -> float:
 
 def _coherence(shift_PN2: np.ndarray, telling: np.ndarray) -> np.ndarray:
     """The share, [P], of the tiles' shifts that one pan, zoom and roll of the camera explains: adjusted R²."""
-    places = np.stack(np.divmod(np.flatnonzero(telling), _TILES)[::-1], axis=-1) - (_TILES - 1) / 2  # x, y
-    places = places - places.mean(axis=0)
-    x, y = places.T
+    positions = np.stack(np.divmod(np.flatnonzero(telling), _TILES)[::-1], axis=-1) - (_TILES - 1) / 2  # x, y
+    positions = positions - positions.mean(axis=0)
+    x, y = positions.T
     u, v = shift_PN2[..., 0], shift_PN2[..., 1]
     pan_P = shift_PN2.mean(axis=1)
     zoom_P, roll_P = (x * u + y * v).sum(axis=1) / (x @ x + y @ y), (x * v - y * u).sum(axis=1) / (x @ x + y @ y)

@@ -10,10 +10,10 @@ _CANDIDATES = 4
 def scene_cut(frames_THWC: np.ndarray) -> float:
     """How much, in [0, 1], the picture changes at once and for good; 0 where it doesn't.
 
-    At a cut, none of the 12 frames before is like any of the 12 after: a flash that goes out is no cut. It changes
-    most of the picture, so that a burst in one place is none, and its pattern, so that a light switched on is none:
-    the median change is taken times 1 - Pearson's correlation. What neighbouring frames change by anyway, as in a pan,
-    is taken off. The first and the last eight frames of a window are too few to tell.
+    At a cut, none of the 12 frames before resembles any of the 12 after, unlike at a flash. A cut changes most of the
+    picture, unlike a burst in one corner, and its pattern, unlike a light that is switched on: the measure is the
+    median change times 1 - Pearson's correlation. What neighbouring frames change by anyway, as in a pan, is
+    subtracted. The first and the last eight frames of a window are not examined.
     """
     stride = max(1, frames_THWC.shape[1] // _SAMPLES)
     samples_TKC = frames_THWC[:, stride // 2 :: stride, stride // 2 :: stride].astype(np.int16)
@@ -23,11 +23,11 @@ def scene_cut(frames_THWC: np.ndarray) -> float:
     candidates = np.arange(_LEAST_FRAMES + 1, len(frames_THWC) - _LEAST_FRAMES + 1)
     most = 0.0
     for cut in candidates[np.argsort(-change_T[candidates], kind="stable")[:_CANDIDATES]].tolist():
-        begin, end = max(0, cut - 1 - _FRAMES), cut + _FRAMES
-        before_TKC, after_TKC = samples_TKC[begin : cut - 1], samples_TKC[cut:end]
+        start, end = max(0, cut - 1 - _FRAMES), cut + _FRAMES
+        before_TKC, after_TKC = samples_TKC[start : cut - 1], samples_TKC[cut:end]
         lasting = _difference(before_TKC[:, None], after_TKC[None]).min()
         likeness = (_standardized(before_TKC) @ _standardized(after_TKC).T).max()
-        usual = np.quantile(np.concatenate([change_T[max(begin, 2) : cut - 1], change_T[cut + 2 : end]]), 0.9)
+        usual = np.quantile(np.concatenate([change_T[max(start, 2) : cut - 1], change_T[cut + 2 : end]]), 0.9)
         most = max(most, float((lasting - 1.5 * usual) * (1 - likeness)))
     return most / 255
 
