@@ -63,7 +63,7 @@ def main() -> None:
 def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingState:
     """A training of the preset with some settings, before its first step."""
     overrides = {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in settings.items()}
-    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips)[0]), CPU)
+    return new_state(config_for_clips(load_config(preset, overrides), read_dataset(clips).settings), CPU)
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:

@@ -51,7 +51,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
             yield from prepared(home, name, size, flags)
         clips = make_clips(home)
         written = sum(path.stat().st_size for path in Path(clips).rglob("*.parquet"))
-        yield Ratio("clips of 64 x 64: bytes over clips", written, read_dataset(clips)[1]["counts"]["clips"])
+        yield Ratio("clips of 64 x 64: bytes over clips", written, read_dataset(clips).counts.clips)
         for preset, steps in STEPS.items():
             yield from trained(home, preset, clips, steps)
         yield from tasks(home)

@@ -32,7 +32,7 @@ class Case:
 def case(preset: str, clips: str, **settings: object) -> Case:
     """A preset for some clips, with dotted `settings` (as `training__batch_size`) on top."""
     overrides = {name.replace("__", "."): str(value) for name, value in settings.items()}
-    config = config_for_clips(load_config(preset, overrides), read_dataset(clips)[0])
+    config = config_for_clips(load_config(preset, overrides), read_dataset(clips).settings)
     return Case(config, ClipReader(clips, "train"))
 
 

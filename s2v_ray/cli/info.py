@@ -1,5 +1,6 @@
 """`s2v info`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from s2v_ray.errors import UserError
@@ -27,16 +28,17 @@ def _tell_clips(clips: str) -> None:
     from s2v_ray.cli.prepare import counts_table
     from s2v_ray.dataset.index import read_dataset
 
-    settings, description = read_dataset(clips)
-    whole = "" if description["complete"] else ", whose preparation was stopped: its command goes on"
-    print(f"{clips} holds clips of '{description['domain']}'{whole}.")
+    info = read_dataset(clips)
+    settings = info.settings
+    whole = "" if info.complete else ", whose preparation was stopped: its command goes on"
+    print(f"{clips} holds clips of '{info.domain}'{whole}.")
     size = f"{settings.stored_size} x {settings.stored_size} pixels"
     print(
         f"Each has {settings.frames} frames of {size} at {settings.frame_rate} a second, and "
         f"{float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
     )
-    Console().print(counts_table(description["counts"]))
-    _tell_counts("Rejected", description["counts"]["rejected"])
+    Console().print(counts_table(info))
+    _tell_counts("Rejected", info.rejected)
 
 
 def _tell_run(where: str) -> None:
@@ -61,6 +63,6 @@ def _tell_run(where: str) -> None:
     _tell_counts("Validation", {name: f"{value:.3f}" for name, value in described["metrics"].items()})
 
 
-def _tell_counts(label: str, counts: dict[str, Any]) -> None:
+def _tell_counts(label: str, counts: Mapping[str, Any]) -> None:
     if counts:
         print(f"{label}: {', '.join(f'{name} {value}' for name, value in counts.items())}.")

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.measures import QualityLimits
 from s2v_ray.errors import UserError
 from s2v_ray.media.decoding.limits import Limits
@@ -117,14 +118,14 @@ def prepare(
         for job in left.values():
             record_crash(job)
         copies = settle_duplicates(out)
-        content = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
+        info = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
         records = read_records(out)
-        if content["counts"]["clips"]:
-            write_card(out, content, records=records.values(), columns=card_columns(out), examples=card_examples(out))
+        if info.counts.clips:
+            write_card(out, info, records=records.values(), columns=card_columns(out), examples=card_examples(out))
         if copies:
             copy, first = next(iter(copies.items()))
             print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; none is in another split.")
-        _print_counts(content["counts"], shown_out)
+        _print_counts(info, shown_out)
 
 
 def _work(
@@ -151,26 +152,26 @@ def _work(
             show(number / len(jobs), text)
 
 
-def counts_table(counts: dict[str, Any]) -> "Table":
+def counts_table(info: DatasetInfo) -> "Table":
     """The counts of a data set by split."""
     from rich.table import Table
 
     table = Table("", "sources", "clips", "seconds", "frames")
-    for name, row in {**counts["splits"], "all": counts}.items():
-        table.add_row(name, str(row["sources"]), str(row["clips"]), f"{row['seconds']:g}", str(row["frames"]))
+    for name, row in {**info.split_counts, "all": info.counts}.items():
+        table.add_row(name, str(row.sources), str(row.clips), f"{row.seconds:g}", str(row.frames))
     return table
 
 
-def _print_counts(counts: dict[str, Any], out: str) -> None:
+def _print_counts(info: DatasetInfo, out: str) -> None:
     from rich.console import Console
 
-    Console().print(counts_table(counts))
-    if counts["rejected"]:
-        told = ", ".join(f"{count} {reason}" for reason, count in counts["rejected"].items())
+    Console().print(counts_table(info))
+    if info.rejected:
+        told = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
         print(f"Rejected: {told}. Each with its reason: {out}/rejects.jsonl")
     for split, use in (("val", "no best checkpoint is chosen"), ("test", "there is nothing to evaluate on")):
-        if counts["clips"] and not counts["splits"][split]["clips"]:
+        if info.counts.clips and not info.split_counts[split].clips:
             print(f"No video fell into the split '{split}', so {use}; more videos mend it.")
-    print(f"Wrote {counts['clips']} clips to {out}")
-    if counts["clips"]:
+    print(f"Wrote {info.counts.clips} clips to {out}")
+    if info.counts.clips:
         print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{Path(out).name}")

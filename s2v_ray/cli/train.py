@@ -81,8 +81,9 @@ def train(
     if videos:
         clip_settings = settings_to_stream(loaded, most if least == most else 0, dry_run)
     else:
-        clip_settings, description = read_dataset(clips)
-        if not description["complete"]:
+        dataset_info = read_dataset(clips)
+        clip_settings = dataset_info.settings
+        if not dataset_info.complete:
             print(f"'{clips}' is not complete: the preparation was stopped, and its command goes on with it.")
         check_clips(clips, overrides)
     resolved = config_for_clips(loaded, clip_settings)

@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from ray.data import Dataset
 
 from s2v_ray.cluster.watchdog import MOST_TRIES, ending_what_hangs
 from s2v_ray.dataset.reader import CLIP_COLUMNS
+from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import source_clips
 
@@ -50,7 +50,7 @@ class Epoch:
     def begin(self, number: int) -> None:
         """Draw the order of an epoch."""
         self.order = np.random.default_rng([self.seed, number]).permutation(len(self.jobs))
-        self.told: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+        self.told: dict[str, tuple[int, list[Reject]]] = {}
 
     def job(self, place: int) -> SourceTask | None:
         """The video at a place; None where its process died too often."""
@@ -58,17 +58,19 @@ class Epoch:
         self.tries[job.source.name] += 1
         return job if self.tries[job.source.name] <= MOST_TRIES else None
 
-    def tell(self, source: str, clips: int, rejects: list[dict[str, Any]]) -> None:
+    def tell(self, source: str, clips: int, rejects: list[Reject]) -> None:
         """Remember what a video gave."""
         self.told[source] = (clips, rejects)
         self.tries.pop(source, None)
 
-    def report(self) -> tuple[int, list[dict[str, Any]]]:
+    def report(self) -> tuple[int, list[Reject]]:
         """How many clips there were, and what was rejected."""
         clips = sum(clips for clips, _ in self.told.values())
         rejects = [reject for source in sorted(self.told) for reject in self.told[source][1]]
         detail = "Its process died each time, as by a crash of the decoder; convert it with another program."
-        rejects += [_reject(job, "crashed", detail) for job in self.jobs if job.source.name not in self.told]
+        rejects += [
+            Reject(job.source.name, None, "crashed", detail) for job in self.jobs if job.source.name not in self.told
+        ]
         return clips, rejects
 
 
@@ -79,17 +81,13 @@ def _clips_at(places: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
     if job is None:
         return
     rows: list[pa.RecordBatch] = []
-    rejects: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
     try:
         # All are cut before the first goes on: while nobody takes its clips, a task stands, but its clock goes on.
         with ending_what_hangs(job.settings.limits):
             rows += source_clips(job, rejects)
     except Exception as error:  # Ray Data would count it among the crashes of decoders
-        rejects.append(_reject(job, "failed", f"{type(error).__name__}: {error}"))
+        rejects.append(Reject(job.source.name, None, "failed", f"{type(error).__name__}: {error}"))
     ray.get(epoch.tell.remote(job.source.name, len(rows), rejects))
     for row in rows:
         yield pa.Table.from_batches([row]).select(CLIP_COLUMNS)
-
-
-def _reject(job: SourceTask, reason: str, detail: str) -> dict[str, Any]:
-    return {"source": job.source.name, "start_seconds": None, "reason": reason, "detail": detail}

@@ -16,6 +16,7 @@ from s2v_ray.cluster.stream import VideoStream
 from s2v_ray.cluster.training import CLIPS
 from s2v_ray.config import Config
 from s2v_ray.dataset.reader import Clip, clip_of_row
+from s2v_ray.dataset.records import Reject
 from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.storage.files import join, write_bytes
@@ -53,16 +54,18 @@ def stream_batches(
 
 def _tell_epoch(stream: VideoStream, run: str, told_before: str) -> str:
     """Say what an epoch had, where that is not what was told before. Raises UserError where it had no clips."""
-    report: tuple[int, list[dict[str, Any]]] = ray.get(stream.epoch.report.remote())  # type: ignore[assignment]
+    report: tuple[int, list[Reject]] = ray.get(stream.epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
-    reasons = Counter(reject["reason"] for reject in rejects)
+    reasons = Counter(reject.reason for reject in rejects)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     if not clips:
-        example = f"'{rejects[0]['source']}': {rejects[0]['detail']}"
+        example = f"'{rejects[0].source}': {rejects[0].detail}"
         raise UserError(f"None of the {stream.videos} videos gave a clip ({rejected}), such as {example}")
     told = f"An epoch has {clips} clips of {stream.videos} videos; rejected: {rejected or 'nothing'}"
     if told != told_before:
-        write_bytes(join(run, "rejects.jsonl"), "".join(f"{json.dumps(reject)}\n" for reject in rejects).encode())
+        write_bytes(
+            join(run, "rejects.jsonl"), "".join(f"{json.dumps(reject.to_json())}\n" for reject in rejects).encode()
+        )
         print(f"{told}. Each with its reason: {run}/rejects.jsonl" if rejects else told, flush=True)
     return told
 

@@ -19,7 +19,7 @@ def run_in_parallel(work: Callable[[SourceTask], int], jobs: list[SourceTask]) -
     """Do `work` on every job on the cluster, yielding the name of each source and what `work` gave as it is done.
 
     A source that takes the process of its task down three times, or once by never coming back, is given to `work` a
-    last time with `lost`; where even that fails, it does not come back, and the others go on. Raises UserError where
+    last time with `failure`; where even that fails, it does not come back, and the others go on. Raises UserError where
     one can't be written or read for reasons that are not its own, such as a full disk.
     """
     if not jobs:
@@ -73,8 +73,8 @@ def _work_or_die(work: Callable[[SourceTask], int], job: SourceTask, tried_secon
     if len(tried_seconds) > MOST_TRIES:
         return None
     if max(tried_seconds, default=0) >= patience_seconds(limits):
-        job = replace(job, lost="hung")
+        job = replace(job, failure="hung")
     elif len(tried_seconds) == MOST_TRIES:
-        job = replace(job, lost="crashed")
+        job = replace(job, failure="crashed")
     with ending_what_hangs(limits):
         return work(job)

@@ -79,8 +79,8 @@ def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: 
         del left[name]
     for job in left.values():
         record_crash(job)
-    content = write_dataset(
+    info = write_dataset(
         clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
     )
-    if not content["counts"]["splits"]["val"]["clips"]:
+    if not info.split_counts["val"].clips:
         print("No clip fell into the split 'val', so no best checkpoint is chosen; more videos mend it.", flush=True)

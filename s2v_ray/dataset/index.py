@@ -3,111 +3,171 @@
 import contextlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.schema import SCHEMA_VERSION
-from s2v_ray.dataset.settings import ClipSettings, settings_from_dict
+from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
-from s2v_ray.preparation.sources.find import Missing
-from s2v_ray.storage.files import Location, at_once, exists, is_uri, join, list_files, read_bytes, write_bytes
+from s2v_ray.storage.files import at_once, exists, list_files, read_bytes, write_bytes
+from s2v_ray.storage.paths import Location, is_uri, join
 
 
-def read_dataset(clips: Location) -> tuple[ClipSettings, dict[str, Any]]:
-    """The settings and the whole `dataset.json` of a data set. Raises UserError where there is none that fits."""
+@dataclass(frozen=True)
+class Counts:
+    """How much there is."""
+
+    sources: int
+    clips: int
+    seconds: float
+    frames: int
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a data set is: its `dataset.json`.
+
+    complete: whether all sources are done.
+    domain: what the videos show.
+    settings: what decides what a clip holds.
+    ranked_splits: the splits of groups of sources that a rank decided, because there are few; otherwise empty.
+    counts: of the whole data set.
+    split_counts: of each split.
+    rejected: how many sources and windows were left out, by reason.
+    """
+
+    complete: bool
+    domain: str
+    settings: ClipSettings
+    ranked_splits: Mapping[str, str]
+    counts: Counts
+    split_counts: Mapping[str, Counts]
+    rejected: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "complete": self.complete,
+            "domain": self.domain,
+            "frame_rate": self.settings.frame_rate,
+            "sample_rate": self.settings.sample_rate,
+            "settings": asdict(self.settings),
+            "ranked_splits": dict(self.ranked_splits),
+            "counts": {
+                **asdict(self.counts),
+                "splits": {split: asdict(counts) for split, counts in self.split_counts.items()},
+                "rejected": dict(self.rejected),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
+        """As it was written. Raises KeyError or TypeError for anything else."""
+        total = dict(values["counts"])
+        splits, rejected = total.pop("splits"), total.pop("rejected")
+        return cls(
+            complete=values["complete"],
+            domain=values["domain"],
+            settings=ClipSettings.from_json(values["settings"]),
+            ranked_splits=values["ranked_splits"],
+            counts=Counts(**total),
+            split_counts={split: Counts(**counts) for split, counts in splits.items()},
+            rejected=rejected,
+        )
+
+
+def read_dataset(clips: Location) -> DatasetInfo:
+    """What a data set is. Raises UserError where there is none, or one that can't be read."""
     path = join(clips, "dataset.json")
     if not exists(path):
-        raise UserError(f"'{clips}' holds no clips (no dataset.json); make them with: s2v prepare --out {clips}")
+        raise UserError(
+            "no_clips", f"'{clips}' holds no clips (no dataset.json); make them with: s2v prepare --out {clips}"
+        )
     try:
-        content = json.loads(read_bytes(path))
-        version, settings = content["schema_version"], settings_from_dict(content["settings"])
+        values = json.loads(read_bytes(path))
+        version = values["schema_version"]
+        if version == SCHEMA_VERSION:
+            return DatasetInfo.from_json(values)
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error!r}); prepare the clips again into another folder.") from None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path} has schema version {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
-    return settings, content
+        raise UserError(
+            "damaged_clips", f"'{path}' is damaged ({error!r}); prepare the clips again into another folder."
+        ) from None
+    raise UserError(
+        "wrong_version",
+        f"'{path}' has schema version {version}, but this s2v reads {SCHEMA_VERSION}; prepare the clips again.",
+    )
 
 
-def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> dict[str, Any]:
-    """The `dataset.json` to add to. Refuses to mix: UserError where it was made with other settings."""
-    existing, content = read_dataset(clips)
-    names = differing_names(asdict(existing), asdict(settings))
-    if content["domain"] != domain:
+def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> DatasetInfo:
+    """The data set to add to. Raises UserError where it has another domain or other settings."""
+    existing = read_dataset(clips)
+    names = differing_names(asdict(existing.settings), asdict(settings))
+    if existing.domain != domain:
         names.append("domain")
     if names:
         raise UserError(
+            "wrong_settings",
             f"'{clips}' was prepared with other settings ({', '.join(names)}); "
-            "give the same ones to add to it, or another --out."
+            "give the same ones to add to it, or another --out.",
         )
-    return content
+    return existing
 
 
-def read_records(clips: Location) -> dict[str, dict[str, Any]]:
-    """What became of each source that is done, by its name. One whose record is damaged is not done."""
+def read_records(clips: Location) -> dict[str, SourceRecord]:
+    """The record of each source that is done, by the source's name. A source whose record is damaged is not done."""
     folder = join(clips, "_sources")
     records = {}
     found = [join(folder, name) for name in list_files(folder) if name.endswith(".json") and not name.startswith(".")]
     for content in at_once(read_bytes, found, remote=is_uri(clips)):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            record = json.loads(content)
-            records[record["source"]] = record
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            record = SourceRecord.from_json(json.loads(content))
+            records[record.source] = record
     return records
 
 
-def write_record(clips: Location, key: str, record: dict[str, Any]) -> None:
-    """Mark a source as done. Written after its clips, so that what is recorded is whole."""
-    write_bytes(join(clips, "_sources", f"{key}.json"), json.dumps(record, indent=1).encode())
+def write_record(clips: Location, key: str, record: SourceRecord) -> None:
+    """Mark a source as done. Write its clips first: clips of a recorded source are complete."""
+    write_bytes(join(clips, "_sources", f"{key}.json"), json.dumps(record.to_json(), indent=1).encode())
 
 
 def write_dataset(
     clips: Location,
     settings: ClipSettings,
     domain: str,
-    ranked_splits: dict[str, str],
+    ranked_splits: Mapping[str, str],
     *,
-    missing: list[Missing],
+    missing: Iterable[Reject],
     complete: bool,
-) -> dict[str, Any]:
-    """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter's content.
+) -> DatasetInfo:
+    """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter.
 
-    `ranked_splits` are the splits that a rank decided, empty where hashes did. `missing` are files that were named
-    but aren't there. `complete` says whether all sources are done.
+    `missing` are rejects of files that have no record, because they could not even be tried.
     """
     records = read_records(clips)
-    rejects = [reject for name in sorted(records) for reject in records[name]["rejects"]]
-    rejects += [
-        {"source": file.name, "start_seconds": None, "reason": "missing", "detail": file.detail} for file in missing
-    ]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "complete": complete,
-        "domain": domain,
-        "frame_rate": settings.frame_rate,
-        "sample_rate": settings.sample_rate,
-        "settings": asdict(settings),
-        "ranked_splits": ranked_splits,
-        "counts": {
-            **_counts(list(records.values()), settings),
-            "splits": {
-                split: _counts([record for record in records.values() if record["split"] == split], settings)
-                for split in SPLITS
-            },
-            "rejected": dict(sorted(Counter(reject["reason"] for reject in rejects).items())),
+    rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
+    info = DatasetInfo(
+        complete=complete,
+        domain=domain,
+        settings=settings,
+        ranked_splits=ranked_splits,
+        counts=_counts(records.values(), settings),
+        split_counts={
+            split: _counts((record for record in records.values() if record.split == split), settings)
+            for split in SPLITS
         },
-    }
-    lines = "".join(json.dumps(reject, ensure_ascii=False) + "\n" for reject in rejects)
+        rejected=dict(sorted(Counter(reject.reason for reject in rejects).items())),
+    )
+    lines = "".join(json.dumps(reject.to_json(), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
-    write_bytes(join(clips, "dataset.json"), json.dumps(content, indent=2).encode())
-    return content
+    write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())
+    return info
 
 
-def _counts(records: list[dict[str, Any]], settings: ClipSettings) -> dict[str, Any]:
-    clips = sum(record["clips"] for record in records)
-    return {
-        "sources": sum(record["clips"] > 0 for record in records),
-        "clips": clips,
-        "seconds": float(clips * settings.seconds),
-        "frames": clips * settings.frames,
-    }
+def _counts(records: Iterable[SourceRecord], settings: ClipSettings) -> Counts:
+    clips = [record.clips for record in records if record.clips]
+    return Counts(len(clips), sum(clips), float(sum(clips) * settings.seconds), sum(clips) * settings.frames)

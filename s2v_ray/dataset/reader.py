@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.schema import MEASURES, SCHEMA_VERSION
-from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
-from s2v_ray.storage.files import Location, at_once, base_name, is_uri, join, list_versions, naming, open_file
+from s2v_ray.storage.files import at_once, list_versions, naming, open_file
+from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
 CACHE_GIB = 10.0
 _OPEN_FILES = 64
@@ -55,8 +55,7 @@ class ClipReader:
 
     def __init__(self, clips: Location, splits: str | Iterable[str], *, cache_gib: float = CACHE_GIB) -> None:
         self.location = str(clips)
-        self.settings: ClipSettings
-        self.settings, self.description = read_dataset(clips)
+        self.settings = read_dataset(clips).settings
         self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
         self._sources: list[str] = []
         self._versions: dict[str, str] = {}

@@ -71,11 +71,11 @@ class ClipSettings:
         """The square that the setting names; None for one that depends on the source."""
         return None if self.crop in (CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
 
-
-def settings_from_dict(values: Mapping[str, Any]) -> ClipSettings:
-    """Settings as `asdict` made them. Raises TypeError or KeyError for other values."""
-    quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
-    return ClipSettings(**{**values, "quality": quality, "limits": limits})
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ClipSettings":
+        """Settings as `asdict` made them. Raises TypeError or KeyError for anything else."""
+        quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
+        return cls(**{**values, "quality": quality, "limits": limits})
 
 
 def clip_settings(

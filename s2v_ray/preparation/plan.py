@@ -1,10 +1,11 @@
 """What is to prepare: which sources, in which split, and where in each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from s2v_ray.dataset.index import read_records, read_same_dataset
+from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.settings import MOTION, ClipSettings
 from s2v_ray.dataset.splits import FEW_SOURCES, SPLITS, split_by_hash, splits_by_rank
 from s2v_ray.errors import MediaError, UserError
@@ -13,7 +14,7 @@ from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.autocrop import find_crop
-from s2v_ray.preparation.sources.find import Missing, Source, find_sources
+from s2v_ray.preparation.sources.find import Source, find_sources
 from s2v_ray.preparation.windows import window_starts
 from s2v_ray.storage.files import join, list_files
 
@@ -25,14 +26,14 @@ _PASSING_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
 
 @dataclass(frozen=True)
 class SourceTask:
-    """One source to prepare; `lost` is `crashed` or `hung` where it took down the processes that tried it."""
+    """One source to prepare; `failure` is `crashed` or `hung` where it took down the processes that tried it."""
 
     source: Source
     split: str
     domain: str
     out: str
     settings: ClipSettings
-    lost: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Plan:
 
     jobs: list[SourceTask]
     done_before: int
-    missing: list[Missing]
-    ranked_splits: dict[str, str]
+    missing: list[Reject]
+    ranked_splits: Mapping[str, str]
 
 
 def plan(
@@ -64,7 +65,7 @@ def plan(
     records = read_records(out)
     _check_names(sources, records)
     if records:
-        ranked_splits = read_same_dataset(out, settings, domain)["ranked_splits"]
+        ranked_splits = read_same_dataset(out, settings, domain).ranked_splits
     else:
         ranked_splits = _ranked_splits(sources, settings)
 
@@ -80,13 +81,13 @@ def plan(
     return Plan(jobs, len(sources) - len(jobs), missing, ranked_splits)
 
 
-def _is_done(source: Source, record: dict[str, Any] | None, stored: dict[str, set[str]]) -> bool:
+def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source is as it was when it was prepared, its clips are there, and another try would end the same."""
-    if record is None or record["version"] != source.version():
+    if record is None or record.version != source.version():
         return False
-    if record["clips"]:
-        return f"{source.key}.parquet" in stored.get(record["split"], ())
-    return not any(reject["reason"] in _PASSING_REASONS for reject in record["rejects"])
+    if record.clips:
+        return f"{source.key}.parquet" in stored.get(record.split, ())
+    return not any(reject.reason in _PASSING_REASONS for reject in record.rejects)
 
 
 def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fraction]:
@@ -132,17 +133,17 @@ def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, s
     return splits_by_rank(groups) if len(groups) < FEW_SOURCES else {}
 
 
-def _check_names(sources: list[Source], records: dict[str, dict[str, Any]]) -> None:
+def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:
     """Raises UserError where a name means another file than before, or a file has another name.
 
     Either happens when folders are added one by one whose names are relative to different roots.
     """
-    names = {record["path"]: name for name, record in records.items()}
+    names = {record.path: name for name, record in records.items()}
     for source in sources:
         known = records.get(source.name)
-        if known and known["path"] != source.path and known["version"] != source.version():
+        if known and known.path != source.path and known.version != source.version():
             raise UserError(
-                f"'{source.name}' is '{source.path}' now, but was '{known['path']}' in this data set; "
+                f"'{source.name}' is '{source.path}' now, but was '{known.path}' in this data set; "
                 "give one folder that holds both, or another --out."
             )
         if not known and "@" not in source.name and source.path in names:

@@ -1,17 +1,18 @@
 """From one video to its clips: cut, measured, checked, written as one file and recorded."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from statistics import median_low
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s2v_ray.dataset.index import write_record
 from s2v_ray.dataset.measures import Measures
+from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.schema import clip_row, clip_schema
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
@@ -25,13 +26,13 @@ from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
 from s2v_ray.preparation.quality.measure import measure_window
 from s2v_ray.preparation.quality.rejection import rejection_reason
-from s2v_ray.preparation.sources.find import Source
-from s2v_ray.storage.files import exists, join, remove_file, writing
+from s2v_ray.storage.files import exists, remove_file, writing
+from s2v_ray.storage.paths import join
 
 # A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
-_LOSSES = {
+_FAILURES = {
     "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
     "hung": "The decoder hung on this file; convert it with another program, or leave it out.",
 }
@@ -42,30 +43,33 @@ def prepare_source(task: SourceTask) -> int:
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
-    settings = task.settings
-    rejects: list[dict[str, Any]] = []
-    found: dict[str, Any] = {}
-    clips = 0
+    settings, source = task.settings, task.source
+    rejects: list[Reject] = []
+    record = SourceRecord(
+        source.name, source.path, version=(), split="", split_is_given=bool(source.split), clips=0, rejects=()
+    )
     try:
-        if task.lost:
-            raise MediaError(task.lost, _LOSSES[task.lost])
-        with MediaFile(task.source.path, Budget(settings.limits)) as media:
-            starts = source_starts(task.source, probe(media), settings)
+        if task.failure:
+            raise MediaError(task.failure, _FAILURES[task.failure])
+        with MediaFile(source.path, Budget(settings.limits)) as media:
+            starts = source_starts(source, probe(media), settings)
             crop = source_crop(media, starts, settings)
-            fingerprint = sound_fingerprint(media)
-            found = {"crop": crop and [crop.x, crop.y, crop.size], "fingerprint": fingerprint, "lag_fixed": 0}
-            if settings.fix_lag:
-                found["lag_fixed"] = _source_lag(media, starts, crop, settings)
-            windows = _windows(media, starts, crop, settings, found["lag_fixed"])
-            clips = _write_clips(task, windows, _target(task, task.split), rejects)
+            square = (crop.x, crop.y, crop.size) if crop else None
+            record = replace(record, crop=square, fingerprint=sound_fingerprint(media), lag_fixed=0)
+            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            record = replace(record, lag_fixed=lag)
+            clips = _write_clips(task, _windows(media, starts, crop, settings, lag), _target(task, task.split), rejects)
+        record = replace(record, clips=clips, split=task.split if clips else "")
     except MediaError as error:
-        rejects.append(_reject(task.source, None, error))
-    _remove_earlier(task, keep=task.split if clips else "")
-    _record(task, clips, rejects, **found)
-    return clips
+        rejects.append(Reject.from_error(source.name, error))
+    _remove_earlier(task, keep=record.split)
+    with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
+        record = replace(record, version=source.version())
+    write_record(task.out, source.key, replace(record, rejects=tuple(rejects)))
+    return record.clips
 
 
-def source_clips(task: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
     """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
 
     Never raises for a bad source.
@@ -78,12 +82,12 @@ def source_clips(task: SourceTask, rejects: list[dict[str, Any]]) -> Iterator[pa
             lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
             yield from _rows(task, _windows(media, starts, crop, settings, lag), rejects)
     except MediaError as error:
-        rejects.append(_reject(task.source, None, error))
+        rejects.append(Reject.from_error(task.source.name, error))
 
 
 def record_crash(task: SourceTask) -> None:
     """Record a source whose preparation took its process down with it."""
-    prepare_source(replace(task, lost="crashed"))
+    prepare_source(replace(task, failure="crashed"))
 
 
 def _target(task: SourceTask, split: str) -> str:
@@ -128,10 +132,7 @@ def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, set
 
 
 def _write_clips(
-    task: SourceTask,
-    windows: Iterator[tuple[Fraction, Window | MediaError]],
-    target: str,
-    rejects: list[dict[str, Any]],
+    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[Reject]
 ) -> int:
     """Write the good windows to `target`, one a row group; the others go to `rejects`."""
     rows = _rows(task, windows, rejects)
@@ -152,42 +153,20 @@ def _write_clips(
 
 
 def _rows(
-    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[dict[str, Any]]
+    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[Reject]
 ) -> Iterator[pa.RecordBatch]:
     source, settings = task.source, task.settings
     for start, window in windows:
         if isinstance(window, MediaError):
-            rejects.append(_reject(source, float(start), window))
+            rejects.append(Reject.from_error(source.name, window, float(start)))
             continue
         measures = _measure(window, settings)
         fault = rejection_reason(measures, settings.quality)
         if fault:
-            rejects.append(_reject(source, float(start), MediaError(*fault)))
+            rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
             yield clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:
     return measure_window(window.frames_THWC, window.wave, settings.rate, settings.sample_rate)
-
-
-def _record(task: SourceTask, clips: int, rejects: list[dict[str, Any]], **found: Any) -> None:
-    try:
-        version = task.source.version()
-    except MediaError:  # gone meanwhile; should it come back, it is prepared then
-        version = []
-    record = {
-        "source": task.source.name,
-        "path": task.source.path,
-        "version": version,
-        "split": task.split if clips else "",
-        "split_is_given": bool(task.source.split),
-        "clips": clips,
-        "rejects": rejects,
-        **found,
-    }
-    write_record(task.out, task.source.key, record)
-
-
-def _reject(source: Source, start_seconds: float | None, error: MediaError) -> dict[str, Any]:
-    return {"source": source.name, "start_seconds": start_seconds, "reason": error.code, "detail": str(error)}

@@ -73,14 +73,14 @@ def plan_domain(
     from s2v_ray.training.run import config_for_clips
     from s2v_ray.tuning.trials import best_settings
 
-    clip_settings, description = read_dataset(location)
-    domain = description["domain"]
+    info = read_dataset(location)
+    domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
         raise UserError(f"'{location}' is of the domain '{domain}', which is no name for a folder; prepare it again.")
     check_clips(location, {})
     if not len(ClipReader(location, "val")):
         raise UserError(f"'{location}' has no clips in its split 'val' to compare settings on; prepare more videos.")
-    resolved = config_for_clips(base, clip_settings)
+    resolved = config_for_clips(base, info.settings)
     check_model(resolved)
     training = resolved.training
     short = training.steps < _SHORT_STEPS or 0 < training.minutes < _SHORT_MINUTES

@@ -8,24 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
-from urllib.parse import quote, unquote
 
 import pyarrow as pa
 from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.object_stores import connect_store
+from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join  # noqa: F401 (until all import paths)
 
-Location = str | Path
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 AT_ONCE = 16  # requests to an object store: each mostly waits
-
-
-def is_uri(location: Location) -> bool:
-    """Whether `location` is a URI such as s3://bucket/clips, rather than a local path."""
-    return "://" in str(location)
 
 
 def locate(location: Location) -> tuple[fs.FileSystem, str]:
@@ -33,30 +27,6 @@ def locate(location: Location) -> tuple[fs.FileSystem, str]:
     if not is_uri(location):
         return fs.LocalFileSystem(), str(Path(location).absolute())
     return connect_store(str(location))
-
-
-def absolute(location: Location) -> str:
-    """The same place, told so that it is found from any working directory. Raises UserError for an empty name."""
-    if not str(location):
-        raise UserError("A path is empty, as from a shell variable that is not set; name a place.")
-    if str(location).startswith("file://"):
-        return locate(location)[1]
-    return str(location) if is_uri(location) else str(Path(location).expanduser().absolute())
-
-
-def join(location: Location, *parts: str) -> str:
-    """`location/part/part`."""
-    if not is_uri(location):
-        return "/".join([str(location).rstrip("/"), *parts])
-    base, mark, query = str(location).partition("?")
-    return "/".join([base.rstrip("/"), *(quote(part, safe="/=@,+:") for part in parts)]) + mark + query
-
-
-def base_name(location: Location) -> str:
-    """The last part of a path or URI."""
-    if not is_uri(location):
-        return Path(location).name
-    return unquote(str(location).partition("?")[0].rstrip("/").rpartition("/")[2])
 
 
 @contextlib.contextmanager

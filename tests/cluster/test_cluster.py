@@ -52,7 +52,7 @@ def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
     tries = tmp_path / "tries"
 
     def hang_in_the_second(job: SourceTask) -> int:
-        if job.source.path == videos[1] and not job.lost:
+        if job.source.path == videos[1] and not job.failure:
             with tries.open("a") as file:
                 file.write("tried\n")
             ctypes.PyDLL(None).pause()  # in C, and with the interpreter's lock
@@ -61,8 +61,8 @@ def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
     done = dict(run_in_parallel(hang_in_the_second, jobs))
     hung = jobs[1].source.name
     assert {name: clips > 0 for name, clips in done.items()} == {job.source.name: job is not jobs[1] for job in jobs}
-    (reject,) = read_records(str(tmp_path / "clips"))[hung]["rejects"]
-    assert (reject["reason"], reject["detail"][:25]) == ("hung", "The decoder never came ba")
+    (reject,) = read_records(str(tmp_path / "clips"))[hung].rejects
+    assert (reject.reason, reject.detail[:25]) == ("hung", "The decoder never came ba")
     assert tries.read_text() == "tried\n"
 
 

@@ -45,7 +45,7 @@ def small_config(clips: Path, **settings: object) -> Config:
     config = config_from_dict(tomllib.loads(SMALL_MODEL), "the tests' settings")
     for name, value in values.items():
         config = override(config, name, value)
-    return config_for_clips(config, read_dataset(clips)[0])
+    return config_for_clips(config, read_dataset(clips).settings)
 
 
 class SyntheticClips:

@@ -17,7 +17,7 @@ def from_manifest(folder: Path, text: str, **options: object) -> tuple[list[Sour
     manifest = folder.parent / "manifest"
     manifest.write_text(text)
     sources, missing = find_sources([str(folder)], manifest=str(manifest), **options)
-    return sources, [item.name for item in missing]
+    return sources, [reject.source for reject in missing]
 
 
 VGGSOUND = """---g-f_I2yQ,1,people marching,test

@@ -83,7 +83,7 @@ def test_links_are_followed_but_not_around_in_circles(tmp_path):
     (tmp_path / "videos/gone.mp4").symlink_to(tmp_path / "nowhere")
     sources, missing = find_sources([str(tmp_path / "videos")])
     assert [source.name for source in sources] == ["b.mp4", "linked/a.mp4"]
-    assert [(item.name, "link to nothing" in item.detail) for item in missing] == [("gone.mp4", True)]
+    assert [(item.source, "link to nothing" in item.detail) for item in missing] == [("gone.mp4", True)]
 
 
 def test_a_name_that_is_no_text_is_listed_as_unusable(tmp_path):
@@ -91,7 +91,7 @@ def test_a_name_that_is_no_text_is_listed_as_unusable(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")).write_bytes(b"")
     sources, missing = find_sources([str(tmp_path)])
     assert [source.name for source in sources] == ["a.mp4"]
-    assert [item.name for item in missing] == ["\\udcff.mp4"]
+    assert [reject.source for reject in missing] == ["\\udcff.mp4"]
 
 
 def test_file_uris_are_local_paths(tmp_path):
@@ -181,19 +181,19 @@ def test_an_object_store_is_searched_as_a_folder_is(bucket):
     assert missing == []
     assert [source.name for source in sources] == ["a b#.mp4", "list.csv", "sea/c.mp4"]
     assert sources[0].path == f"{root}/a%20b%23.mp4{end}"
-    assert sources[0].version() == [5, 1704164645 * 10**9]  # 2024-01-02 03:04:05 UTC
+    assert sources[0].version() == (5, 1704164645 * 10**9)  # 2024-01-02 03:04:05 UTC
     assert found_names(f"{root}/*/*.mp4{end}") == ["sea/c.mp4"]
     assert found_names(f"{root}/a%20b%23.mp4{end}") == ["a b#.mp4"]
     sources, missing = find_sources([], manifest=f"{root}/list.csv{end}")
     assert [(source.name, source.path) for source in sources] == [("sea/c.mp4@1.000-2.000", f"{root}/sea/c.mp4{end}")]
-    assert [item.name for item in missing] == ["sea/gone.mp4"]
+    assert [reject.source for reject in missing] == ["sea/gone.mp4"]
 
 
 def test_version_is_size_and_time_and_a_file_that_went_is_told(tmp_path):
     touch(tmp_path, "a.mp4")
     os.utime(tmp_path / "a.mp4", ns=(0, 1_600_000_000_123_456_789))
     source = find_sources([str(tmp_path)])[0][0]
-    assert source.version() == [5, 1_600_000_000_123_456_789]
+    assert source.version() == (5, 1_600_000_000_123_456_789)
     (tmp_path / "a.mp4").unlink()
     with pytest.raises(MediaError, match="no longer there") as told:
         source.version()

@@ -4,6 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from s2v_ray.dataset.index import DatasetInfo
+from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.storage.files import Location, join, write_bytes, writing
 
 _BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
@@ -28,68 +31,57 @@ _UNITS = {
 
 def write_card(
     out: Location,
-    description: Mapping[str, Any],
+    info: DatasetInfo,
     *,
-    records: Iterable[Mapping[str, Any]],
+    records: Iterable[SourceRecord],
     columns: Mapping[str, Sequence[float]],
     examples: Sequence[np.ndarray] = (),
 ) -> None:
     """Write `card.png` and then `card.md` to the data set's folder `out`, each complete or not at all.
 
-    `description` is the content of `dataset.json`; `records` are those of the sources, with `clips` and `rejects`;
     `columns` are numbers of each clip by name, NaN where undefined; `examples` are frames of up to 12 clips, uint8 RGB
     [H, W, 3].
     """
     records = list(records)
-    clip_seconds = description["counts"]["seconds"] / max(1, description["counts"]["clips"])
-    measured = {"seconds of clips from a source": [r["clips"] * clip_seconds for r in records if r["clips"]]}
+    clip_seconds = info.counts.seconds / max(1, info.counts.clips)
+    measured = {"seconds of clips from a source": [record.clips * clip_seconds for record in records if record.clips]}
     measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
     rejects = defaultdict(list)
     for record in records:
-        for reject in record["rejects"]:
-            rejects[reject["reason"]].append(reject)
+        for reject in record.rejects:
+            rejects[reject.reason].append(reject)
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
-        FigureCanvasAgg(_figure(description, measured, by_count, examples[:_MOST_EXAMPLES])).print_png(file)
-    write_bytes(join(out, "card.md"), _text(description, measured, by_count).encode())
+        FigureCanvasAgg(_figure(info, measured, by_count, examples[:_MOST_EXAMPLES])).print_png(file)
+    write_bytes(join(out, "card.md"), _text(info, measured, by_count).encode())
 
 
-def _text(
-    description: Mapping[str, Any], measured: Mapping[str, list[float]], rejects: Mapping[str, list[Mapping[str, Any]]]
-) -> str:
-    counts, settings = description["counts"], description["settings"]
-    rows = {**counts["splits"], "all": counts}
+def _text(info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mapping[str, list[Reject]]) -> str:
+    rows = {**info.split_counts, "all": info.counts}
     parts = [
-        f"# {_plain(description['domain'])}",
+        f"# {_plain(info.domain)}",
         "![What the data set looks like](card.png)",
         "## How much",
         _table(
             ["split", "sources", "clips", "seconds", "frames"],
             [
-                [
-                    name,
-                    *(f"{row[key]:,}" for key in ("sources", "clips")),
-                    f"{row['seconds']:,.10g}",
-                    f"{row['frames']:,}",
-                ]
+                [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
                 for name, row in rows.items()
             ],
         ),
         "Splits are by source: no source has clips in two of them.",
     ]
-    if empty := [name for name, row in counts["splits"].items() if not row["clips"]]:
+    if empty := [name for name, row in info.split_counts.items() if not row.clips]:
         parts.append(f"**No clips in {' and '.join(empty)}.**")
     parts += [
         "## How it was made",
-        _table(["setting", "value"], [[name, _shown(value)] for name, value in settings.items()]),
+        _table(["setting", "value"], [[name, _shown(value)] for name, value in asdict(info.settings).items()]),
         "## What is in it",
         _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
         "## What was left out",
     ]
     if rejects:
-        lines = [
-            [reason, f"{len(found):,}", found[0]["source"], found[0]["detail"]] for reason, found in rejects.items()
-        ]
+        lines = [[reason, f"{len(found):,}", found[0].source, found[0].detail] for reason, found in rejects.items()]
         parts.append(_table(["reason", "count", "such as", "why"], lines))
         parts.append("All of them, one a line: `rejects.jsonl`.")
     else:
@@ -122,19 +114,19 @@ def _defined(values: Sequence[float | None]) -> np.ndarray:
 
 
 def _figure(
-    description: Mapping[str, Any],
+    info: DatasetInfo,
     measured: Mapping[str, list[float]],
-    rejects: Mapping[str, list[Mapping[str, Any]]],
+    rejects: Mapping[str, list[Reject]],
     examples: Sequence[np.ndarray],
 ) -> Figure:
     panels = len(measured) + bool(rejects)
     rows = math.ceil(panels / _A_ROW)
     heights = ([1.0] if examples else []) + [1.55] * rows
     figure = Figure((11.0, 0.75 + 1.08 * sum(heights)), dpi=_DPI, facecolor="white", layout="constrained")
-    counts = description["counts"]
+    counts = info.counts
     figure.suptitle(
-        f"{description['domain']}:  {counts['clips']:,} clips  ·  {counts['seconds']:,.10g} seconds  ·  "
-        f"{counts['frames']:,} frames  ·  {counts['sources']:,} sources",
+        f"{info.domain}:  {counts.clips:,} clips  ·  {counts.seconds:,.10g} seconds  ·  "
+        f"{counts.frames:,} frames  ·  {counts.sources:,} sources",
         x=0.012, ha="left", fontsize=11, color=_TEXT, parse_math=False,
     )  # fmt: skip
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
@@ -167,7 +159,7 @@ def _draw_histogram(axes: Axes, name: str, values: np.ndarray) -> None:
     _restrained(axes, name)
 
 
-def _draw_rejects(axes: Axes, rejects: Mapping[str, list[Mapping[str, Any]]]) -> None:
+def _draw_rejects(axes: Axes, rejects: Mapping[str, list[Reject]]) -> None:
     names, heights = list(rejects)[:8], [len(found) for found in rejects.values()][:8]
     bars = axes.barh(range(len(names)), heights, color=_REJECTED, height=0.62)
     axes.bar_label(bars, padding=3, fontsize=7.5, color=_TEXT)

@@ -31,7 +31,7 @@ def preview_source(task: SourceTask) -> int:
 
     What keeps the source from being used is written on the sheet; a source that has no picture gets none.
     """
-    if task.lost:
+    if task.failure:
         return 0
     starts: list[Fraction] = []
     crop, warnings = None, []

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
+from s2v_ray.dataset.records import Reject
 from s2v_ray.dataset.splits import split_by_hash
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.preparation.sources.discovery import Files, file_info, list_files, normal_location, parent
@@ -49,7 +50,7 @@ class Source:
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.name).stem)[:60]
         return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
 
-    def version(self) -> list[int]:
+    def version(self) -> tuple[int, int]:
         """Size in bytes and time of change in ns, by which a file that was replaced is known.
 
         Raises MediaError (`no_file`) where the file is gone.
@@ -57,20 +58,12 @@ class Source:
         info = file_info(self.path)
         if info.type != fs.FileType.File:
             raise MediaError("no_file", f"'{self.path}' is no longer there; put it back, or leave it out.")
-        return [info.size, info.mtime_ns or 0]
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A file that was named but is not there, or that is there but can't be used; `detail` is a sentence."""
-
-    name: str
-    detail: str
+        return info.size or 0, info.mtime_ns or 0
 
 
 def find_sources(
     locations: list[str], *, manifest: str = "", manifest_format: str = "", select: tuple[str, ...] = ()
-) -> tuple[list[Source], list[Missing]]:
+) -> tuple[list[Source], list[Reject]]:
     """What to prepare, sorted by name, and what is missing.
 
     Without a manifest: all files at `locations` (see `list_files`), whose labels are the folders in their names. GRID
@@ -97,16 +90,16 @@ def find_sources(
     else:
         sources, missing = _from_files(locations, select)
     if not sources:
-        example = f", such as '{missing[0].name}': {missing[0].detail}" if missing else "; give a folder of videos."
+        example = f", such as '{missing[0].source}': {missing[0].detail}" if missing else "; give a folder of videos."
         raise UserError(f"No files to use in {', '.join(map(repr, locations or [manifest]))}{example}")
     sources.sort(key=lambda source: source.name)
     for first, second in itertools.pairwise(sources):
         if first.name == second.name:  # a file may be called like a part of another
             raise UserError(f"'{first.path}' and '{second.path}' are both called '{first.name}'; rename one of them.")
-    return sources, sorted(missing, key=lambda item: item.name)
+    return sources, sorted(missing, key=lambda reject: reject.source)
 
 
-def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Source], list[Missing]]:
+def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Source], list[Reject]]:
     files = list_files(locations)
     sources = [
         Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1]), group=_grid_speaker(path) or name)
@@ -117,7 +110,7 @@ def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Sou
 
 def _from_manifest(
     locations: list[str], manifest: str, manifest_format: str, select: tuple[str, ...]
-) -> tuple[list[Source], list[Missing]]:
+) -> tuple[list[Source], list[Reject]]:
     rows = select_labels(read_manifest(manifest, manifest_format), select, manifest)
     if locations or any(not row.by_path for row in rows):
         files = list_files(locations or [parent(manifest)])
@@ -131,13 +124,13 @@ def _from_manifest(
         else:
             others = f" (nor {', '.join(other.file for other in row.parts[1:])})" if len(row.parts) > 1 else ""
             detail = f"{manifest}, {row.place} names this file, but it is not there{others}."
-            missing.append(Missing(name + _times(part.begin_seconds, part.end_seconds), detail))
+            missing.append(Reject(name + _times(part.begin_seconds, part.end_seconds), None, "missing", detail))
     _check_one_split(found, manifest)
     return _with_val(_joined(found)), missing
 
 
-def _problems(files: Files) -> list[Missing]:
-    return [Missing(name, detail) for name, detail in files.problems.items()]
+def _problems(files: Files) -> list[Reject]:
+    return [Reject(name, None, "missing", detail) for name, detail in files.problems.items()]
 
 
 def _grid_speaker(path: str) -> str:
