@@ -5,6 +5,8 @@ import numpy as np
 # A curve that varies no more than this over time is flat. Rounding pixels in [-1, 1] to float32, all alike in the worst
 # case, makes the energy of an even motion vary by up to half of it.
 FLAT = float(np.finfo(np.float32).eps)
+# Of the product of two curves' norms, such as of grey levels and of sound in full scale.
+_NO_NORM = 3e-11
 
 
 def pearson(a_T: np.ndarray, b_T: np.ndarray) -> float | None:
@@ -24,4 +26,4 @@ def circular_correlations(curves_TC: np.ndarray, reference_T: np.ndarray) -> np.
     curves_TC, reference_T = curves_TC - curves_TC.mean(axis=0), reference_T - reference_T.mean()
     spectrum = np.fft.rfft(curves_TC, axis=0) * np.fft.rfft(reference_T).conj()[:, None]
     norm_C = np.linalg.norm(curves_TC, axis=0) * np.linalg.norm(reference_T)
-    return np.fft.irfft(spectrum, len(curves_TC), axis=0) / np.where(norm_C > 1e-6, norm_C, np.inf)
+    return np.fft.irfft(spectrum, len(curves_TC), axis=0) / np.where(norm_C > _NO_NORM, norm_C, np.inf)

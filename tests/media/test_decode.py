@@ -126,7 +126,7 @@ def test_a_beep_each_second_in_a_real_file(formats: Path) -> None:
         "Zulko_fire2.mp4",
     ],
 )
-def test_pictures_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_path: Path, name: str) -> None:
+def test_frames_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_path: Path, name: str) -> None:
     """Upright, square and in time: rotation, reflection, pixel aspect, variable rates, full range, offsets."""
     path, size, frame_count = formats / name, 24, 24
     with MediaFile(path) as media:

@@ -28,7 +28,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     assert caught.value.code == "no_video"
 
 
-def test_a_header_without_duration_is_read_through(formats: Path) -> None:
+def test_a_file_without_duration_in_its_header_is_read_to_its_end(formats: Path) -> None:
     info = probe_path(formats / "Zulko_no_duration.webm")
     assert float(info.picture_end) == pytest.approx(74 / (15000 / 1001), abs=0.01)  # 74 frames
     assert (info.width, info.height, info.sample_rate, info.channels) == (1280, 720, 48000, 2)

@@ -102,7 +102,7 @@ def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, x
     assert_same_amid_others(path, wanted, Fraction(0), Fraction(39), size=32)
 
 
-def test_pictures_that_lead_to_no_wanted_one_are_not_decoded(tmp_path: Path) -> None:
+def test_frames_that_no_wanted_one_depends_on_are_not_decoded(tmp_path: Path) -> None:
     """The key picture is at 0 s, and of the rest every other one is such that none refers to it."""
     path = tmp_path / "long.mp4"
     x264 = "keyint=250:scenecut=0:b-adapt=0:b-pyramid=none"

@@ -147,7 +147,7 @@ def test_sharpness_of_stripes_by_hand() -> None:
     assert sharpness(coarse, fine) == pytest.approx(-1)
 
 
-def test_flat_pictures_have_no_sharpness(scene: Tensor) -> None:
+def test_flat_frames_have_no_sharpness(scene: Tensor) -> None:
     flat = torch.zeros_like(scene)
     assert sharpness(flat, scene) is None
     assert sharpness(scene, flat) is None

@@ -121,7 +121,7 @@ def test_band_levels_of_a_tone_by_hand() -> None:
         (torch.full((100,), math.nan), "nan"),
     ],
 )
-def test_sounds_are_checked_at_the_door(wave: Tensor, message: str) -> None:
+def test_wrong_sounds_are_refused(wave: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         band_levels(wave, frames=10, sample_rate=RATE)
 

@@ -132,7 +132,7 @@ def test_the_preview_shows_the_crop_on_every_frame(video: Path, tmp_path: Path) 
     assert sides == 2 * 8  # two upright sides on each of the eight frames that a wide picture has
 
 
-def test_the_preview_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_the_preview_warns_of_what_is_wrong(tmp_path: Path) -> None:
     still = np.full((50, 64, 64, 3), 90, np.uint8)
     path = tmp_path / "still.mp4"
     write_video(path, still, np.zeros(16000, np.int16), frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)

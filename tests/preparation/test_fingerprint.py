@@ -86,7 +86,7 @@ def test_every_copy_names_the_first_of_its_kind(fingerprints: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("kind", ["silence", "tone", "hum and hiss", "short"])
-def test_a_sound_that_tells_nothing_matches_nothing(kind: str, tmp_path: Path) -> None:
+def test_a_sound_without_features_matches_nothing(kind: str, tmp_path: Path) -> None:
     seconds = np.arange(8000 * (1 if kind == "short" else 5)) / 8000
     tone = 8000 * np.sin(2 * np.pi * 440 * seconds)
     hiss = np.random.default_rng(0).normal(0, 2, len(seconds))

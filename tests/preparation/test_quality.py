@@ -9,7 +9,6 @@ import pytest
 from helpers.decoding import window_of
 
 from s2v_ray.dataset.measures import Measures, QualityLimits
-from s2v_ray.metrics.lag import sound_lag
 from s2v_ray.preparation.quality.measure import measure_window
 from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.synthetic.write import SCENES
@@ -110,20 +109,6 @@ def test_light_that_comes_and_goes_is_no_cut() -> None:
     lamp = [picture * (0.4 if frame < 45 else 1) for frame, picture in enumerate(disc)]
     for pictures in (clap, burst, lamp):
         assert reason(measure(pictures)) == ""
-
-
-def test_sound_after_motion_is_a_positive_lag() -> None:
-    motion = np.full(119, 0.001)
-    loudness = np.full(119, -50.0)
-    for event in (30, 47, 80):
-        motion[event : event + 3] = 0.05
-        loudness[event + 7 : event + 10] = -10
-    correlation, lag, confidence = sound_lag(motion, loudness)
-    assert lag == 7
-    assert correlation < 0.1
-    assert confidence > 0.4
-    assert sound_lag(loudness + 50, 1000 * motion)[1] == -7
-    assert sound_lag(motion, np.full(119, -100.0)) == (0.0, 0, 0.0)
 
 
 def test_lag_rejects_only_when_asked_and_sure() -> None:
