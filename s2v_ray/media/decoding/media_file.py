@@ -1,9 +1,9 @@
 """A media file that is opened once and read as often as needed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -62,9 +62,7 @@ class MediaFile:
     def __enter__(self) -> "MediaFile":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for container in self._containers.values():
             container.close()
 
@@ -73,8 +71,7 @@ class MediaFile:
 
         Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
         """
-        known = self._containers.get("video")
-        container = self._at_start("video", known is not None and _rewound(known, video_stream(known)))
+        container = self._rewound("video", video_stream)
         stream = video_stream(container)
         stream.codec_context.skip_frame = "DEFAULT"
         return self._track(container, stream, stream.codec_context)
@@ -86,18 +83,19 @@ class MediaFile:
         padding at the start is behind them (Opus).
         Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
         """
-        known = self._containers.get("audio")
-        container = self._at_start("audio", known is not None and _rewound(known, audio_stream(known)))
+        container = self._rewound("audio", audio_stream)
         stream = audio_stream(container)
         is_repeatable = stream.codec_context.name in _REPEATABLE_DECODERS
         return self._track(container, stream, _new_decoder(stream) if is_repeatable else stream.codec_context)
 
-    def _at_start(self, kind: str, is_rewound: bool) -> InputContainer:
-        if not is_rewound:
-            if kind in self._containers:
-                self._containers.pop(kind).close()
-            self._containers[kind] = open_container(self.path)
-        container = self._containers[kind]
+    def _rewound(self, kind: str, choose: Callable[[InputContainer], VideoStream | AudioStream]) -> InputContainer:
+        """The container of this kind of stream, at its start: opened, sought back, or opened again."""
+        known = self._containers.get(kind)
+        if known is not None and _seeks_to_start(known, choose(known)):
+            return known
+        if known is not None:
+            known.close()
+        container = self._containers[kind] = open_container(self.path)
         if self._zero is None:  # before anything is read: that may change what a stream says about its start
             self._zero = clock_zero(container)
         return container
@@ -108,8 +106,8 @@ class MediaFile:
         return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
 
 
-def _rewound(container: InputContainer, stream: VideoStream | AudioStream) -> bool:
-    """Whether `stream` is at its first packet again, and so are its decoders."""
+def _seeks_to_start(container: InputContainer, stream: VideoStream | AudioStream) -> bool:
+    """Seek `stream` to its first packet; returns whether reading then gives the same as at first."""
     if container.format.name not in _REWINDABLE_FORMATS:
         return False
     if stream.type == "audio" and stream.codec_context.name not in _REPEATABLE_DECODERS:
@@ -125,6 +123,6 @@ def _new_decoder(stream: AudioStream) -> Any:
     known, time_base = stream.codec_context, stream.time_base or Fraction(1)
     decoder: Any = CodecContext.create(known.codec, "r")
     decoder.extradata, decoder.sample_rate, decoder.layout = known.extradata, known.sample_rate, known.layout
-    # It lets the decoder correct the time of a frame that it cuts short at its start.
+    # It lets the decoder correct the time of a frame whose start it cuts off.
     decoder.options = {"pkt_timebase": f"{time_base.numerator}/{time_base.denominator}"}
     return decoder
