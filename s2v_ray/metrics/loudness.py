@@ -28,7 +28,8 @@ def power_in_frames(wave: np.ndarray, frame_count: int) -> np.ndarray:
 
 def _mean_power(wave: np.ndarray, edges: np.ndarray) -> np.ndarray:
     squares = np.square(wave[: edges[-1]] / 32768)
-    return np.add.reduceat(squares, edges[:-1]) / np.diff(edges)
+    power: np.ndarray = np.add.reduceat(squares, edges[:-1]) / np.diff(edges)
+    return power
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Windows that are silent, still, cut, or filmed by a moving camera are told apart from good ones."""
 
-from dataclasses import rerow
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def test_lag_rejects_only_when_asked_and_sure() -> None:
     assert verdict is not None
     assert verdict[0] == "lag"
     assert all(part in verdict[1] for part in ("9 frames before", "0.70", "5", "--max-lag-frames"))
-    assert rejection_reason(rerow(late, lag_confidence=0.1), QualityLimits(max_lag_frames=5)) is None
+    assert rejection_reason(replace(late, lag_confidence=0.1), QualityLimits(max_lag_frames=5)) is None
 
 
 def test_a_flash_and_a_bang_seven_frames_later() -> None:

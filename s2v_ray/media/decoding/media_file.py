@@ -15,9 +15,10 @@ from av.video.stream import VideoStream
 from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
 from s2v_ray.media.decoding.limits import Budget
 
-# Formats in which a seek to before everything lands on the first packet. AVI and FLV refuse such a seek, ASF's packets
-# then differ in their flags, and rarer formats are untested: files of these are opened again.
-_REWINDABLE_FORMATS = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpeg", "mpegts", "ogg"}
+# Formats in which a seek to before everything lands on the first packet, and all that follows is as at first. Files of
+# others are opened again: AVI and FLV refuse such a seek; ASF's packets then have other flags; MPEG's program streams
+# and Ogg build their index while they are read, so that later seeks land elsewhere; rarer formats are untested.
+_REWINDABLE_FORMATS = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpegts"}
 # Sound decoders that can be made anew from what PyAV exposes of a stream. (WMA's also need a block size.)
 _REPEATABLE_DECODERS = {
     *("aac", "ac3", "amrnb", "amrwb", "eac3", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
@@ -72,9 +73,7 @@ class MediaFile:
         Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
         """
         container = self._rewound("video", video_stream)
-        stream = video_stream(container)
-        stream.codec_context.skip_frame = "DEFAULT"
-        return self._track(container, stream, stream.codec_context)
+        return self._track(container, video_stream(container))
 
     def audio(self) -> Track:
         """The sound, from its start; this invalidates the track of an earlier call.
@@ -84,9 +83,15 @@ class MediaFile:
         Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
         """
         container = self._rewound("audio", audio_stream)
-        stream = audio_stream(container)
-        is_repeatable = stream.codec_context.name in _REPEATABLE_DECODERS
-        return self._track(container, stream, _new_decoder(stream) if is_repeatable else stream.codec_context)
+        return self._track(container, audio_stream(container))
+
+    def interleaved(self) -> tuple[Track, Track]:
+        """Picture and sound, from their start, through the picture's container: for a single look at all packets.
+
+        This invalidates the track of an earlier call of `video`. Raises what `video` and `audio` raise.
+        """
+        container = self._rewound("video", video_stream)
+        return self._track(container, video_stream(container)), self._track(container, audio_stream(container))
 
     def _rewound(self, kind: str, choose: Callable[[InputContainer], VideoStream | AudioStream]) -> InputContainer:
         """The container of this kind of stream, at its start: opened, sought back, or opened again."""
@@ -100,7 +105,12 @@ class MediaFile:
             self._zero = clock_zero(container)
         return container
 
-    def _track(self, container: InputContainer, stream: VideoStream | AudioStream, decoder: Any) -> Track:
+    def _track(self, container: InputContainer, stream: VideoStream | AudioStream) -> Track:
+        decoder: Any = stream.codec_context
+        if decoder.name in _REPEATABLE_DECODERS:
+            decoder = _new_decoder(stream)
+        elif stream.type == "video":
+            decoder.skip_frame = "DEFAULT"
         if not decoder.is_open:
             decoder.thread_count = 1  # sources are prepared side by side
         return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
@@ -119,7 +129,7 @@ def _seeks_to_start(container: InputContainer, stream: VideoStream | AudioStream
     return True
 
 
-def _new_decoder(stream: AudioStream) -> Any:
+def _new_decoder(stream: Any) -> Any:
     known, time_base = stream.codec_context, stream.time_base or Fraction(1)
     decoder: Any = CodecContext.create(known.codec, "r")
     decoder.extradata, decoder.sample_rate, decoder.layout = known.extradata, known.sample_rate, known.layout

@@ -7,10 +7,9 @@ from typing import Any
 
 import av
 import numpy as np
-from av.container import InputContainer
 
-from s2v_ray.media.decoding.container import audio_stream, undecodable
-from s2v_ray.media.decoding.media_file import MediaFile
+from s2v_ray.media.decoding.container import undecodable
+from s2v_ray.media.decoding.media_file import MediaFile, Track
 from s2v_ray.media.decoding.packets import decode_packet, read_packets
 from s2v_ray.media.decoding.rgb import displayed_size
 
@@ -39,19 +38,18 @@ def probe(media: MediaFile) -> MediaInfo:
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio`,
     `too_slow`, `too_large` or `too_long`.
     """
-    track = media.video()
-    container, video, zero, budget = track.container, track.stream, track.zero, track.budget
-    audio = audio_stream(container)
-    budget.limit_pixels(container, track.decoder)
+    video, audio = media.interleaved()
+    container, zero, budget = video.container, video.zero, video.budget
+    budget.limit_pixels(container, video.decoder)
     picture, sound = _PacketTimes(video), _PacketTimes(audio)
-    for packet in read_packets(container, [video, audio], budget):
-        (picture if packet.stream_index == video.index else sound).add(packet)
-    picture.finish(container)
-    sound.finish(container)
+    for packet in read_packets(container, [video.stream, audio.stream], budget):
+        (picture if packet.stream_index == video.stream.index else sound).add(packet)
+    picture.finish()
+    sound.finish()
     picture_start, picture_end = picture.span()
     sound_start, sound_end = sound.span()
     budget.check_duration(container, max(picture_end, sound_end) - zero)
-    width, height = displayed_size(picture.first, video.sample_aspect_ratio)
+    width, height = displayed_size(picture.first, video.stream.sample_aspect_ratio)
     return MediaInfo(
         picture_start=picture_start - zero,
         picture_end=picture_end - zero,
@@ -59,7 +57,7 @@ def probe(media: MediaFile) -> MediaInfo:
         sound_end=sound_end - zero,
         width=width,
         height=height,
-        frame_rate=_frame_rate(picture),
+        frame_rate=_frame_rate(video.stream, picture),
         sample_rate=sound.first.sample_rate,
         channels=sound.first.layout.nb_channels,
     )
@@ -68,31 +66,29 @@ def probe(media: MediaFile) -> MediaInfo:
 class _PacketTimes:
     """The times of a stream's packets, and the first frame that decodes."""
 
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
+    def __init__(self, track: Track) -> None:
+        self.track = track
         self.first: Any = None
         self.stamps, self.durations = array("q"), array("q")
-        if not stream.codec_context.is_open:
-            stream.codec_context.thread_count = 1
 
     def add(self, packet: av.Packet) -> None:
         if self.first is None:
-            self.first = next(iter(decode_packet(self.stream.codec_context, packet)), None)
+            self.first = next(iter(decode_packet(self.track.decoder, packet)), None)
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and not packet.is_discard:
             self.stamps.append(stamp)
             self.durations.append(packet.duration or 0)
 
-    def finish(self, container: InputContainer) -> None:
+    def finish(self) -> None:
         """Raise MediaError `undecodable_video` or `undecodable_audio` where there is no frame."""
-        self.first = self.first or next(iter(decode_packet(self.stream.codec_context, None)), None)
+        self.first = self.first or next(iter(decode_packet(self.track.decoder, None)), None)
         if self.first is None:
-            raise undecodable(container, self.stream)
+            raise undecodable(self.track.container, self.track.stream)
 
     def span(self) -> tuple[Fraction, Fraction]:
         """When the first frame starts and the last packet ends, in seconds by the stream's clock."""
         stamps, last_duration = self.stamps_and_last_duration()
-        time_base = self.stream.time_base or Fraction(0)
+        time_base = self.track.time_base
         return int(stamps[0]) * time_base, (int(stamps[-1]) + last_duration) * time_base
 
     def stamps_and_last_duration(self) -> tuple[np.ndarray, Fraction]:
@@ -106,11 +102,11 @@ class _PacketTimes:
         return stamps, Fraction(last_duration)
 
 
-def _frame_rate(picture: _PacketTimes) -> Fraction:
+def _frame_rate(stream: Any, picture: _PacketTimes) -> Fraction:
     """The rate that the header names where the times bear it out to a hundredth, or else their mean rate."""
     stamps, last_duration = picture.stamps_and_last_duration()
-    time_base = picture.stream.time_base or Fraction(1)
-    named = picture.stream.guessed_rate or Fraction(0)
+    time_base = picture.track.time_base
+    named = stream.guessed_rate or Fraction(0)
     if len(stamps) == 1:
         return 1 / (last_duration * time_base) if last_duration else named
     mean = (len(stamps) - 1) / (int(stamps[-1] - stamps[0]) * time_base)

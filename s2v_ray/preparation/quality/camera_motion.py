@@ -60,7 +60,7 @@ def _coherence(shift_PN2: np.ndarray, telling: np.ndarray) -> np.ndarray:
     )
     count = 2 * len(x)
     left_P = ((shift_PN2 - fitted_PN2) ** 2).sum(axis=(1, 2)) / (count - 4)
-    return np.clip(1 - left_P / ((shift_PN2**2).sum(axis=(1, 2)) / count + 1e-12), 0, 1)
+    return np.asarray(np.clip(1 - left_P / ((shift_PN2**2).sum(axis=(1, 2)) / count + 1e-12), 0, 1))
 
 
 def _small_grey(frames_THWC: np.ndarray) -> np.ndarray:
@@ -74,17 +74,19 @@ def _small_grey(frames_THWC: np.ndarray) -> np.ndarray:
     for y in range(block):
         for x in range(block):
             total += grey[:, y::block, x::block]
-    return total / (block * block * 3 * 255)
+    total /= block * block * 3 * 255
+    return total
 
 
 def _smooth(grey_TXY: np.ndarray) -> np.ndarray:
     """Binomial smoothing over three pixels in both directions, without a pixel at each border."""
     rows = (grey_TXY[:, :-2] + 2 * grey_TXY[:, 1:-1] + grey_TXY[:, 2:]) / 4
-    return (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    smooth: np.ndarray = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    return smooth
 
 
 def _tile_means(values_TXY: np.ndarray) -> np.ndarray:
     """The means of 4 x 4 tiles, [T, 16]."""
     edges = np.linspace(0, values_TXY.shape[1], _TILES + 1).astype(int)[:-1]
-    sums = np.add.reduceat(np.add.reduceat(values_TXY, edges, axis=1), edges, axis=2)
+    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values_TXY, edges, axis=1), edges, axis=2)
     return sums.reshape(len(sums), -1) * (_TILES / values_TXY.shape[1]) ** 2

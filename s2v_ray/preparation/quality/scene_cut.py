@@ -34,10 +34,11 @@ def scene_cut(frames_THWC: np.ndarray) -> float:
 
 def _standardized(samples_TKC: np.ndarray) -> np.ndarray:
     """Each frame's samples as a vector of length 1, without its colour and its contrast: [T, K * C]."""
-    vectors = (samples_TKC - samples_TKC.mean(axis=1, keepdims=True)).reshape(len(samples_TKC), -1)
-    return vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6)
+    vectors: np.ndarray = (samples_TKC - samples_TKC.mean(axis=1, keepdims=True)).reshape(len(samples_TKC), -1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6
+    return vectors
 
 
 def _difference(some_KC: np.ndarray, others_KC: np.ndarray) -> np.ndarray:
     """The median over samples [..., K, C] of the largest difference of a channel."""
-    return np.median(np.abs(some_KC - others_KC).max(axis=-1), axis=-1)
+    return np.asarray(np.median(np.abs(some_KC - others_KC).max(axis=-1), axis=-1))
