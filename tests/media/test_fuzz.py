@@ -84,11 +84,11 @@ def outcomes(path: Path) -> tuple[list[str], float]:
 
 def fuzz(formats: Path, folder: Path, variants_per_file: int) -> Counter[str]:
     paths = []
-    for place, name in enumerate(NAMES):
+    for number, name in enumerate(NAMES):
         content = (formats / name).read_bytes()
         for variant in range(variants_per_file):
-            path = folder / f"{place}-{variant}-{name}"
-            path.write_bytes(damage(content, 1000 * place + variant))
+            path = folder / f"{number}-{variant}-{name}"
+            path.write_bytes(damage(content, 1000 * number + variant))
             paths.append(path)
     counts: Counter[str] = Counter()
     # In a process of its own: a decoder that crashes fails this test and not all of them.

@@ -93,7 +93,7 @@ def test_every_format_decodes_or_says_why(formats: Path, frame_count: int) -> No
 
 def test_a_uri_is_read_like_a_path(formats: Path, tmp_path: Path) -> None:
     path = formats / "pytorch_nasa_13013.mp4"
-    (local,), (remote,) = (windows_of(place, [Fraction(3)], 30) for place in (path, path.as_uri()))
+    (local,), (remote,) = (windows_of(location, [Fraction(3)], 30) for location in (path, path.as_uri()))
     assert isinstance(local, Window)
     assert isinstance(remote, Window)
     assert np.array_equal(local.frames_THWC, remote.frames_THWC)
