@@ -2,11 +2,14 @@
 
 import subprocess
 import wave
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from helpers.videos import MEDIA, REAL, needs_real_videos
 
 from s2v_ray.errors import MediaError
 from s2v_ray.preparation.fingerprint import bit_error_rate, find_duplicates, sound_fingerprint
@@ -121,15 +124,27 @@ def test_no_sound_is_an_error(tmp_path: Path) -> None:
     assert error.value.code == "no_audio"
 
 
-def test_finds_the_copies_among_real_videos(shared_clips: Path) -> None:
+def fingerprints_of(paths: Iterable[Path]) -> dict[str, str]:
+    found = {}
+    for path in sorted(paths):
+        with suppress(MediaError):  # no sound, or none that decodes
+            found[path.name] = sound_fingerprint(path)
+    return found
+
+
+def test_finds_the_copies_among_containers() -> None:
+    """The same video in twelve containers, another shown in three ways, and nothing else."""
+    copies = find_duplicates(fingerprints_of(MEDIA.iterdir()))
+    demos = sorted(path.name for path in MEDIA.glob("demo.*"))
+    assert len(demos) == 12
+    turned = dict.fromkeys(["mirrored.mp4", "sideways.mov"], "edit_list.mp4")
+    assert copies == dict.fromkeys(demos[1:], demos[0]) | turned
+
+
+@needs_real_videos
+def test_finds_the_copies_among_real_videos() -> None:
     """The same clip in eleven containers, four known pairs, and nothing else."""
-    fingerprints = {}
-    for path in sorted(shared_clips.rglob("*.*")):
-        if path.suffix not in (".tsv", ".md"):
-            try:
-                fingerprints[path.name] = sound_fingerprint(path)
-            except MediaError:
-                continue  # no sound, or none that decodes
+    fingerprints = fingerprints_of([*REAL.glob("domains/*/*"), *REAL.glob("formats/*")])
     copies = find_duplicates(fingerprints)
     demos = sorted(name for name in fingerprints if name.startswith("iscc_demo."))
     assert len(demos) == 11

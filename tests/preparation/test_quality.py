@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.videos import own, real
 
 from s2v_ray.dataset.measures import Measures, QualityLimits
 from s2v_ray.media.decoding.windows import Window, decode_windows
@@ -166,37 +167,53 @@ def judge_file(path: Path, start: float, frame_count: int = 80) -> str:
 
 
 @pytest.mark.parametrize(
-    "name",
+    "path",
     [
-        "fireworks/abbyt6-1630325_Fireworks.mp4",
-        "fireworks/vas_fireworks_video_02997.mp4",
-        "fireworks/vas_fireworks_video_03051.mp4",
-        "hit/XYPB_chopping.mp4",
-        "hit/vas_hammer_video_00323.mp4",
-        "mouth/psychopy_jwpIntro.mp4",
-        "mouth/rizkiarm_bbaf2n.mpg",
-        "mouth/rizkiarm_swiz3n.mpg",
-        "sea/collidingScopes_waves.mp4",
-        "sea/ofekbytes_sea.mp4",
+        own("bursting.mp4"),
+        own("falling.mp4"),
+        own("opening.mp4"),
+        own("swinging.mp4"),
+        real("domains/fireworks/abbyt6-1630325_Fireworks.mp4"),
+        real("domains/fireworks/vas_fireworks_video_02997.mp4"),
+        real("domains/fireworks/vas_fireworks_video_03051.mp4"),
+        real("domains/hit/XYPB_chopping.mp4"),
+        real("domains/hit/vas_hammer_video_00323.mp4"),
+        real("domains/mouth/psychopy_jwpIntro.mp4"),
+        real("domains/mouth/rizkiarm_bbaf2n.mpg"),
+        real("domains/mouth/rizkiarm_swiz3n.mpg"),
+        real("domains/sea/collidingScopes_waves.mp4"),
+        real("domains/sea/ofekbytes_sea.mp4"),
     ],
 )
-def test_real_clips_of_the_four_domains_are_good(name: str, shared_clips: Path) -> None:
-    assert judge_file(shared_clips / "domains" / name, 0.25) == ""
+def test_what_moves_before_a_still_camera_is_good(path: Path) -> None:
+    assert judge_file(path, 0.25) == ""
 
 
-def test_a_real_clip_is_silent_until_its_sound_begins(shared_clips: Path) -> None:
-    claps = shared_clips / "domains" / "hit" / "malikmrllh_clapsoverhead.mp4"
-    assert judge_file(claps, 0.25) == "silent"
-    assert judge_file(claps, 20.0) == ""
+@pytest.mark.parametrize(
+    ("path", "sound_start"),
+    [own("silent_start.mp4", 3.75), real("domains/hit/malikmrllh_clapsoverhead.mp4", 20.0)],
+)
+def test_a_clip_is_silent_until_its_sound_begins(path: Path, sound_start: float) -> None:
+    assert judge_file(path, 0.25) == "silent"
+    assert judge_file(path, sound_start) == ""
 
 
-def test_real_clips_that_are_not(shared_clips: Path) -> None:
-    domains, formats = shared_clips / "domains", shared_clips / "formats"
-    assert judge_file(domains / "mouth" / "mdn_video.mp4", 5.0) == "camera_moves"  # the camera draws back
-    assert judge_file(domains / "hit" / "vas_hammer_video_00323.mp4", 7.0) == "camera_moves"  # it goes near
-    assert judge_file(formats / "apache_testVideoMp4.mp4", 7.0) == "scene_cut"
-    assert judge_file(formats / "androidx_silent-black-10s.mp4", 1.0) == "silent"
-    assert judge_file(formats / "apache_testWMV.wmv", 1.0) == "still_picture"
+@pytest.mark.parametrize(
+    ("path", "start", "expected"),
+    [
+        own("panning.mp4", 0.25, "camera_moves"),
+        own("cut.mp4", 0.25, "scene_cut"),
+        own("silent_start.mp4", 0.5, "silent"),
+        own("still.mp4", 0.25, "still_picture"),
+        real("domains/mouth/mdn_video.mp4", 5.0, "camera_moves"),  # the camera draws back
+        real("domains/hit/vas_hammer_video_00323.mp4", 7.0, "camera_moves"),  # it goes near
+        real("formats/apache_testVideoMp4.mp4", 7.0, "scene_cut"),
+        real("formats/androidx_silent-black-10s.mp4", 1.0, "silent"),
+        real("formats/apache_testWMV.wmv", 1.0, "still_picture"),
+    ],
+)
+def test_useless_clips_are_rejected(path: Path, start: float, expected: str) -> None:
+    assert judge_file(path, start) == expected
 
 
 def test_wrong_shapes_are_refused() -> None:
