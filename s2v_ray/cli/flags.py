@@ -5,10 +5,18 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import Field, fields, is_dataclass
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, StructConstructorSpec, StructFieldSpec
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 from s2v_ray.config import Config, config_from_toml, load_config
 from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked
@@ -38,14 +46,15 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     tyro has printed what is wrong, for other flags that are missing or of a wrong type.
     """
     signature = inspect.signature(function, eval_str=True)
-    preset = flag_value(arguments, "--config") or _DEFAULT_PRESETS.get(verb)
-    defaults = read_config(preset) if preset else Config()
+    preset = _DEFAULT_PRESETS.get(verb, "paper")
+    named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
+    defaults = read_config(preset if named is None else named)
 
     @functools.wraps(function)
-    def bound(*positional: Any, **named: Any) -> inspect.BoundArguments:
-        return signature.bind(*positional, **named)
+    def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
+        return signature.bind(*positional, **keywords)
 
-    with _settings_flags(_DEFAULT_PRESETS.get(verb, ""), defaults):
+    with _rules(preset, defaults):
         given, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
     if unknown:
         _refuse(unknown[0], signature)
@@ -85,12 +94,12 @@ def _is_location(hint: Any) -> bool:
     return _PATH in getattr(hint, "__metadata__", ()) or any(map(_is_location, get_args(hint)))
 
 
-def _settings_flags(preset: str, defaults: Config) -> ConstructorRegistry:
-    """Rules by which tyro makes flags of a `Config`: --config, and one for each setting."""
+def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
+    """How tyro makes flags of a `Config`: --config, and one for each setting; and of `X | None`: like those of X."""
     registry = ConstructorRegistry()
 
     @registry.struct_rule
-    def _(found: tyro.constructors.StructTypeInfo) -> StructConstructorSpec | None:
+    def _(found: StructTypeInfo) -> StructConstructorSpec | None:
         if found.type is Config:
             meaning = (
                 f"a preset ({', '.join(PRESETS)}), or the path or URI of a TOML file, that the settings start from"
@@ -105,7 +114,22 @@ def _settings_flags(preset: str, defaults: Config) -> ConstructorRegistry:
             return StructConstructorSpec(found.type, tuple(flags))
         return None
 
+    @registry.primitive_rule
+    def _(found: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        kinds: list[Any] = [kind for kind in get_args(found.type) if kind is not NoneType] or [found.type]
+        return _PATH if kinds == [Location] else _number(kinds[0]) if kinds in ([int], [float]) else None
+
     return registry
+
+
+def _number(kind: Any) -> PrimitiveConstructorSpec[Any]:
+    def parsed(texts: list[str]) -> Any:
+        try:
+            return kind(texts[0])
+        except ValueError:
+            raise ValueError(f"'{texts[0]}' is not {'a whole number' if kind is int else 'a number'}.") from None
+
+    return PrimitiveConstructorSpec(1, _METAVARS[kind], parsed, lambda value: True, lambda value: [str(value)])
 
 
 def _setting_flag(section: str, setting: Field[Any], defaults: Any) -> StructFieldSpec:

@@ -41,29 +41,29 @@ def prepare(
     preview: bool = False,
     local: bool = False,
 ) -> None:
-    """Cut videos into clips to train on. The same command goes on where it was stopped, and takes in new videos.
+    """Cut videos into clips to train on. The same command resumes after a stop, and adds new videos.
 
     Args:
         out: the folder for the clips.
-        videos: folders of videos (searched recursively), globs, or video files.
+        videos: folders (searched recursively), globs, or video files.
         domain: what the videos show, such as fireworks; by default the name of the folder.
-        manifest: a list of what to use of the videos: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits', or a CSV
-            with the columns path,start,end[,split].
-        manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default the content tells.
-        select: only what has one of these labels, by the manifest or the folder.
-        clip_seconds: how long a clip lasts.
+        manifest: a list of the videos, or parts of them, to use: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits', or a
+            CSV with the columns path,start,end[,split].
+        manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default recognised by its content.
+        select: use only what has one of these labels in the manifest, or is in a folder of this name.
+        clip_seconds: length of a clip.
         frame_rate: frames a second of the clips, such as 30 or 30000/1001.
-        sample_rate: of the clips' sound, in Hz; a multiple of the frame rate.
+        sample_rate: samples of sound a second, in Hz; a multiple of the frame rate.
         stored_size: height and width that frames are stored at; training crops 256/286 of it.
         clips_per_source: how many clips are cut at random from each video.
-        stride_seconds: above zero, clips start this far apart instead of at random.
+        stride_seconds: if above 0, clips start this far apart instead of at random.
         crop: centre, motion (the square that moves with the sound), or x,y,size in pixels.
-        fix_lag: move the sound of a video by the lag that its windows agree on.
-        quality: what a window must keep to.
-        limits: what a video may cost.
-        seed: of the random cuts.
-        preview: only draw a contact sheet of each video, with what would be cut, into the folder preview.
-        local: work in this process alone, without Ray, for debugging.
+        fix_lag: shift the sound of a video by the lag that its windows agree on.
+        quality: the limits of a window's quality.
+        limits: the most that a video may cost.
+        seed: of the random starts.
+        preview: only draw a contact sheet of each video, which shows what would be cut, into the folder preview.
+        local: work in this process, without Ray, for debugging.
     """
     from s2v_ray.dataset.index import read_records, write_dataset
     from s2v_ray.dataset.reader import card_columns, card_examples

@@ -29,26 +29,26 @@ def tune(
     warm_start: tuple[Location, ...] = (),
     seed: int = 0,
 ) -> None:
-    """Find the best adversarial weights and learning rates of each domain. The same command goes on with it.
+    """Find the best adversarial weights and learning rates of each domain. The same command resumes.
 
     Args:
         config: the settings of all trials.
-        clips: what s2v prepare wrote, one folder a domain.
+        clips: what s2v prepare wrote, one folder for each domain.
         out: the folder or URI for the trials, the report, and best.toml for each domain.
-        trials: how many settings to try for each domain, the preset's own and its twin without adversarial losses among
-            them.
-        space: a TOML file of what to search besides or instead: { low = 1e-4, high = 1e-2, log = true },
+        trials: how many settings to try for each domain, including the preset's own and its control without adversarial
+            losses.
+        space: a TOML file that adds settings to search or changes their range: { low = 1e-4, high = 1e-2, log = true },
             { choices = [1, 2] }, or one value to fix a setting.
         objectives: score (motion that the sound explains, with floors on sharpness and appearance), or both of sync and
             appearance for a Pareto front.
-        minutes: how long a trial trains; 5 where neither this nor --steps is given.
+        minutes: how long a trial trains; 5 if neither this nor --steps is given.
         steps: how many steps a trial trains.
-        repeats: with how many other seeds the winner and the preset are trained again.
-        time_budget: minutes after which the search begins no further trial; the repeats follow.
-        max_concurrent: how many trials run at once, at most; by default as many as the cluster holds.
+        repeats: how many other seeds the winner and the preset are trained again with.
+        time_budget: minutes after which the search starts no further trial; the repeats follow.
+        max_concurrent: the most trials that run at once; by default as many as the cluster has room for.
         workers_per_trial: processes that train one trial together.
-        gpus_per_worker: GPUs of each, such as 0.5; by default one where there are enough.
-        warm_start: earlier sweeps whose best settings are tried first.
+        gpus_per_worker: GPUs of each such process, such as 0.5; by default one if there are enough.
+        warm_start: earlier sweeps, whose best settings are tried first.
         seed: of the search and of the trials' training.
     """
     from s2v_ray.cli.tune_progress import SweepBoard
