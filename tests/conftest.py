@@ -1,4 +1,4 @@
-"""Small videos and clips that the tests share, made by the product itself."""
+"""Small synthetic videos, their clips, and a run on these, which the tests share."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="60",
-    # Of the object store in tests/object_store.py: Ray's workers have the environment of its start.
+    # Of the object store in tests/helpers/object_store.py: Ray's workers inherit the environment that Ray starts with.
     AWS_ACCESS_KEY_ID="the-key",
     AWS_SECRET_ACCESS_KEY="the-secret",
     AWS_REGION="us-east-1",
@@ -25,23 +25,8 @@ from s2v_ray.synthetic.write import synthesize
 
 
 @pytest.fixture(scope="session")
-def shared_clips() -> Path:
-    """Real videos with sound, where they are at hand."""
-    folder = Path(__file__).parents[2] / "shared" / "clips"
-    if not folder.is_dir():
-        pytest.skip("the folder of real videos is not here")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def formats(shared_clips: Path) -> Path:
-    """Of these, one of each kind of file."""
-    return shared_clips / "formats"
-
-
-@pytest.fixture(scope="session")
 def small_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six made-up videos of 1.6 s."""
+    """Six synthetic videos of 1.6 s."""
     folder = tmp_path_factory.mktemp("videos")
     synthesize("sea", folder, sources=6, seed=5, seconds=1.6, size=48)
     return folder

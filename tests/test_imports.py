@@ -1,9 +1,12 @@
-"""The rooms of the code, and the direction of imports between them."""
+"""The rooms of the code, and the direction of imports between them and inside them."""
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import s2v_ray
 
@@ -28,10 +31,35 @@ ROOMS = [
     "cluster",
     "cli",
 ]
+# Inside a room, a file or sub-package may import those before it. Files that are in no list only must not import each
+# other in a circle.
+PARTS = {
+    "config": ["schema", "load"],
+    "media": ["clock", "decoding", "encode", "image", "audio_file"],
+    "media.decoding": ["limits", "container", "seeking", "packets", "rgb", "audio", "timeline", "probe", "windows"],
+    "dataset": ["schema", "splits", "index", "reader"],
+    "preparation": ["sources", "windows", "autocrop", "plan", "quality", "fingerprint", "prepare", "report"],
+    "preparation.sources": ["discovery", "manifests", "resolve", "find"],
+    "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
+    "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
+    "training.data": ["order", "augmentation", "loader"],
+    "evaluation": ["controls", "sync_classifier", "scores", "report"],
+    "cluster": ["connect", "watchdog", "preparation", "training", "streaming", "search", "trial", "sweeps"],
+    "cluster.streaming": ["decode", "batches", "source"],
+    "tuning": ["space", "objective", "journal", "trials", "verdict", "report"],
+}
 
 
-def imported_modules(file: Path) -> set[str]:
-    """The dotted names that a file imports, wherever in the file."""
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py")) if file.name != "__main__.py"}
+
+
+def imported_names(file: Path) -> set[str]:
+    """The dotted names that a file imports, wherever in the file: `a.b` and `a.b.c` for `from a.b import c`."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,39 +70,78 @@ def imported_modules(file: Path) -> set[str]:
     return names
 
 
-def room(dotted: str) -> str:
-    return dotted.split(".")[1] if dotted.count(".") else ""
+def imported_files(module: str) -> set[str]:
+    """The package's modules that a module imports: of `a.b` and `a.b.c`, only the latter where it is one."""
+    names = imported_names(FILES[module]) & FILES.keys()
+    return {name for name in names if not any(longer.startswith(f"{name}.") for longer in names)} - {module}
 
 
-def test_a_room_imports_only_rooms_before_it():
-    for file in PACKAGE.rglob("*.py"):
-        ours = file.relative_to(PACKAGE).with_suffix("").parts[0]
-        if ours.startswith("__"):
-            continue
-        for name in imported_modules(file):
-            if name.startswith("s2v_ray."):
-                assert ROOMS.index(room(name)) <= ROOMS.index(ours), f"{file} imports {name}"
+IMPORTS = {module: imported_files(module) for module in FILES}
 
 
-def test_only_the_cluster_room_imports_ray():
-    for file in PACKAGE.rglob("*.py"):
-        uses_ray = any(name == "ray" or name.startswith("ray.") for name in imported_modules(file))
-        assert not uses_ray or file.relative_to(PACKAGE).parts[0] == "cluster", file
+def part_of(module: str, package: str) -> str:
+    """The file or sub-package of `package` in which `module` lies: `decoding` for `s2v_ray.media.decoding.audio`."""
+    return module.removeprefix(f"{package}.").split(".")[0] if module.startswith(f"{package}.") else ""
 
 
-def test_importing_the_package_and_its_commands_leaves_ray_and_torch_alone():
-    code = (
-        "import sys, s2v_ray; assert 'ray' not in sys.modules; "
+def against(order: list[str], package: str) -> list[str]:
+    """Each import between two parts of `package` that `order` doesn't allow."""
+    return [
+        f"{module} imports {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if {part_of(module, package), part_of(other, package)} <= set(order)
+        and order.index(part_of(other, package)) > order.index(part_of(module, package))
+    ]
+
+
+def test_a_room_imports_only_rooms_before_it() -> None:
+    assert {part_of(module, "s2v_ray") for module in FILES} == {"", *ROOMS}
+    assert against(ROOMS, "s2v_ray") == []
+
+
+def test_each_package_inside_a_room_has_its_place_in_an_order() -> None:
+    packages = {module for module, file in FILES.items() if file.name == "__init__.py" and module.count(".") > 1}
+    assert packages <= {f"s2v_ray.{package}.{part}" for package, order in PARTS.items() for part in order}
+
+
+@pytest.mark.parametrize("package", PARTS)
+def test_a_part_of_a_room_imports_only_parts_before_it(package: str) -> None:
+    assert {f"s2v_ray.{package}.{part}" for part in PARTS[package]} <= FILES.keys()
+    assert against(PARTS[package], f"s2v_ray.{package}") == []
+
+
+def test_no_files_import_each_other_also_through_others() -> None:
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail("imports in a circle: " + " <- ".join(error.args[1]))
+
+
+def test_only_the_cluster_room_imports_ray() -> None:
+    users = {module for module, file in FILES.items() if any(n.split(".")[0] == "ray" for n in imported_names(file))}
+    assert {part_of(module, "s2v_ray") for module in users} == {"cluster"}, users
+
+
+def run_python(code: str) -> None:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_the_package_and_its_commands_leaves_ray_and_torch_alone() -> None:
+    run_python(
+        "import sys, s2v_ray; assert not {'ray', 'torch'} & set(sys.modules); "
         "import s2v_ray.cli; assert not {'ray', 'torch'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_all_but_the_cluster_imports_without_ray():
-    modules = [
-        ".".join(("s2v_ray", *file.relative_to(PACKAGE).with_suffix("").parts))
-        for file in PACKAGE.rglob("*.py")
-        if not file.name.startswith("__") and file.relative_to(PACKAGE).parts[0] != "cluster"
-    ]
-    code = f"import sys; sys.modules['ray'] = None\nfor name in {modules!r}: __import__(name)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+@pytest.mark.parametrize(
+    ("missing", "rooms"),
+    [
+        ("ray", [room for room in ROOMS if room != "cluster"]),
+        ("torch", ["errors", "config", "storage", "media", "synthetic", "dataset", "preparation"]),
+    ],
+)
+def test_rooms_import_without(missing: str, rooms: list[str]) -> None:
+    modules = [module for module in FILES if part_of(module, "s2v_ray") in rooms]
+    run_python(f"import sys; sys.modules[{missing!r}] = None\nfor name in {modules!r}: __import__(name)")

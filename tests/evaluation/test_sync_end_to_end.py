@@ -5,13 +5,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from helpers.decoding import window_of
 from helpers.small import SMALL_MODEL
+from helpers.videos import own, real
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.media.decoding.windows import decode_windows
 from s2v_ray.media.encode import write_video
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.run import config_for_clips
@@ -70,9 +71,7 @@ def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
 
     # In a file that we write.
     write_video(tmp_path / "made.mp4", clip_frames_THWC, wave, frame_rate=Fraction(30), sample_rate=44100)
-    ((_, window),) = decode_windows(
-        tmp_path / "made.mp4", [Fraction(0)], frame_count=120, frame_rate=Fraction(30), sample_rate=44100, size=32
-    )
+    window = window_of(tmp_path / "made.mp4", Fraction(0), frame_count=120)
     assert_together(window.frames_THWC, window.wave)
 
 
@@ -81,10 +80,10 @@ def whole_clip_config(tmp_path, reader: ClipReader) -> Config:
     return config_for_clips(load_config(str(tmp_path / "whole.toml")), reader.settings)
 
 
-def test_a_real_test_pattern_stays_together(shared_clips, tmp_path):
-    # A dial passes the top and a beep sounds each second; by its own header the sound is a frame of AAC late.
+@pytest.mark.parametrize("source", [own("each_second.mp4"), real("formats/gradio-app_av1-video.mp4")])
+def test_a_test_pattern_stays_together(source, tmp_path):
+    # A beep sounds each second; by its own header the sound is a frame of AAC late.
     clips = tmp_path / "clips"
-    source = shared_clips / "formats" / "gradio-app_av1-video.mp4"
     command = ["prepare", "--videos", str(source), "--out", str(clips), "--local", "--clips-per-source", "6"]
     assert main(command) == 0
     reader = ClipReader(str(clips), "train")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, window_of, windows_of
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, window_of, windows_of
+from helpers.videos import MEDIA, own, real
 
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.decoding.container import clock_zero, open_container, video_stream
-from s2v_ray.media.decoding.probe import probe
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.media.decoding.timeline import picture_windows
+from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.media.encode import write_video
 
@@ -91,61 +91,68 @@ def test_flash_and_beep_coincide_in_files_by_ffmpeg(
 
     flashes = onsets_seconds(window.frames_THWC.mean((1, 2, 3)) > 128, 30)
     beeps = onsets_seconds(np.abs(window.wave.astype(int)) > 3000, SAMPLE_RATE)
-    zero = probe(path)
-    late = float(zero.picture_start)  # of the container's start, which may be the sound's
+    late = float(probe_path(path).picture_start)  # of the container's start, which may be the sound's
     np.testing.assert_allclose(
         flashes, [second + late - 0.1 for second in lit_seconds], atol=HALF_A_FRAME_SECONDS + 0.001
     )
     assert beeps == pytest.approx([second + late - 0.1 for second in (1, 2, 3)], abs=HALF_A_FRAME_SECONDS)
 
 
-def test_a_beep_each_second_in_a_real_file(formats: Path) -> None:
-    """The pattern's dial is whitest at each odd second; its sound is 1024 samples of 32 kHz late in the file itself."""
-    window = window_of(formats / "gradio-app_av1-video.mp4", Fraction(0), frame_count=420)
+@pytest.mark.parametrize(("path", "seconds"), [own("each_second.mp4", 9), real("formats/gradio-app_av1-video.mp4", 14)])
+def test_a_beep_each_second(path: Path, seconds: int) -> None:
+    """The pattern is whitest at each odd second; its sound is 1024 samples of 32 kHz late in the file itself."""
+    window = window_of(path, Fraction(0), frame_count=30 * seconds)
     beeps = onsets_seconds(np.abs(window.wave.astype(int)) > 1500, SAMPLE_RATE)
-    np.testing.assert_allclose(beeps, np.arange(14) + 1024 / 32000, atol=0.002)
+    np.testing.assert_allclose(beeps, np.arange(seconds) + 1024 / 32000, atol=0.002)
     brightness = window.frames_THWC.mean((1, 2, 3))
-    for second in range(1, 14, 2):
+    for second in range(1, seconds, 2):
         first = 30 * second - 15
         whitest = (first + int(brightness[first : first + 30].argmax()) + 0.5) / 30
         assert whitest == pytest.approx(second, abs=1 / 25 + 1 / 60)  # the file has 25 frames a second
 
 
 @pytest.mark.parametrize(
-    "name",
+    "path",
     [
-        "iscc_demo.mp4",
-        "iscc_demo.flv",
-        "iscc_demo.wmv",
-        "iscc_demo.rm",
-        "PHP-FFMpeg_sample.3gp",
-        "apache_testASF.asf",
-        "brion_llama-drama-av1.webm",
-        "streamio_sideways_movie.mov",
-        "streamio_weird_aspect.small.mpg",
-        "androidx_sample_rotate_and_reflect.mp4",
-        "androidx_sample_with_increasing_timestamps_320w_240h.mp4",
-        "Zulko_fire2.mp4",
+        own("demo.mp4"),
+        own("demo.flv"),
+        own("demo.wmv"),
+        own("demo.rm"),
+        own("demo.3gp"),
+        own("late_sound.asf"),
+        own("late_picture.mp4"),
+        own("edit_list.mp4"),
+        own("fragmented.mp4"),
+        own("each_second.mp4"),
+        own("sideways.mov"),
+        own("mirrored.mp4"),
+        own("wide_pixels.mpg"),
+        own("full_range.mov"),
+        own("ten_bits.mkv"),
+        own("varying_rate.mp4"),
+        real("formats/iscc_demo.mp4"),
+        real("formats/iscc_demo.flv"),
+        real("formats/iscc_demo.wmv"),
+        real("formats/iscc_demo.rm"),
+        real("formats/PHP-FFMpeg_sample.3gp"),
+        real("formats/apache_testASF.asf"),
+        real("formats/brion_llama-drama-av1.webm"),
+        real("formats/streamio_sideways_movie.mov"),
+        real("formats/streamio_weird_aspect.small.mpg"),
+        real("formats/androidx_sample_rotate_and_reflect.mp4"),
+        real("formats/androidx_sample_with_increasing_timestamps_320w_240h.mp4"),
+        real("formats/Zulko_fire2.mp4"),
     ],
 )
-def test_pictures_are_those_that_the_ffmpeg_program_shows(formats: Path, tmp_path: Path, name: str) -> None:
+def test_frames_are_those_that_the_ffmpeg_program_shows(path: Path, tmp_path: Path) -> None:
     """Upright, square and in time: rotation, reflection, pixel aspect, variable rates, full range, offsets."""
-    path, size, frame_count = formats / name, 24, 24
-    with open_container(path) as container:
-        stream = video_stream(container)
-        chosen = f"0:{stream.index}"
-        (ours,) = picture_windows(
-            container,
-            stream,
-            clock_zero(container),
-            [Fraction(0)],
-            frame_count=frame_count,
-            frame_rate=FRAME_RATE,
-            size=size,
-        )
+    size, frame_count = 24, 24
+    with MediaFile(path) as media:
+        chosen = f"0:{media.video().stream.index}"
+        (ours,) = frame_windows(media, [Fraction(0)], frame_count=frame_count, frame_rate=FRAME_RATE, size=size)
     assert isinstance(ours, np.ndarray)
 
-    square = f"scale=trunc(iw*sar+.5):ih,crop='min(iw,ih)':'min(iw,ih)',scale={size}:{size},format=rgb24"
+    square = f"format=rgb24,scale=trunc(iw*sar+.5):ih,crop='min(iw,ih)':'min(iw,ih)',scale={size}:{size}"
     how = ("-t", "2", "-vf", square, "-fps_mode", "passthrough", "-enc_time_base", "1:90000")
     source = ("-i", str(path), "-map", chosen)
     stamps = ffmpeg(*source, *how, "-f", "framemd5", "-").decode().splitlines()
@@ -168,16 +175,7 @@ def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:
     ffmpeg("-display_rotation", "90", "-i", str(plain), "-c", "copy", str(turned))
 
     def colours(path: Path, crop: Crop | None) -> list[list[int]]:
-        found = decode_windows(
-            path,
-            [Fraction(0)],
-            frame_count=3,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=16,
-            crop=crop,
-        )
-        ((_, window),) = found
+        (window,) = windows_of(path, [Fraction(0)], frame_count=3, size=16, crop=crop)
         assert isinstance(window, Window)
         corners_HWC = window.frames_THWC[0][[0, 0, -1, -1], [0, -1, 0, -1]]
         return (corners_HWC > 128).astype(int).tolist()
@@ -219,7 +217,15 @@ def test_colour_matrix_and_range_are_honoured(tmp_path: Path, matrix: str, colou
     np.testing.assert_allclose(frames.mean((0, 1, 2)), [0xC8, 0x1E, 0x5A], atol=2)
 
 
-def test_rates_that_do_not_divide_are_refused(formats: Path) -> None:
-    path = formats / "mdn_rabbit320.mp4"
-    with pytest.raises(UserError, match="44000 Hz"):
-        next(decode_windows(path, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, sample_rate=44000, size=8))
+def test_rates_that_do_not_divide_are_refused() -> None:
+    windows = decode_windows(
+        MediaFile(MEDIA / "demo.mp4"),
+        [Fraction(0)],
+        frame_count=3,
+        frame_rate=FRAME_RATE,
+        sample_rate=44000,
+        size=8,
+    )
+    with pytest.raises(UserError, match="44000") as caught:
+        next(windows)
+    assert caught.value.code == "rates_not_divisible"

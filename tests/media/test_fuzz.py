@@ -9,23 +9,46 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.videos import MEDIA, REAL, needs_real_videos
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget, Limits
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.windows import decode_windows
 
-NAMES = [
-    "PHP-FFMpeg_sample.3gp",
-    "androidx_sample_av1.mp4",
-    "androidx_sample_fragmented.mp4",
-    "androidx_sample.mkv",
-    "androidx_sample.flv",
-    "mdn_segment001.ts",
-    "streamio_weird_aspect.small.mpg",
-    "apache_testWMV.wmv",
-    "mdn_rabbit320.webm",
+OWN_PATHS = [
+    MEDIA / name
+    for name in (
+        "demo.3gp",
+        "each_second.mp4",
+        "fragmented.mp4",
+        "demo.mkv",
+        "demo.flv",
+        "demo.ts",
+        "wide_pixels.mpg",
+        "demo.wmv",
+        "demo.webm",
+    )
 ]
+REAL_PATHS = [
+    REAL / "formats" / name
+    for name in (
+        "PHP-FFMpeg_sample.3gp",
+        "androidx_sample_av1.mp4",
+        "androidx_sample_fragmented.mp4",
+        "androidx_sample.mkv",
+        "androidx_sample.flv",
+        "mdn_segment001.ts",
+        "streamio_weird_aspect.small.mpg",
+        "apache_testWMV.wmv",
+        "mdn_rabbit320.webm",
+    )
+]
+both_collections = pytest.mark.parametrize(
+    "originals",
+    [pytest.param(OWN_PATHS, id="own"), pytest.param(REAL_PATHS, id="real", marks=needs_real_videos)],
+)
 FRAME_COUNT, FRAME_RATE, SAMPLE_RATE, SIZE = 9, Fraction(30), 44100, 16
 MAX_SECONDS = 20.0
 REASONS = {
@@ -47,8 +70,8 @@ def damage(content: bytes, seed: int) -> bytes:
     damaged = np.frombuffer(content, np.uint8).copy()
     reach = len(damaged) if seed % 2 else min(len(damaged), 4096)
     if seed % 3 == 0:
-        places = random.integers(0, reach, random.integers(1, 60))
-        damaged[places] ^= (1 << random.integers(0, 8, len(places))).astype(np.uint8)
+        indices = random.integers(0, reach, random.integers(1, 60))
+        damaged[indices] ^= (1 << random.integers(0, 8, len(indices))).astype(np.uint8)
     elif seed % 3 == 1:
         first = int(random.integers(0, reach))
         damaged[first : first + int(random.integers(1, 2000))] = 0
@@ -59,40 +82,35 @@ def damage(content: bytes, seed: int) -> bytes:
 
 def outcomes(path: Path) -> tuple[list[str], float]:
     """What becomes of three windows of `path`, by reason, and the seconds that it took."""
-    begin = time.monotonic()
+    started_at = time.monotonic()
     budget = Budget(Limits(max_source_seconds=MAX_SECONDS))
     found = []
     try:
-        info = probe(path, budget)
-        start = max(info.picture_start, info.sound_start, Fraction(0))
-        starts = [start, start + Fraction(1, 2), start + Fraction(6)]
-        for _, window in decode_windows(
-            path,
-            starts,
-            frame_count=FRAME_COUNT,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=SIZE,
-            budget=budget,
-        ):
-            if isinstance(window, MediaError):
-                found.append(window.code)
-            else:
-                assert window.frames_THWC.shape == (FRAME_COUNT, SIZE, SIZE, 3)
-                assert window.wave.shape == (FRAME_COUNT * 1470,)
-                found.append("fine")
+        with MediaFile(path, budget) as media:
+            info = probe(media)
+            start = max(info.picture_start, info.sound_start, Fraction(0))
+            starts = [start, start + Fraction(1, 2), start + Fraction(6)]
+            for _, window in decode_windows(
+                media, starts, frame_count=FRAME_COUNT, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=SIZE
+            ):
+                if isinstance(window, MediaError):
+                    found.append(window.code)
+                else:
+                    assert window.frames_THWC.shape == (FRAME_COUNT, SIZE, SIZE, 3)
+                    assert window.wave.shape == (FRAME_COUNT * 1470,)
+                    found.append("fine")
     except MediaError as error:
         found.append(error.code)
-    return found, time.monotonic() - begin
+    return found, time.monotonic() - started_at
 
 
-def fuzz(formats: Path, folder: Path, variants_per_file: int) -> Counter[str]:
+def fuzz(originals: list[Path], folder: Path, variants_per_file: int) -> Counter[str]:
     paths = []
-    for place, name in enumerate(NAMES):
-        content = (formats / name).read_bytes()
+    for index, original in enumerate(originals):
+        content = original.read_bytes()
         for variant in range(variants_per_file):
-            path = folder / f"{place}-{variant}-{name}"
-            path.write_bytes(damage(content, 1000 * place + variant))
+            path = folder / f"{index}-{variant}-{original.name}"
+            path.write_bytes(damage(content, 1000 * index + variant))
             paths.append(path)
     counts: Counter[str] = Counter()
     # In a process of its own: a decoder that crashes fails this test and not all of them.
@@ -106,23 +124,17 @@ def fuzz(formats: Path, folder: Path, variants_per_file: int) -> Counter[str]:
     return counts
 
 
-@pytest.fixture
-def formats() -> Path:
-    folder = Path(__file__).parents[3] / "shared" / "clips" / "formats"
-    if not folder.is_dir():
-        pytest.skip("the test videos are not here")
-    return folder
-
-
-def test_damaged_files_give_windows_or_say_why(formats: Path, tmp_path: Path) -> None:
-    counts = fuzz(formats, tmp_path, variants_per_file=7)
+@both_collections
+def test_damaged_files_give_windows_or_say_why(originals: list[Path], tmp_path: Path) -> None:
+    counts = fuzz(originals, tmp_path, variants_per_file=7)
     assert counts["variants"] == 63
     assert counts["with clips"] > 15  # damage costs what it hits, not the whole file
 
 
 @pytest.mark.slow
-def test_many_damaged_files_give_windows_or_say_why(formats: Path, tmp_path: Path) -> None:
-    counts = fuzz(formats, tmp_path, variants_per_file=60)
+@both_collections
+def test_many_damaged_files_give_windows_or_say_why(originals: list[Path], tmp_path: Path) -> None:
+    counts = fuzz(originals, tmp_path, variants_per_file=60)
     print(dict(counts))
     assert counts["variants"] == 540
     assert counts["with clips"] > 150
