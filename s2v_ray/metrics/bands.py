@@ -30,6 +30,6 @@ def band_levels(wave_S: Tensor, *, frames: int, sample_rate: int) -> Tensor:
     heard_F = hertz_F >= _LOWEST_HERTZ
     octave_F = torch.log2(hertz_F[heard_F] / _LOWEST_HERTZ)
     band_F = (octave_F / octave_F[-1] * _BANDS).long().clamp(max=_BANDS - 1)
-    bands, place_F = band_F.unique(return_inverse=True)
-    power_TB = torch.zeros(frames, len(bands)).index_add_(1, place_F, power_TF[:, heard_F])
+    bands, index_F = torch.unique(band_F, return_inverse=True)
+    power_TB = torch.zeros(frames, len(bands)).index_add_(1, index_F, power_TF[:, heard_F])
     return 10 * (power_TB + 10 ** (FLOOR_DB / 10)).log10()

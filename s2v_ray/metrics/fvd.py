@@ -15,7 +15,7 @@ def fvd_features(video_TCHW: Tensor, i3d: I3d) -> Tensor:
     of 120 frames has 7, and one of fewer than 16 none. They are enlarged (or reduced) to 224 x 224 bilinearly.
     Raises ValueError unless the video is a float one [T, 3, H, W] in [-1, 1].
     """
-    windows = checked_video("video_TCHW", video_TCHW).float().split(FRAMES)
+    windows = torch.split(checked_video("video_TCHW", video_TCHW).float(), FRAMES)
     whole = [window_TCHW for window_TCHW in windows if len(window_TCHW) == FRAMES]
     # One by one: a window takes a hundred megabytes inside the network.
     seen = [i3d(_resized(window_TCHW).transpose(0, 1).unsqueeze(0)) for window_TCHW in whole]
@@ -48,7 +48,7 @@ def frechet_distance(ours_ND: Tensor, theirs_MD: Tensor) -> float | None:
     # taken, so that one of low rank gives neither NaN nor a rounding error's root.
     trace = torch.linalg.svdvals(factor_1 @ factor_2.T).sum()
     distance = (mean_1 - mean_2).square().sum() + factor_1.square().sum() + factor_2.square().sum() - 2 * trace
-    return max(0.0, distance.item())
+    return max(0.0, float(distance))
 
 
 def _gaussian(features_ND: Tensor) -> tuple[Tensor, Tensor]:

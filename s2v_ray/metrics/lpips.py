@@ -34,7 +34,7 @@ def load_lpips(folder: str | Path) -> Lpips:
 
     def lpips(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
         generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
-        pairs = zip(generated_TCHW.split(_FRAMES_AT_ONCE), real_TCHW.split(_FRAMES_AT_ONCE), strict=True)
+        pairs = zip(*(torch.split(video, _FRAMES_AT_ONCE) for video in (generated_TCHW, real_TCHW)), strict=True)
         return torch.cat([_distances(features, heads, *pair) for pair in pairs]).mean().item()
 
     return lpips

@@ -29,4 +29,5 @@ def _decibels(video_TCHW: Tensor) -> Tensor:
     spectrum_FN = torch.fft.rfft((signal_TN - signal_TN.mean(0)) * window_T1, dim=0)[1:]
     # A sinusoid of amplitude 1 has power 1.
     power_F = (2 * spectrum_FN.abs() / window_T1.sum()).square().mean(1)
-    return 10 * (power_F + _FLOOR).log10()
+    decibels_F: Tensor = 10 * (power_F + _FLOOR).log10()
+    return decibels_F

@@ -113,7 +113,8 @@ def _searched_keys(words: np.ndarray) -> list[int]:
 
 
 def _keys(words: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return (positions // (2 * _MAX_OFFSET)) * 2**_BITS + words
+    keys: np.ndarray = (positions // (2 * _MAX_OFFSET)) * 2**_BITS + words
+    return keys
 
 
 def _beginning(media: MediaFile) -> np.ndarray:

@@ -35,7 +35,7 @@ class Track:
     """
 
     container: InputContainer
-    stream: VideoStream | AudioStream
+    stream: Any  # a VideoStream or an AudioStream
     decoder: Any  # a VideoCodecContext or an AudioCodecContext
     zero: Fraction
     budget: Budget
@@ -43,7 +43,7 @@ class Track:
     @property
     def time_base(self) -> Fraction:
         """The seconds that a tick of the stream's timestamps lasts."""
-        return self.stream.time_base or Fraction(1)
+        return Fraction(self.stream.time_base or 1)
 
 
 class MediaFile:

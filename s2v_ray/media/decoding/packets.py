@@ -39,7 +39,7 @@ def decode_audio(track: Track, cue: Cue | None = None) -> Iterator[AudioFrame]:
 
 def read_packets(
     container: InputContainer, streams: Sequence[VideoStream | AudioStream], budget: Budget | None = None
-) -> Iterator[av.Packet]:
+) -> Iterator["av.Packet[Any]"]:
     """The packets of `streams` alone, up to where the file ends or breaks off.
 
     Raises MediaError `too_slow`.
@@ -59,7 +59,7 @@ def read_packets(
             return
 
 
-def decode_packet(decoder: Any, packet: av.Packet | None) -> list[Any]:
+def decode_packet(decoder: Any, packet: "av.Packet[Any] | None") -> list[Any]:
     """The frames that `packet` completes (None: those still held back); none where it is damaged.
 
     An empty packet means "as before" (Theora has them) and decodes to none: the decoder would take it for the end.

@@ -57,7 +57,7 @@ def probe(media: MediaFile) -> MediaInfo:
         sound_end=sound_end - zero,
         width=width,
         height=height,
-        frame_rate=_frame_rate(video.stream, picture),
+        frame_rate=_frame_rate(picture),
         sample_rate=sound.first.sample_rate,
         channels=sound.first.layout.nb_channels,
     )
@@ -71,7 +71,7 @@ class _PacketTimes:
         self.first: Any = None
         self.stamps, self.durations = array("q"), array("q")
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: "av.Packet[Any]") -> None:
         if self.first is None:
             self.first = next(iter(decode_packet(self.track.decoder, packet)), None)
         stamp = packet.pts if packet.pts is not None else packet.dts
@@ -102,11 +102,11 @@ class _PacketTimes:
         return stamps, Fraction(last_duration)
 
 
-def _frame_rate(stream: Any, picture: _PacketTimes) -> Fraction:
+def _frame_rate(picture: _PacketTimes) -> Fraction:
     """The rate that the header names where the times bear it out to a hundredth, or else their mean rate."""
     stamps, last_duration = picture.stamps_and_last_duration()
     time_base = picture.track.time_base
-    named = stream.guessed_rate or Fraction(0)
+    named = picture.track.stream.guessed_rate or Fraction(0)
     if len(stamps) == 1:
         return 1 / (last_duration * time_base) if last_duration else named
     mean = (len(stamps) - 1) / (int(stamps[-1] - stamps[0]) * time_base)

@@ -43,7 +43,7 @@ class NeededPacket(NamedTuple):
     comes, so it matters only if others refer to it.
     """
 
-    packet: av.Packet
+    packet: "av.Packet[Any]"
     is_jump: bool = False
     is_past: bool = False
 
@@ -63,7 +63,7 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[N
     if container.format.name not in _SKIPPABLE_FORMATS:
         yield from map(NeededPacket, packets)
         return
-    held: list[av.Packet] = []
+    held: list[av.Packet[Any]] = []
     is_jump = False
     may_seek = container.format.name in _INDEXED_FORMATS
     left_at: int | None = None  # the decoding time before a seek, until that lands on a keyframe
@@ -98,7 +98,7 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[N
     yield from _released(held, is_jump, cue.stamp)
 
 
-def _released(held: list[av.Packet], is_jump: bool, goal: int | None) -> Iterator[NeededPacket]:
+def _released(held: list["av.Packet[Any]"], is_jump: bool, goal: int | None) -> Iterator[NeededPacket]:
     """The packets `held`; with a `goal`, they include all that are displayed until then."""
     displayed_at = max((p.pts for p in held if goal is not None and p.pts is not None and p.pts <= goal), default=None)
     for number, packet in enumerate(held):

@@ -5,7 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def write_card(
             rejects[reject.reason].append(reject)
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
-        FigureCanvasAgg(_figure(info, measured, by_count, examples[:_MOST_EXAMPLES])).print_png(file)
+        cast(Any, FigureCanvasAgg(_figure(info, measured, by_count, examples[:_MOST_EXAMPLES]))).print_png(file)
     write_bytes(join(out, "card.md"), _text(info, measured, by_count).encode())
 
 

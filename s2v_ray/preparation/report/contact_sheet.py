@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -121,7 +122,7 @@ def draw_preview(
     sound.tick_params(labelbottom=False)
     motion.set_xlabel("seconds", fontsize=7.5, color=_TEXT)
     with writing(out_png) as file:
-        FigureCanvasAgg(figure).print_png(file)
+        cast(Any, FigureCanvasAgg(figure)).print_png(file)
     return all_warnings
 
 

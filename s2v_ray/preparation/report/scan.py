@@ -52,8 +52,7 @@ def scan_source(media: MediaFile) -> Scan:
     """
     scan = Scan(_end_seconds(media))
     track = media.video()
-    stream: Any = track.stream
-    rate = float(stream.guessed_rate or stream.average_rate or 25)
+    rate = float(track.stream.guessed_rate or track.stream.average_rate or 25)
     _scan_picture(track, rate, scan)
     parts = [f"{scan.width} × {scan.height}", f"{rate:.5g} frames a second", time_text(scan.end_seconds)]
     parts.append(f"{track.decoder.name} in {track.container.format.name.split(',')[0]}")
