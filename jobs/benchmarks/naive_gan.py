@@ -67,8 +67,7 @@ class FrameByFrameGenerator(nn.Module):
         made_NCHW = picture_NCHW + colours_NCHW if self.residual else colours_NCHW
         if self.palette is not None:
             made_NCHW = made_NCHW + self.palette(picture_NCHW, skips[1], x[:, None, 3:])[:, 0]
-        made_BTCHW: Tensor = made_NCHW.unflatten(0, sound_BTD.shape[:2])
-        return made_BTCHW
+        return made_NCHW.unflatten(0, sound_BTD.shape[:2])
 
     def _turned(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
         return rotate_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
@@ -88,8 +87,7 @@ class NaiveGan:
     def fake(self, batch: Batch) -> Tensor:
         """The frames of a batch, [B, F, 3, H, W]."""
         features_BTD = self.sound_encoder(batch.wave_BS).take_along_dim(batch.frame_BF.unsqueeze(-1), dim=1)
-        fake_BFCHW: Tensor = self.generator(batch.image_BCHW, features_BTD)
-        return fake_BFCHW
+        return self.generator(batch.image_BCHW, features_BTD)
 
 
 def naive_gan(config: Config) -> NaiveGan:

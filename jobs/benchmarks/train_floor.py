@@ -37,7 +37,7 @@ class Recording(TorchDispatchMode):
     """Keeps every convolution and matrix product, forward and backward, that runs while it lasts."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.calls: list[Call] = []
 
     def __torch_dispatch__(
@@ -50,8 +50,7 @@ class Recording(TorchDispatchMode):
 
 def record(step: Callable[[], object]) -> list[Call]:
     """The convolutions and matrix products of a step, with the very tensors, layouts and gradients that it asks for."""
-    recording = Recording()
-    with recording:
+    with Recording() as recording:
         step()
     return recording.calls
 

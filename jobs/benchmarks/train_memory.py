@@ -36,7 +36,7 @@ class LiveBytes(TorchDispatchMode):
     """Counts the bytes of the tensors that are made while it lasts, for as long as they live."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._bytes: dict[int, int] = {}
         self.now = self.peak = 0
 
