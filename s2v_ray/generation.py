@@ -15,7 +15,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
-from s2v_ray.media.image import read_picture
+from s2v_ray.media.image import read_image
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import is_folder
 from s2v_ray.storage.paths import base_name
@@ -54,7 +54,7 @@ def generate(
     if is_folder(out):
         raise UserError("is_folder", f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
     model, config, _ = load_model(find_checkpoint(checkpoint))
-    image_CHW = centre_crop(read_picture(image, config.clips.stored_size)[None], config.data.resolution)[0]
+    image_CHW = centre_crop(read_image(image, config.clips.stored_size)[None], config.data.resolution)[0]
     model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
     wave = read_sound(sound, model_sample_rate)
     # Where AAC lacks the model's sample rate, the file gets the sound at a common one.

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from benchmarks.measuring import Ratio, alternate
 from s2v_ray.cluster.preparation import run_in_parallel
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
@@ -56,7 +57,8 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
     path = folder / f"{name}.mp4"
     make_source(path, width, height, flags.source_seconds)
     source = Source(str(path), path.name)
-    info = probe(path)
+    with MediaFile(path) as media:
+        info = probe(media)
     end = min(info.picture_end, info.sound_end)
     starts = window_starts(source.name, max(info.picture_start, info.sound_start), end, settings)
     job = SourceTask(source, "train", "test", str(folder / "clips"), settings)

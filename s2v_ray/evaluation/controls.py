@@ -14,6 +14,7 @@ from torch import Tensor
 
 from s2v_ray.dataset.pixels import centre_crop, to_bytes, to_float, wave_to_float
 from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.metrics.loudness import power_in_frames
 from s2v_ray.models.sound_to_video import SoundToVideo
 
 MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted sound", "frozen image", "real video"
@@ -130,8 +131,7 @@ def envelope_autocorrelation(wave: np.ndarray, frames: int) -> np.ndarray:
     around an event. The autocorrelation is 1 for d = 0 and has mean 0 but for a constant; 0 throughout, where the
     loudness never changes.
     """
-    power = np.square(wave.reshape(frames, -1) / 32768.0).mean(1)
-    loudness = 10 * np.log10(power + _SILENCE)
+    loudness = 10 * np.log10(power_in_frames(wave, frames) + _SILENCE)
     width = max(1, round(_SMOOTHED * frames))
     box = np.zeros(frames)
     box[:width] = 1 / width

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from s2v_ray.evaluation.table import controls, signed
 from s2v_ray.metrics.checks import checked_pair, checked_video
-from s2v_ray.metrics.motion import motion_energy
-from s2v_ray.metrics.motion_correlation import motion_correlation
+from s2v_ray.metrics.video_motion import motion_correlation, video_motion_energy
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location
 
@@ -139,7 +138,7 @@ def motion_curves(
             {"color": _WRONG, "linewidth": 1.1, "zorder": 1.5},
         ),
     ):
-        energy = motion_energy(video)
+        energy = video_motion_energy(video)
         motion.plot(np.arange(1, len(energy) + 1) / float(frame_rate), energy, label=label, **style)
     motion.set_ylim(bottom=0)
     motion.set_ylabel("motion energy", fontsize=8, color=_INK)

@@ -15,10 +15,7 @@ from s2v_ray.metrics.checks import checked_video
 from s2v_ray.metrics.colour import colour_error
 from s2v_ray.metrics.flicker import flicker
 from s2v_ray.metrics.l1 import l1
-from s2v_ray.metrics.lag import lag_frames
 from s2v_ray.metrics.lpips import Lpips
-from s2v_ray.metrics.motion import motion_peaks, moving_mask
-from s2v_ray.metrics.motion_correlation import motion_correlation
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
 from s2v_ray.metrics.onset_f1 import onset_f1
 from s2v_ray.metrics.peaks import sound_onsets
@@ -26,6 +23,7 @@ from s2v_ray.metrics.psnr import psnr
 from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.ssim import ssim
 from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
+from s2v_ray.metrics.video_motion import lag_frames, motion_correlation, motion_peaks, moving_mask
 
 _ERROR, _SOUND_BLIND_ERROR = "squared_error", "sound_blind_error"
 

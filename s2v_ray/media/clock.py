@@ -1,7 +1,7 @@
 """One rational clock for picture and sound.
 
-Frame t of a clip covers [start + t/fps, start + (t+1)/fps) and so do its samples; the picture of frame t
-is the one displayed at the middle of that interval.
+Frame t of a clip covers [start + t/fps, start + (t+1)/fps) and so do its samples; it shows what is
+displayed at the middle of that interval.
 """
 
 from fractions import Fraction
@@ -20,21 +20,23 @@ _NTSC = {
 def parse_frame_rate(text: str) -> Fraction:
     """The exact frame rate that `text` names: "30", "25.0", "29.97" (30000/1001) or "30000/1001".
 
-    Raises UserError where it is no number, or not above zero.
+    Raises UserError `not_a_number` or `out_of_range` (it must be above zero).
     """
     try:
         frame_rate = _NTSC.get(text.strip()) or Fraction(text.strip())
     except (ValueError, ZeroDivisionError):
-        raise UserError(f"Frame rate '{text}' is not a number; write one such as 30, 25 or 30000/1001.") from None
+        raise UserError(
+            "not_a_number", f"Frame rate '{text}' is not a number; write one such as 30, 25 or 30000/1001."
+        ) from None
     if frame_rate <= 0:
-        raise UserError(f"Frame rate '{text}' must be above zero; write one such as 30.")
+        raise UserError("out_of_range", f"Frame rate '{text}' must be above zero; write one such as 30.")
     return frame_rate
 
 
 def samples_per_frame(sample_rate: int, frame_rate: Fraction) -> int:
-    """How many samples one frame lasts: sample_rate / frame_rate, which must be whole.
+    """How many samples a frame lasts: sample_rate / frame_rate, which must be whole.
 
-    Raises UserError with the nearest rates that divide.
+    Raises UserError `rates_not_divisible`, with the nearest rates that divide.
     """
     samples = sample_rate / frame_rate
     if sample_rate > 0 and samples.denominator == 1:
@@ -46,7 +48,8 @@ def samples_per_frame(sample_rate: int, frame_rate: Fraction) -> int:
     whole = [Fraction(sample_rate, n) for n in (int(samples), int(samples) + 1) if n > 0 and sample_rate > 0]
     rates = " or ".join(str(rate) for rate in whole)
     raise UserError(
+        "rates_not_divisible",
         f"A sample rate of {sample_rate} Hz does not divide by {frame_rate} frames a second "
         f"({float(samples):.3f} samples a frame); use a sample rate of {nearest} Hz"
-        + (f", or a frame rate of {rates}." if rates else ".")
+        + (f", or a frame rate of {rates}." if rates else "."),
     )

@@ -23,7 +23,7 @@ COMMON_SAMPLE_RATE = 48000
 
 _BT709 = 1  # the number of BT.709 among matrices, primaries and transfer curves alike (ITU-T H.273)
 _SOUND_BITS_PER_SECOND = 160_000
-# One thread and no code that differs between processors: the same frames give the same bytes.
+# One thread and no instructions that differ between processors: the same frames always give the same bytes.
 _X264 = {"crf": "18", "threads": "1", "x264-params": "cpu-independent=1"}
 _CONVERSION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
@@ -38,28 +38,30 @@ def write_video(
 ) -> None:
     """Write `frames` and `wave` to the MP4 file `path`, also of an object store, both starting at time zero.
 
-    `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is shown at
+    `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is displayed at
     exactly t / frame_rate. `wave` is int16 mono [S]; sample n is heard at n / sample_rate. Each is written to its
-    end, whichever is longer. The file appears whole or not at all.
+    end, whichever is longer. The file appears complete or not at all.
 
-    Raises UserError for no frames, odd or changing sizes, other types, a sample rate that AAC does not have,
-    and where the file cannot be written.
+    Raises UserError `no_frames`, `wrong_shape` (odd or changing sizes, other types), `unknown_sample_rate` (AAC lacks
+    it) and `unwritable`.
     """
     _check_wave(wave, sample_rate)
     # The movie clock of one tick a sample keeps the sound's length exact; its default is a millisecond.
     options = {"movflags": "+faststart", "movie_timescale": str(sample_rate)}
     try:
         with (
-            writing_path(path) as beside,
-            av.open(str(beside), "w", format="mp4", options=options) as container,
+            writing_path(path) as temporary,
+            av.open(str(temporary), "w", format="mp4", options=options) as container,
         ):
             _encode(container, frames, wave, frame_rate, sample_rate)
     except OSError as error:
-        raise UserError(f"'{path}' can't be written ({error}); free space or choose another place.") from error
+        raise UserError(
+            "unwritable", f"'{path}' can't be written ({error}); free space or choose another location."
+        ) from error
 
 
 def video_bytes(frames: Iterable[np.ndarray], wave: np.ndarray, *, frame_rate: Fraction, sample_rate: int) -> bytes:
-    """The content of the file that `write_video` would write."""
+    """The bytes of the file that `write_video` would write."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
         write_video(path, frames, wave, frame_rate=frame_rate, sample_rate=sample_rate)
@@ -73,7 +75,7 @@ def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
     frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
     frame.sample_rate = sample_rate
     resampler = av.AudioResampler("s16", "mono", COMMON_SAMPLE_RATE)
-    pieces = [piece.to_ndarray()[0] for given in (frame, None) for piece in resampler.resample(given)]
+    pieces = [piece.to_ndarray()[0] for input_frame in (frame, None) for piece in resampler.resample(input_frame)]
     return np.concatenate(pieces), COMMON_SAMPLE_RATE
 
 
@@ -94,7 +96,7 @@ def _encode(
         _encode_samples(container, sound, wave, samples_done, samples_due)
         samples_done = max(samples_done, min(samples_due, len(wave)))
     if picture is None or sound is None:
-        raise UserError("There are no frames to write; give at least one.")
+        raise UserError("no_frames", "There are no frames to write; pass at least one.")
     _encode_samples(container, sound, wave, samples_done, len(wave))
     container.mux(picture.encode(None))
     container.mux(sound.encode(None))
@@ -103,7 +105,9 @@ def _encode(
 def _add_picture(container: OutputContainer, frame_HWC: np.ndarray, frame_rate: Fraction) -> VideoStream:
     height, width = frame_HWC.shape[:2]
     if height % 2 or width % 2:
-        raise UserError(f"A frame of {width} x {height} pixels can't be written as H.264; use an even size.")
+        raise UserError(
+            "wrong_shape", f"A frame of {width} x {height} pixels can't be written as H.264; use an even size."
+        )
     stream = container.add_stream("libx264", rate=frame_rate, options=_X264)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = 1 / frame_rate
@@ -131,10 +135,10 @@ def _encode_frame(container: OutputContainer, stream: VideoStream, frame_HWC: np
     container.mux(stream.encode(frame))
 
 
-def _encode_samples(container: OutputContainer, stream: AudioStream, wave: np.ndarray, begin: int, end: int) -> None:
-    """Encode wave[begin:end] in pieces of at most a second."""
+def _encode_samples(container: OutputContainer, stream: AudioStream, wave: np.ndarray, start: int, end: int) -> None:
+    """Encode wave[start:end] in pieces of at most a second."""
     end = min(end, len(wave))
-    for first in range(begin, end, stream.sample_rate):
+    for first in range(start, end, stream.sample_rate):
         piece = wave[first : min(first + stream.sample_rate, end)]
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = stream.sample_rate, first, Fraction(1, stream.sample_rate)
@@ -143,15 +147,19 @@ def _encode_samples(container: OutputContainer, stream: AudioStream, wave: np.nd
 
 def _check_wave(wave: np.ndarray, sample_rate: int) -> None:
     if wave.dtype != np.int16 or wave.ndim != 1:
-        raise UserError(f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
+        raise UserError("wrong_shape", f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
     if sample_rate not in AAC_SAMPLE_RATES:
         rates = ", ".join(map(str, AAC_SAMPLE_RATES))
-        raise UserError(f"A sample rate of {sample_rate} Hz can't be written as AAC; use one of {rates}.")
+        raise UserError(
+            "unknown_sample_rate", f"A sample rate of {sample_rate} Hz can't be written as AAC; use one of {rates}."
+        )
 
 
 def _check_frame(frame_HWC: np.ndarray, index: int, stream: VideoStream) -> None:
     expected = (stream.height, stream.width, 3)
     if frame_HWC.dtype != np.uint8 or frame_HWC.shape != expected:
         raise UserError(
-            f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}; it must be uint8 {list(expected)} as frame 0."
+            "wrong_shape",
+            f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}; "
+            f"it must be uint8 {list(expected)} as frame 0.",
         )

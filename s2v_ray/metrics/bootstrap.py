@@ -19,7 +19,7 @@ class Interval:
 def interval(values_per_source: Sequence[float], *, seed: int, resamples: int = 2000, level: float = 0.95) -> Interval:
     """The mean of one value a source, with its percentile bootstrap interval (Efron 1979).
 
-    Sources are resampled reference with replacement, never clips, since the clips of one source are alike. The same
+    Sources are resampled with replacement, never clips, since the clips of one source are alike. The same
     seed gives the same interval. Raises ValueError where there are no values, one is not finite, resamples is
     below 1, or level is not within (0, 1).
     """

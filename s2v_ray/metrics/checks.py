@@ -1,4 +1,4 @@
-"""What the metrics ask of their input, said at the door."""
+"""What the metrics require of their input."""
 
 import torch
 from torch import Tensor

@@ -20,7 +20,7 @@ def colour_error(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
     """Mean difference in chroma and hue, CIEDE2000 without its lightness: 0 for the real video.
 
     Differences from about 1 are seen side by side; pure red and pure green are 82 apart. Compared are the mean colours,
-    of linear light, of 8 x 8 patches of each frame (fewer in smaller pictures), so that texture and small shifts don't
+    of linear light, of 8 x 8 patches of each frame (fewer in smaller frames), so that texture and small shifts don't
     count, and without lightness, which is L1's.
     Videos [T, 3, H, W] sRGB, float in [-1, 1]. Raises ValueError for any other input.
     """

@@ -1,4 +1,4 @@
-"""How far are a set of generated videos, as a whole, from the real ones?"""
+"""How far is a set of generated videos, as a whole, from the real ones?"""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from s2v_ray.metrics.i3d import CLASSES, FRAMES, SIDE, I3d
 def fvd_features(video_TCHW: Tensor, i3d: I3d) -> Tensor:
     """What I3D sees in each window of 16 frames of a video: its logits [W, 400], float64.
 
-    Windows follow each other without overlap from the first frame on; what is left at the end is not seen, so a clip
+    Windows follow each other without overlap from the first frame on; what is left at the end is ignored, so a clip
     of 120 frames has 7, and one of fewer than 16 none. They are enlarged (or reduced) to 224 x 224 bilinearly.
     Raises ValueError unless the video is a float one [T, 3, H, W] in [-1, 1].
     """

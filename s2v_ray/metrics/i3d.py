@@ -1,4 +1,4 @@
-"""The network that FVD sees videos with: Inception-v1 inflated to 3D, trained on Kinetics-400's human actions."""
+"""The network whose features FVD compares: Inception-v1 inflated to 3D, trained on Kinetics-400's human actions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -89,13 +89,13 @@ def logits(weights: Weights, x_BCTHW: Tensor) -> Tensor:
         x_BCTHW = pool(x_BCTHW, sides, strides)
         for block in blocks:
             x_BCTHW = inception(weights, block, x_BCTHW)
-    # 16 frames of 224 x 224 are 2 of 7 x 7 by now: all are averaged. Dropout is of no effect outside training.
+    # 16 frames of 224 x 224 are 2 of 7 x 7 here: all are averaged. Dropout has no effect outside training.
     mean_BC = x_BCTHW.mean((2, 3, 4))
     return functional.linear(mean_BC, weights["logits.conv3d.weight"].flatten(1), weights["logits.conv3d.bias"])
 
 
 def inception(weights: Weights, block: str, x_BCTHW: Tensor) -> Tensor:
-    """Four views of the same: as it is, at two larger scales, and its maxima."""
+    """Four branches over the same input: as it is, at two larger scales, and its maxima."""
 
     def branch(name: str, x_BCTHW: Tensor) -> Tensor:
         return unit(weights, f"{block}.{name}", x_BCTHW)
@@ -123,7 +123,7 @@ def unit(weights: Weights, name: str, x_BCTHW: Tensor, *, stride: int = 1) -> Te
 
 
 def pool(x_BCTHW: Tensor, sides: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
-    """Maxima of what a ReLU gave: padding by its least value, 0, adds none."""
+    """Maxima of a ReLU's output: padding by its least value, 0, adds none."""
     return functional.max_pool3d(pad_same(x_BCTHW, sides, strides), sides, strides)
 
 

@@ -1,49 +1,87 @@
-"""How late does the video move?"""
+"""How late is one curve over time beside another? Each shift is scored by Pearson's correlation over the overlap."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from torch import Tensor
+import numpy as np
 
-from s2v_ray.metrics.checks import checked_pair
-from s2v_ray.metrics.motion import motion_energy
-from s2v_ray.metrics.motion_correlation import pearson
+from s2v_ray.metrics.correlation import pearson
 
+MAX_LAG_FRAMES = 45
 # Two points always correlate by 1 or -1, which says nothing.
-_LEAST_POINTS = 3
+LEAST_POINTS = 3
 # Correlations closer than this are a tie.
 _TIE = 1e-9
+# A wider peak of the correlation says nothing about the lag.
+_PEAK_FRAMES = 10
 
 
 @dataclass(frozen=True)
 class Lag:
-    """`frames`: how late the generated video is (negative: early); `correlation`: that of the two, so shifted."""
+    """`frames`: how late a curve is (negative: early); `correlation`: that of the two at this shift."""
 
     frames: int
     correlation: float
 
 
-def lag_frames(generated_TCHW: Tensor, real_TCHW: Tensor, *, max_lag: int = 45) -> Lag | None:
-    """The shift, within ±max_lag frames, at which the two videos' motion energies correlate best.
+class SoundLag(NamedTuple):
+    """How sound and motion fit: unshifted `correlation`, best lag in `frames`, and `confidence` in it, in [0, 1]."""
 
-    Each shift is scored by Pearson's correlation over the frames that overlap, so neither level nor overlap
-    favours one; an overlap must be at least half of the curve, and three points. Of equally good shifts the
-    smallest is taken, late before early. None where no shift has a correlation, since one video never moves or
-    moves equally in every frame. A low `correlation` means that the lag is not to be trusted.
+    correlation: float
+    frames: int
+    confidence: float
 
-    Videos [T, C, H, W] float in [-1, 1], T >= 4. Raises ValueError for any other input and for max_lag < 0.
+
+def lag_correlations(curve_T: np.ndarray, reference_T: np.ndarray, max_lag: int) -> np.ndarray:
+    """Pearson's correlations [2L + 1] of two curves [T], the first being -L .. L entries late; NaN where undefined.
+
+    Neither level nor overlap favours a shift. L is `max_lag`, or less: at least half of the curves and three points
+    must overlap. Empty for fewer than three points.
     """
-    if max_lag < 0:
-        raise ValueError(f"max_lag is {max_lag}; it must not be negative.")
-    generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=_LEAST_POINTS + 1)
-    generated_T, real_T = motion_energy(generated_TCHW), motion_energy(real_TCHW)
+    length = len(reference_T)
+    furthest = min(max_lag, length // 2, length - LEAST_POINTS)
+    found = [
+        pearson(curve_T[max(lag, 0) : length + min(lag, 0)], reference_T[max(-lag, 0) : length - max(lag, 0)])
+        for lag in range(-furthest, furthest + 1)
+    ]
+    return np.array([np.nan if correlation is None else correlation for correlation in found])
 
-    length = len(real_T)
-    furthest = min(max_lag, length // 2, length - _LEAST_POINTS)
+
+def best_lag(curve_T: np.ndarray, reference_T: np.ndarray, max_lag: int = MAX_LAG_FRAMES) -> Lag | None:
+    """The shift at which two curves correlate best; of equally good ones the smallest, late before early.
+
+    None where no shift has a correlation, since one curve is flat.
+    """
+    correlations = lag_correlations(curve_T, reference_T, max_lag)
+    furthest = len(correlations) // 2
     best: Lag | None = None
-    for lag in sorted(range(-furthest, furthest + 1), key=lambda lag: (abs(lag), -lag)):
-        overlap = length - abs(lag)
-        start = max(lag, 0)
-        correlation = pearson(generated_T[start : start + overlap], real_T[start - lag : start - lag + overlap])
-        if correlation is not None and (best is None or correlation > best.correlation + _TIE):
-            best = Lag(lag, correlation)
+    for index in sorted(range(len(correlations)), key=lambda index: (abs(index - furthest), -index)):
+        correlation = float(correlations[index])
+        if not np.isnan(correlation) and (best is None or correlation > best.correlation + _TIE):
+            best = Lag(index - furthest, correlation)
     return best
+
+
+def sound_lag(motion_T: np.ndarray, loudness_T: np.ndarray) -> SoundLag:
+    """How a clip's motion energy and its loudness in dB between frames, [T] each, fit. Positive: the sound is late.
+
+    Confidence is how far the best correlation exceeds all that are not part of its peak; 0 where that lies at the end
+    of the search, and where a curve is flat.
+    """
+    sharp_motion_T = np.sqrt(motion_T)  # so that a single burst does not dominate
+    scores = np.nan_to_num(lag_correlations(loudness_T, sharp_motion_T, MAX_LAG_FRAMES))
+    if len(scores) < 3:
+        return SoundLag(pearson(loudness_T, sharp_motion_T) or 0.0, 0, 0.0)
+    furthest, best = len(scores) // 2, int(np.argmax(scores))
+    peak = scores[best]
+    if peak <= 0:
+        return SoundLag(float(scores[furthest]), 0, 0.0)
+    left = right = best  # down both slopes of the peak
+    while left > max(0, best - _PEAK_FRAMES) and scores[left - 1] <= scores[left]:
+        left -= 1
+    while right < min(len(scores) - 1, best + _PEAK_FRAMES) and scores[right + 1] <= scores[right]:
+        right += 1
+    others = np.concatenate([scores[:left], scores[right + 1 :]])
+    is_inside = 0 < best < len(scores) - 1  # at the end of the search it may rise further
+    confidence = float(peak - others.max(initial=0.0)) if is_inside else 0.0
+    return SoundLag(float(scores[furthest]), best - furthest, confidence)

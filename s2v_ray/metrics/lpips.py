@@ -1,4 +1,4 @@
-"""How different do the pictures look to a network that has seen many?"""
+"""How different do frames look to a network trained on many images?"""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -12,7 +12,7 @@ from s2v_ray.metrics.checks import checked_pair
 from s2v_ray.metrics.weights import read_weights
 
 WEIGHTS = "alexnet-owt-7be5be79.pth"  # torchvision's name for AlexNet's weights from ImageNet
-_SIDE = 64  # smaller pictures are enlarged to this, as AlexNet halves them five times
+_SIDE = 64  # smaller frames are enlarged to this, as AlexNet halves them five times
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _FRAMES_AT_ONCE = 32
 

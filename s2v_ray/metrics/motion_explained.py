@@ -28,7 +28,7 @@ def motion_explained(*, model: float, frozen: float, sound_blind: float) -> floa
     """1 − Σ‖V − Ṽ‖² / Σ‖V − B‖² of one source: 1 for the real video, 0 for B, without lower bound.
 
     B is the better, over the whole source, of the two that don't hear. `model`, `frozen` and `sound_blind` are squared
-    errors summed over the source's clips: of the model, of the input picture held still, and of the model's mean
+    errors summed over the source's clips: of the model, of the input image held still, and of the model's mean
     output over other sources' sounds. Where B has no error, as for a video that never moves, nothing is left to
     explain: the score is undefined and counts 0, as an undefined correlation does. Raises ValueError for an
     error that is negative or not finite.
@@ -41,5 +41,5 @@ def motion_explained(*, model: float, frozen: float, sound_blind: float) -> floa
 
 
 def motion_explained_over_picture(*, model: float, frozen: float) -> float:
-    """`motion_explained` with the still picture as the only B: easier, since a sound_blind mean can score 0.5 here."""
+    """`motion_explained` with the still image as the only B: easier, since a sound-blind mean can score 0.5 here."""
     return motion_explained(model=model, frozen=frozen, sound_blind=frozen)

@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair
-from s2v_ray.metrics.motion import FLAT, motion_energy
+from s2v_ray.metrics.correlation import FLAT
 from s2v_ray.metrics.peaks import matched, peaks, rises
+from s2v_ray.metrics.video_motion import video_motion_energy
 
 
 def onset_f1(
@@ -17,7 +18,7 @@ def onset_f1(
     Videos [T, C, H, W] float in [-1, 1], T >= 3. Raises ValueError for any other input.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=3)
-    generated, real = (peaks(rises(motion_energy(video)), flat=FLAT) for video in (generated_TCHW, real_TCHW))
+    generated, real = (peaks(rises(video_motion_energy(video)), flat=FLAT) for video in (generated_TCHW, real_TCHW))
     if not generated and not real:
         return None
     # A hair more, so that 0.1 s is three frames at 30 a second.

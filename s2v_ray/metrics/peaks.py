@@ -1,4 +1,4 @@
-"""When do motion and sound peak, and which of two lists of moments agree?"""
+"""When do motion and sound peak, and how many moments do two lists have in common?"""
 
 from collections.abc import Sequence
 
@@ -43,15 +43,15 @@ def sound_onsets(wave_S: Tensor, *, frames: int, sample_rate: int) -> list[int]:
     """
     level_TB = band_levels(wave_S, frames=frames, sample_rate=sample_rate)
     flux_T = level_TB.diff(dim=0).clamp(min=0).mean(1)
-    return [place + 1 for place in peaks(flux_T, flat=_STEADY_DB)]
+    return [index + 1 for index in peaks(flux_T, flat=_STEADY_DB)]
 
 
 def matched(first: Sequence[int], second: Sequence[int], *, within: float) -> int:
     """How many moments of one sorted list pair up with one of the other at most `within` away, one to one."""
-    pairs = place = 0
+    pairs = index = 0
     for moment in first:
-        while place < len(second) and second[place] < moment - within:
-            place += 1
-        if place < len(second) and second[place] <= moment + within:
-            pairs, place = pairs + 1, place + 1
+        while index < len(second) and second[index] < moment - within:
+            index += 1
+        if index < len(second) and second[index] <= moment + within:
+            pairs, index = pairs + 1, index + 1
     return pairs

@@ -11,8 +11,8 @@ CAP_DB = 100.0
 def psnr(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = None) -> float | None:
     """10 log10(1 / MSE) in dB, with pixels taken to [0, 1]; at most 100 dB, which the real video scores.
 
-    The MSE is that of the whole clip: a mean of per-frame values would be ruled by the frames that are nearly
-    right, such as the first, which is the input picture and whose own value may be infinite.
+    The MSE is that of the whole clip: a mean of per-frame values would be dominated by the frames that are nearly
+    right, such as the first, which is the input image and whose own value may be infinite.
     `where_HW`, bool, picks the pixels, such as `moving_mask`; None where it picks none.
     Videos [T, C, H, W] float in [-1, 1]. Raises ValueError for any other input.
     """

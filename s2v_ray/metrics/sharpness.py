@@ -7,16 +7,16 @@ from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_mask, checked_pair
 
-# Of [-1, 1]: a picture with less is flat.
+# Of [-1, 1]: frames with less are flat.
 _FLAT = 1e-4
 
 
 def sharpness(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = None) -> float | None:
     """log2 of the generated video's mean gradient over the real one's: 0 for the real video, -1 for half of it.
 
-    The gradient is √(∂x² + ∂y²) of differences to the next pixel right and below, meaned over frames, channels and
-    pixels. `where_HW`, bool, picks the pixels, such as `moving_mask`: what stands still, a model copies from its
-    picture. None where it picks none, or either video has no gradients there.
+    The gradient is √(∂x² + ∂y²) of differences to the next pixel right and below, averaged over frames, channels and
+    pixels. `where_HW`, bool, picks the pixels, such as `moving_mask`: what does not move, a model copies from its
+    image. None where it picks none, or either video has no gradients there.
     Videos [T, C, H, W] float in [-1, 1], H and W at least 2. Raises ValueError for any other input.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)

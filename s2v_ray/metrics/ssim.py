@@ -16,8 +16,8 @@ _EVERY = 3
 def ssim(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = None) -> float | None:
     """Mean SSIM (Wang et al. 2004) of every third frame, with pixels taken to [0, 1]: 1 for the real video.
 
-    The frames are the second, the fifth and so on (the first is the input picture), or the only one; channels are
-    compared one by one; at the edge, pictures go on mirrored, as in torchmetrics.
+    The frames are the second, the fifth and so on (the first is the input image), or the only one; channels are
+    compared one by one; beyond the edge, frames continue mirrored, as in torchmetrics.
     `where_HW`, bool, picks the pixels whose similarity counts, such as `moving_mask`; None where it picks none.
     Videos [T, C, H, W] float in [-1, 1], H and W at least 11. Raises ValueError for any other input.
     """
@@ -26,8 +26,8 @@ def ssim(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None =
     if min(height, width) < _WINDOW:
         raise ValueError(f"Frames are {height}x{width}; SSIM's window needs at least {_WINDOW}x{_WINDOW}.")
     first = min(1, len(real_TCHW) - 1)
-    # In float32, which is twice as fast. It costs three digits at most, where both pictures are flat and differ in
-    # level: off by 3e-4 there, by 1e-6 in pictures with texture.
+    # In float32, which is twice as fast. It costs three digits at most, where both frames are flat and differ in
+    # level: off by 3e-4 there, by 1e-6 in frames with texture.
     similarity_TCHW = _similarity(*((video[first::_EVERY].float() + 1) / 2 for video in (generated_TCHW, real_TCHW)))
     if where_HW is not None:
         similarity_TCHW = similarity_TCHW[..., checked_mask(where_HW, real_TCHW)]
@@ -35,7 +35,7 @@ def ssim(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None =
 
 
 def _similarity(a_TCHW: Tensor, b_TCHW: Tensor) -> Tensor:
-    """SSIM at each pixel, [T, C, H, W], of pictures in [0, 1]."""
+    """SSIM at each pixel, [T, C, H, W], of frames in [0, 1]."""
     down, across = (_gaussian_means(side) for side in a_TCHW.shape[-2:])
 
     # As matrix products: on a CPU some ten times as fast as convolutions with one channel.

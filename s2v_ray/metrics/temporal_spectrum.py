@@ -14,8 +14,8 @@ def temporal_spectrum_distance(generated_TCHW: Tensor, real_TCHW: Tensor) -> flo
 
     Each pixel's channel is a signal over time, without its mean, under a Hann window; a video's spectrum is the mean of
     their power spectra, as one signal's alone is too noisy an estimate (Bartlett 1948). The distance is the root of the
-    mean, over frequencies, of the squared difference in dB, above a floor of one of 255 levels. Phase and place, thus
-    timing and shape, count nothing: videos too smooth in time, or with flicker, are far off.
+    mean, over frequencies, of the squared difference in dB, above a floor of one of 255 levels. Phase and position, so
+    timing and shape, do not count: videos too smooth in time, or with flicker, are far off.
     Videos [T, C, H, W] float in [-1, 1], T >= 4. Raises ValueError for any other input.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=4)

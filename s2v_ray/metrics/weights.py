@@ -1,4 +1,4 @@
-"""Reading a network's weights from a file that the user gives."""
+"""Reading a network's weights from a file that the user supplies."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ def read_weights(
 ) -> dict[str, Tensor]:
     """The tensors of `file` in `folder` that `shapes` names. Only tensors are read, nothing in it is run.
 
-    Raises UserError where the file is missing, holds something else, or tensors of other shapes; `network` and
-    `origin` tell whose weights they should be and where to get them.
+    Raises UserError `missing_weights` for a missing file, and `wrong_weights` for one that holds something else or
+    tensors of other shapes; `network` and `origin` say whose weights they should be and where to get them.
     """
     location = Path(folder) / file
     try:
@@ -23,13 +23,16 @@ def read_weights(
         weights = {name: stored[name] for name in shapes}
         found = {name: tuple(weight.shape) for name, weight in weights.items()}
     except FileNotFoundError as error:
-        raise UserError(f"--weights-dir '{folder}' has no {file}; put {origin}'s there.") from error
+        raise UserError("missing_weights", f"--weights-dir '{folder}' has no {file}; put {origin}'s there.") from error
     except Exception as error:  # whatever a damaged or foreign file raises
-        raise UserError(f"'{location}' holds no weights of {network}; put {origin}'s file there.") from error
+        raise UserError(
+            "wrong_weights", f"'{location}' holds no weights of {network}; put {origin}'s file there."
+        ) from error
     for name, shape in shapes.items():
         if found[name] != tuple(shape):
             raise UserError(
+                "wrong_weights",
                 f"'{location}' holds no weights of {network}: {name} has shape {found[name]} instead of "
-                f"{tuple(shape)}; put {origin}'s file there."
+                f"{tuple(shape)}; put {origin}'s file there.",
             )
     return weights

@@ -1,30 +1,28 @@
-"""The same video twice, at another size, bit rate or container: found by the beginning of its sound.
+"""Finds the same video at another size, bit rate or in another container, by the beginning of its sound.
 
 After Haitsma & Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002), with fewer, wider bands and a
-coarser clock. Pictures are not looked at: two videos of one sound must not be trained on and tested on, however they
-look.
+coarser clock. The picture plays no part: two videos with the same sound must not be split between training and test,
+whatever they look like.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from s2v_ray.media.decoding.audio import mono_pieces
-from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container
-from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 
 SAMPLE_RATE = 8000
 SECONDS = 30
 # The share of bits that may differ. Copies differ by 0.2 at most at usual bit rates, other sources by 0.36 or more.
 MAX_BIT_ERROR_RATE = 0.28
 
-_WINDOW, _HOP = 4096, 500  # 0.5 s long, so that being off by half a hop of 1/16 s changes little
+_WINDOW, _HOP = 4096, 500  # 0.5 s, so that an offset of half a hop of 1/16 s changes little
 _COMPARED = 4  # hops, after which windows still overlap by half
 _BITS = 16
-# Telephone sound (AMR) begins and ends here.
+# The band of a telephone (AMR).
 _LOWEST_HZ, _HIGHEST_HZ = 250.0, 3300.0
 # Below these, what changes is coding noise: silence, hum, constant tones.
 _LEAST_LOUDNESS_DB = -65.0
@@ -38,38 +36,38 @@ _ONES = np.unpackbits(np.arange(2**_BITS, dtype=np.uint16).view(np.uint8).reshap
 )
 
 
-def sound_fingerprint(path: str | Path, budget: Budget | None = None) -> str:
-    """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it tells nothing.
+def sound_fingerprint(media: MediaFile) -> str:
+    """The fingerprint of the first half minute of a file's sound, as hexadecimal digits; "" where it says nothing.
 
-    Sixteen words a second, of 4 digits each; 0000 stands where the sound is silent or does not change. With less
-    than a second of other words it is "", which is like no other.
+    Sixteen words a second, of 4 digits each; 0000 where the sound is silent or does not change. With less than a second
+    of other words it is "", which matches no other.
 
     Raises MediaError `not_found`, `unreadable`, `no_audio`, `undecodable_audio` or `too_slow`.
     """
-    words = _words(_beginning(path, budget))
+    words = _words(_beginning(media))
     return words.astype(">u2").tobytes().hex() if np.count_nonzero(words) >= _LEAST_WORDS else ""
 
 
 def bit_error_rate(words: np.ndarray, others: np.ndarray) -> float:
     """The share of bits in which the words, uint16 [N], of two fingerprints differ.
 
-    They are laid over each other as well as half a second allows. About 0.5 for unrelated sounds. 1.0 where they share
-    less than a second, or less than half of the shorter one.
+    They are aligned as well as half a second allows. About 0.5 for unrelated sounds. 1.0 where they share less than a
+    second, or less than half of the shorter one.
     """
     padded = np.zeros(max(len(words), len(others)) + 2 * _MAX_OFFSET, np.uint16)
     padded[_MAX_OFFSET : _MAX_OFFSET + len(others)] = others
     shifted_ON = np.lib.stride_tricks.sliding_window_view(padded, len(words))[: 2 * _MAX_OFFSET + 1]
-    told_ON = (shifted_ON != 0) & (words != 0)
-    told_O = told_ON.sum(axis=1)
-    differing_O = np.where(told_ON, _ONES[shifted_ON ^ words], 0).sum(axis=1)
-    enough_O = told_O >= max(_LEAST_WORDS, min(np.count_nonzero(words), np.count_nonzero(others)) / 2)
-    return float((differing_O[enough_O] / (_BITS * told_O[enough_O])).min(initial=1.0))
+    known_ON = (shifted_ON != 0) & (words != 0)
+    known_O = known_ON.sum(axis=1)
+    differing_O = np.where(known_ON, _ONES[shifted_ON ^ words], 0).sum(axis=1)
+    enough_O = known_O >= max(_LEAST_WORDS, min(np.count_nonzero(words), np.count_nonzero(others)) / 2)
+    return float((differing_O[enough_O] / (_BITS * known_O[enough_O])).min(initial=1.0))
 
 
 def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """For each source that sounds like an earlier one: the name of the first of its kind.
+    """For each source that sounds like an earlier one: the name of the first that sounds so.
 
-    `fingerprints` are those of `sound_fingerprint` by source, in the order that decides which is the first. A source
+    `fingerprints` are those of `sound_fingerprint` by source, in the order that decides which is first. A source
     is compared only with the few that share most of its words at about the same time, so that the work grows with
     the number of sources, not with that of pairs.
     """
@@ -118,17 +116,15 @@ def _keys(words: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return (positions // (2 * _MAX_OFFSET)) * 2**_BITS + words
 
 
-def _beginning(path: str | Path, budget: Budget | None) -> np.ndarray:
-    """The first half minute of sound, int16 mono [S] at 8,000 Hz, holes left out."""
+def _beginning(media: MediaFile) -> np.ndarray:
+    """The first half minute of sound, int16 mono [S] at 8,000 Hz, gaps left out."""
     pieces: list[np.ndarray] = []
     missing = SECONDS * SAMPLE_RATE
-    with open_container(path) as container:
-        stream = audio_stream(container)
-        for _, samples in mono_pieces(container, stream, clock_zero(container), SAMPLE_RATE, budget):
-            pieces.append(samples[:missing])
-            missing -= len(pieces[-1])
-            if not missing:
-                break
+    for _, samples in mono_pieces(media, SAMPLE_RATE):
+        pieces.append(samples[:missing])
+        missing -= len(pieces[-1])
+        if not missing:
+            break
     return np.concatenate(pieces)
 
 
@@ -154,6 +150,6 @@ def _words(wave: np.ndarray) -> np.ndarray:
     change_NM = slope_NM[_COMPARED:] - slope_NM[:-_COMPARED]
     # A full-scale sine has this energy under a Hann window: the loudness is in dB of it.
     loudness_db_N = 10 * np.log10(energy_NM.sum(axis=1) / (3 / 32 * _WINDOW**2) + 1e-12)
-    told_N = (loudness_db_N[_COMPARED:] > _LEAST_LOUDNESS_DB) & (np.abs(change_NM).mean(axis=1) > _LEAST_CHANGE_DB)
+    telling_N = (loudness_db_N[_COMPARED:] > _LEAST_LOUDNESS_DB) & (np.abs(change_NM).mean(axis=1) > _LEAST_CHANGE_DB)
     words_N = ((change_NM > 0) * (1 << np.arange(_BITS))).sum(axis=1)
-    return np.where(told_N, words_N, 0).astype(np.uint16)
+    return np.where(telling_N, words_N, 0).astype(np.uint16)

@@ -10,9 +10,10 @@ from s2v_ray.dataset.settings import MOTION, ClipSettings
 from s2v_ray.dataset.splits import FEW_SOURCES, SPLITS, split_by_hash, splits_by_rank
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.autocrop import source_motion_square
+from s2v_ray.preparation.autocrop import find_crop
 from s2v_ray.preparation.sources.find import Source, find_sources
 from s2v_ray.preparation.windows import window_starts
 from s2v_ray.storage.files import list_files
@@ -108,12 +109,12 @@ def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> li
     return starts
 
 
-def source_crop(path: str, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
+def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
     """The square to cut out of a source's picture; None is the largest in the centre."""
     if settings.crop != MOTION:
         return settings.fixed_crop()
-    return source_motion_square(
-        path, starts, frame_count=settings.frames, frame_rate=settings.rate, sample_rate=settings.sample_rate
+    return find_crop(
+        media, starts, frame_count=settings.frames, frame_rate=settings.rate, sample_rate=settings.sample_rate
     )
 
 
@@ -125,7 +126,8 @@ def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, s
     groups = set()
     for source in free:
         try:
-            source_starts(source, probe(source.path, Budget(settings.limits)), settings)
+            with MediaFile(source.path, Budget(settings.limits)) as media:
+                source_starts(source, probe(media), settings)
         except MediaError:
             continue  # prepare_source finds the same, and records it
         groups.add(source.group)

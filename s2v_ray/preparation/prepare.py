@@ -1,4 +1,4 @@
-"""From one video to its clips: cut, measured, judged, written as one file and recorded."""
+"""From one video to its clips: cut, measured, checked, written as one file and recorded."""
 
 import contextlib
 import itertools
@@ -18,111 +18,110 @@ from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
-from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
+from s2v_ray.preparation.quality.measure import measure_window
+from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join
 
-# A source's lag is looked for in so many of its windows, and believed where most of at least three agree on it.
+# A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
 _FAILURES = {
     "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
-    "hung": "The decoder never came back from this file; convert it with another program, or leave it out.",
+    "hung": "The decoder hung on this file; convert it with another program, or leave it out.",
 }
 
 
-def prepare_source(job: SourceTask) -> int:
+def prepare_source(task: SourceTask) -> int:
     """Cut one source into clips, write them as one Parquet file, and record what became of it; returns their number.
 
     Never raises for a bad source: what can't be used is in the record's `rejects`.
     """
-    settings, path = job.settings, job.source.path
+    settings, source = task.settings, task.source
     rejects: list[Reject] = []
     record = SourceRecord(
-        job.source.name, path, version=(), split="", split_is_given=bool(job.source.split), clips=0, rejects=()
+        source.name, source.path, version=(), split="", split_is_given=bool(source.split), clips=0, rejects=()
     )
-    budget = Budget(settings.limits)
     try:
-        if job.failure:
-            raise MediaError(job.failure, _FAILURES[job.failure])
-        starts = source_starts(job.source, probe(path, budget), settings)
-        crop = source_crop(path, starts, settings)
-        fingerprint = sound_fingerprint(path, budget)
-        square = (crop.x, crop.y, crop.size) if crop else None
-        record = replace(record, crop=square, fingerprint=fingerprint, lag_fixed=0)
-        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
-        record = replace(record, lag_fixed=lag)
-        windows = _windows(job, starts, crop, lag / settings.rate, budget)
-        clips = _write_clips(job, windows, _target(job, job.split), rejects)
-        record = replace(record, clips=clips, split=job.split if clips else "")
+        if task.failure:
+            raise MediaError(task.failure, _FAILURES[task.failure])
+        with MediaFile(source.path, Budget(settings.limits)) as media:
+            starts = source_starts(source, probe(media), settings)
+            crop = source_crop(media, starts, settings)
+            square = (crop.x, crop.y, crop.size) if crop else None
+            record = replace(record, crop=square, fingerprint=sound_fingerprint(media), lag_fixed=0)
+            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            record = replace(record, lag_fixed=lag)
+            clips = _write_clips(task, _windows(media, starts, crop, settings, lag), _target(task, task.split), rejects)
+        record = replace(record, clips=clips, split=task.split if clips else "")
     except MediaError as error:
-        rejects.append(Reject.from_error(job.source.name, error))
-    _remove_earlier(job, keep=record.split)
+        rejects.append(Reject.from_error(source.name, error))
+    _remove_earlier(task, keep=record.split)
     with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
-        record = replace(record, version=job.source.version())
-    write_record(job.out, job.source.key, replace(record, rejects=tuple(rejects)))
+        record = replace(record, version=source.version())
+    write_record(task.out, source.key, replace(record, rejects=tuple(rejects)))
     return record.clips
 
 
-def source_clips(job: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
+def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
     """The clips of one source as rows, with nothing written; what can't be used goes to `rejects`.
 
     Never raises for a bad source.
     """
-    path, settings, budget = job.source.path, job.settings, Budget(job.settings.limits)
+    settings = task.settings
     try:
-        starts = source_starts(job.source, probe(path, budget), settings)
-        crop = source_crop(path, starts, settings)
-        lag = _source_lag(job, starts, crop, budget) if settings.fix_lag else 0
-        yield from _rows(job, _windows(job, starts, crop, lag / settings.rate, budget), rejects)
+        with MediaFile(task.source.path, Budget(settings.limits)) as media:
+            starts = source_starts(task.source, probe(media), settings)
+            crop = source_crop(media, starts, settings)
+            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            yield from _rows(task, _windows(media, starts, crop, settings, lag), rejects)
     except MediaError as error:
-        rejects.append(Reject.from_error(job.source.name, error))
+        rejects.append(Reject.from_error(task.source.name, error))
 
 
-def record_crash(job: SourceTask) -> None:
+def record_crash(task: SourceTask) -> None:
     """Record a source whose preparation took its process down with it."""
-    prepare_source(replace(job, failure="crashed"))
+    prepare_source(replace(task, failure="crashed"))
 
 
-def _target(job: SourceTask, split: str) -> str:
-    return join(job.out, f"split={split}", f"{job.source.key}.parquet")
+def _target(task: SourceTask, split: str) -> str:
+    return join(task.out, f"split={split}", f"{task.source.key}.parquet")
 
 
-def _remove_earlier(job: SourceTask, keep: str) -> None:
-    """Remove the clips of an earlier version of the source, which may stand in another split."""
+def _remove_earlier(task: SourceTask, keep: str) -> None:
+    """Remove the clips of an earlier version of the source, which may be in another split."""
     for split in SPLITS:
-        if split != keep and exists(_target(job, split)):
-            remove_file(_target(job, split))
+        if split != keep and exists(_target(task, split)):
+            remove_file(_target(task, split))
 
 
 def _windows(
-    job: SourceTask, starts: list[Fraction], crop: Crop | None, sound_shift: Fraction, budget: Budget
+    media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings, lag_frames: int = 0
 ) -> Iterator[tuple[Fraction, Window | MediaError]]:
-    settings = job.settings
     return decode_windows(
-        job.source.path,
+        media,
         starts,
         frame_count=settings.frames,
         frame_rate=settings.rate,
         sample_rate=settings.sample_rate,
         size=settings.stored_size,
         crop=crop,
-        sound_shift=sound_shift,
-        budget=budget,
+        sound_shift=lag_frames / settings.rate,
     )
 
 
-def _source_lag(job: SourceTask, starts: list[Fraction], crop: Crop | None, budget: Budget) -> int:
+def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings) -> int:
     """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
     some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
     lags = [
-        round(_measure(window, job.settings).lag_frames)
-        for _, window in _windows(job, some, crop, Fraction(0), budget)
+        round(_measure(window, settings).lag_frames)
+        for _, window in _windows(media, some, crop, settings)
         if isinstance(window, Window)
     ]
     if len(lags) < _LEAST_LAG_WINDOWS:
@@ -133,16 +132,16 @@ def _source_lag(job: SourceTask, starts: list[Fraction], crop: Crop | None, budg
 
 
 def _write_clips(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[Reject]
+    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[Reject]
 ) -> int:
     """Write the good windows to `target`, one a row group; the others go to `rejects`."""
-    rows = _rows(job, windows, rejects)
+    rows = _rows(task, windows, rejects)
     # The file is opened at the first clip, so that a source without any leaves none behind.
     first = next(rows, None)
     if first is None:
         return 0
     clips = 0
-    schema = clip_schema(job.settings)
+    schema = clip_schema(task.settings)
     with (
         writing(target) as file,
         pq.ParquetWriter(file, schema, compression="none", use_dictionary=False, write_statistics=False) as writer,
@@ -154,9 +153,9 @@ def _write_clips(
 
 
 def _rows(
-    job: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[Reject]
+    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[Reject]
 ) -> Iterator[pa.RecordBatch]:
-    source, settings = job.source, job.settings
+    source, settings = task.source, task.settings
     for start, window in windows:
         if isinstance(window, MediaError):
             rejects.append(Reject.from_error(source.name, window, float(start)))
@@ -166,7 +165,7 @@ def _rows(
         if fault:
             rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
-            yield clip_row(source.name, job.domain, start, window.frames_THWC, window.wave, measures, settings)
+            yield clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:

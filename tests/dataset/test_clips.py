@@ -17,6 +17,7 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.dataset.splits import split_by_hash, splits_by_rank
 from s2v_ray.errors import UserError
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.windows import decode_windows
 from s2v_ray.preparation.windows import window_starts
 from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
@@ -173,9 +174,10 @@ def test_clips_hold_what_the_decoder_gives(small_clips, small_videos):
     reader = ClipReader(str(small_clips), "test")
     clip = reader[0]
     start = Fraction(round(clip.start_seconds * 25), 25)
-    ((_, window),) = decode_windows(
-        small_videos / clip.source, [start], frame_count=20, frame_rate=Fraction(25), sample_rate=8000, size=36
-    )
+    with MediaFile(small_videos / clip.source) as media:
+        ((_, window),) = decode_windows(
+            media, [start], frame_count=20, frame_rate=Fraction(25), sample_rate=8000, size=36
+        )
     assert (clip.frames_THWC == window.frames_THWC).all()
     assert (clip.wave == window.wave).all()
 

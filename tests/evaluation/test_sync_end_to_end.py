@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from helpers.decoding import window_of
 from helpers.small import SMALL_MODEL
 from helpers.videos import own, real
 
@@ -12,7 +13,6 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.media.decoding.windows import decode_windows
 from s2v_ray.media.encode import write_video
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.run import config_for_clips
@@ -71,9 +71,7 @@ def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
 
     # In a file that we write.
     write_video(tmp_path / "made.mp4", clip_frames_THWC, wave, frame_rate=Fraction(30), sample_rate=44100)
-    ((_, window),) = decode_windows(
-        tmp_path / "made.mp4", [Fraction(0)], frame_count=120, frame_rate=Fraction(30), sample_rate=44100, size=32
-    )
+    window = window_of(tmp_path / "made.mp4", Fraction(0), frame_count=120)
     assert_together(window.frames_THWC, window.wave)
 
 

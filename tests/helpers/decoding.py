@@ -7,6 +7,9 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.media_file import MediaFile
+from s2v_ray.media.decoding.probe import MediaInfo, probe
+from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.decoding.windows import Window, decode_windows
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -17,11 +20,20 @@ def ffmpeg(*arguments: str) -> bytes:
     return subprocess.run([FFMPEG, "-v", "error", "-y", *arguments], capture_output=True, check=True).stdout
 
 
-def windows_of(path: Path | str, starts: list[Fraction], frame_count: int, size: int = 32) -> list[Window | MediaError]:
-    found = decode_windows(
-        path, starts, frame_count=frame_count, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=size
-    )
-    return [window for _, window in found]
+def probe_path(path: Path | str) -> MediaInfo:
+    with MediaFile(path) as media:
+        return probe(media)
+
+
+def windows_of(
+    path: Path | str, starts: list[Fraction], frame_count: int, size: int = 32, crop: Crop | None = None
+) -> list[Window | MediaError]:
+    rates = {"frame_rate": FRAME_RATE, "sample_rate": SAMPLE_RATE}
+    with MediaFile(path) as media:
+        return [
+            window
+            for _, window in decode_windows(media, starts, frame_count=frame_count, size=size, crop=crop, **rates)
+        ]
 
 
 def window_of(path: Path, start: Fraction, frame_count: int, size: int = 32) -> Window:

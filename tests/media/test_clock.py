@@ -17,6 +17,7 @@ def test_samples_per_frame():
 def test_rates_that_do_not_divide_are_refused_with_the_nearest_that_do():
     with pytest.raises(UserError) as caught:
         samples_per_frame(44100, Fraction(30000, 1001))
+    assert caught.value.code == "rates_not_divisible"
     assert "30000 or 60000 Hz" in str(caught.value)
     with pytest.raises(UserError, match="44085 or 44100 Hz"):
         samples_per_frame(44099, Fraction(15))
@@ -31,5 +32,6 @@ def test_frame_rates_as_people_write_them(text, rate):
 
 @pytest.mark.parametrize("text", ["fast", "0", "-3", "30/0", ""])
 def test_what_is_no_frame_rate_is_refused(text):
-    with pytest.raises(UserError, match="Frame rate"):
+    with pytest.raises(UserError, match=f"'{text}'") as caught:
         parse_frame_rate(text)
+    assert caught.value.code == ("out_of_range" if text in ("0", "-3") else "not_a_number")

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, window_of, windows_of
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, window_of, windows_of
 from helpers.videos import MEDIA, own, real
 
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.decoding.container import clock_zero, open_container, video_stream
-from s2v_ray.media.decoding.probe import probe
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.media.decoding.timeline import picture_windows
+from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.media.encode import write_video
 
@@ -92,8 +91,7 @@ def test_flash_and_beep_coincide_in_files_by_ffmpeg(
 
     flashes = onsets_seconds(window.frames_THWC.mean((1, 2, 3)) > 128, 30)
     beeps = onsets_seconds(np.abs(window.wave.astype(int)) > 3000, SAMPLE_RATE)
-    zero = probe(path)
-    late = float(zero.picture_start)  # of the container's start, which may be the sound's
+    late = float(probe_path(path).picture_start)  # of the container's start, which may be the sound's
     np.testing.assert_allclose(
         flashes, [second + late - 0.1 for second in lit_seconds], atol=HALF_A_FRAME_SECONDS + 0.001
     )
@@ -146,21 +144,12 @@ def test_a_beep_each_second(path: Path, seconds: int) -> None:
         real("formats/Zulko_fire2.mp4"),
     ],
 )
-def test_pictures_are_those_that_the_ffmpeg_program_shows(path: Path, tmp_path: Path) -> None:
+def test_frames_are_those_that_the_ffmpeg_program_shows(path: Path, tmp_path: Path) -> None:
     """Upright, square and in time: rotation, reflection, pixel aspect, variable rates, full range, offsets."""
     size, frame_count = 24, 24
-    with open_container(path) as container:
-        stream = video_stream(container)
-        chosen = f"0:{stream.index}"
-        (ours,) = picture_windows(
-            container,
-            stream,
-            clock_zero(container),
-            [Fraction(0)],
-            frame_count=frame_count,
-            frame_rate=FRAME_RATE,
-            size=size,
-        )
+    with MediaFile(path) as media:
+        chosen = f"0:{media.video().stream.index}"
+        (ours,) = frame_windows(media, [Fraction(0)], frame_count=frame_count, frame_rate=FRAME_RATE, size=size)
     assert isinstance(ours, np.ndarray)
 
     square = f"format=rgb24,scale=trunc(iw*sar+.5):ih,crop='min(iw,ih)':'min(iw,ih)',scale={size}:{size}"
@@ -186,16 +175,7 @@ def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:
     ffmpeg("-display_rotation", "90", "-i", str(plain), "-c", "copy", str(turned))
 
     def colours(path: Path, crop: Crop | None) -> list[list[int]]:
-        found = decode_windows(
-            path,
-            [Fraction(0)],
-            frame_count=3,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=16,
-            crop=crop,
-        )
-        ((_, window),) = found
+        (window,) = windows_of(path, [Fraction(0)], frame_count=3, size=16, crop=crop)
         assert isinstance(window, Window)
         corners_HWC = window.frames_THWC[0][[0, 0, -1, -1], [0, -1, 0, -1]]
         return (corners_HWC > 128).astype(int).tolist()
@@ -238,6 +218,14 @@ def test_colour_matrix_and_range_are_honoured(tmp_path: Path, matrix: str, colou
 
 
 def test_rates_that_do_not_divide_are_refused() -> None:
-    path = MEDIA / "demo.mp4"
-    with pytest.raises(UserError, match="44000 Hz"):
-        next(decode_windows(path, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, sample_rate=44000, size=8))
+    windows = decode_windows(
+        MediaFile(MEDIA / "demo.mp4"),
+        [Fraction(0)],
+        frame_count=3,
+        frame_rate=FRAME_RATE,
+        sample_rate=44000,
+        size=8,
+    )
+    with pytest.raises(UserError, match="44000") as caught:
+        next(windows)
+    assert caught.value.code == "rates_not_divisible"

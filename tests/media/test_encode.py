@@ -105,24 +105,26 @@ def test_nothing_is_left_after_an_interruption(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "wave", "sample_rate", "what"),
+    ("frames", "wave", "sample_rate", "code", "value"),
     [
-        ([], np.zeros(8, np.int16), 8000, "no frames"),
-        ([np.zeros((33, 33, 3), np.uint8)], np.zeros(8, np.int16), 8000, "33 x 33"),
-        ([np.zeros((32, 32, 3), np.float32)], np.zeros(8, np.int16), 8000, "float32"),
+        ([], np.zeros(8, np.int16), 8000, "no_frames", "frames"),
+        ([np.zeros((33, 33, 3), np.uint8)], np.zeros(8, np.int16), 8000, "wrong_shape", "33 x 33"),
+        ([np.zeros((32, 32, 3), np.float32)], np.zeros(8, np.int16), 8000, "wrong_shape", "float32"),
         (
             [np.zeros((32, 32, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)],
             np.zeros(8, np.int16),
             8000,
+            "wrong_shape",
             r"\[16, 16, 3\]",
         ),
-        ([np.zeros((32, 32, 3), np.uint8)], np.zeros(8, np.float32), 8000, "int16"),
-        ([np.zeros((32, 32, 3), np.uint8)], np.zeros(8, np.int16), 44000, "44000 Hz"),
+        ([np.zeros((32, 32, 3), np.uint8)], np.zeros(8, np.float32), 8000, "wrong_shape", "float32"),
+        ([np.zeros((32, 32, 3), np.uint8)], np.zeros(8, np.int16), 44000, "unknown_sample_rate", "44000"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
-    tmp_path: Path, frames: list[np.ndarray], wave: np.ndarray, sample_rate: int, what: str
+    tmp_path: Path, frames: list[np.ndarray], wave: np.ndarray, sample_rate: int, code: str, value: str
 ) -> None:
-    with pytest.raises(UserError, match=what):
+    with pytest.raises(UserError, match=value) as caught:
         write_video(tmp_path / "x.mp4", frames, wave, frame_rate=Fraction(30), sample_rate=sample_rate)
+    assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []

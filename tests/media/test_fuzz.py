@@ -13,6 +13,7 @@ from helpers.videos import MEDIA, REAL, needs_real_videos
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget, Limits
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.windows import decode_windows
 
@@ -69,8 +70,8 @@ def damage(content: bytes, seed: int) -> bytes:
     damaged = np.frombuffer(content, np.uint8).copy()
     reach = len(damaged) if seed % 2 else min(len(damaged), 4096)
     if seed % 3 == 0:
-        places = random.integers(0, reach, random.integers(1, 60))
-        damaged[places] ^= (1 << random.integers(0, 8, len(places))).astype(np.uint8)
+        indices = random.integers(0, reach, random.integers(1, 60))
+        damaged[indices] ^= (1 << random.integers(0, 8, len(indices))).astype(np.uint8)
     elif seed % 3 == 1:
         first = int(random.integers(0, reach))
         damaged[first : first + int(random.integers(1, 2000))] = 0
@@ -81,31 +82,26 @@ def damage(content: bytes, seed: int) -> bytes:
 
 def outcomes(path: Path) -> tuple[list[str], float]:
     """What becomes of three windows of `path`, by reason, and the seconds that it took."""
-    begin = time.monotonic()
+    started_at = time.monotonic()
     budget = Budget(Limits(max_source_seconds=MAX_SECONDS))
     found = []
     try:
-        info = probe(path, budget)
-        start = max(info.picture_start, info.sound_start, Fraction(0))
-        starts = [start, start + Fraction(1, 2), start + Fraction(6)]
-        for _, window in decode_windows(
-            path,
-            starts,
-            frame_count=FRAME_COUNT,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=SIZE,
-            budget=budget,
-        ):
-            if isinstance(window, MediaError):
-                found.append(window.code)
-            else:
-                assert window.frames_THWC.shape == (FRAME_COUNT, SIZE, SIZE, 3)
-                assert window.wave.shape == (FRAME_COUNT * 1470,)
-                found.append("fine")
+        with MediaFile(path, budget) as media:
+            info = probe(media)
+            start = max(info.picture_start, info.sound_start, Fraction(0))
+            starts = [start, start + Fraction(1, 2), start + Fraction(6)]
+            for _, window in decode_windows(
+                media, starts, frame_count=FRAME_COUNT, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=SIZE
+            ):
+                if isinstance(window, MediaError):
+                    found.append(window.code)
+                else:
+                    assert window.frames_THWC.shape == (FRAME_COUNT, SIZE, SIZE, 3)
+                    assert window.wave.shape == (FRAME_COUNT * 1470,)
+                    found.append("fine")
     except MediaError as error:
         found.append(error.code)
-    return found, time.monotonic() - begin
+    return found, time.monotonic() - started_at
 
 
 def fuzz(originals: list[Path], folder: Path, variants_per_file: int) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Pictures and sounds of every kind a user may give."""
+"""Images and sounds of every kind that a user may pass."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 
 from s2v_ray.errors import UserError
 from s2v_ray.media.audio_file import read_sound
-from s2v_ray.media.image import read_picture
+from s2v_ray.media.image import read_image
 
 
 def ffmpeg(*arguments: str) -> None:
@@ -20,24 +20,24 @@ def ffmpeg(*arguments: str) -> None:
 @pytest.fixture
 def halves() -> np.ndarray:
     """48 high and 96 wide: a quarter red, the central square green above and blue below, a quarter red."""
-    picture_HWC = np.zeros((48, 96, 3), np.uint8)
-    picture_HWC[:, :, 0] = 200
-    picture_HWC[:24, 24:72] = (0, 200, 0)
-    picture_HWC[24:, 24:72] = (0, 0, 200)
-    return picture_HWC
+    image_HWC = np.zeros((48, 96, 3), np.uint8)
+    image_HWC[:, :, 0] = 200
+    image_HWC[:24, 24:72] = (0, 200, 0)
+    image_HWC[24:, 24:72] = (0, 0, 200)
+    return image_HWC
 
 
-def assert_green_above_blue(picture_HWC: np.ndarray, tolerance: int = 3) -> None:
-    assert picture_HWC.dtype == np.uint8
-    assert picture_HWC.shape == (16, 16, 3)
-    np.testing.assert_allclose(picture_HWC[:6].mean((0, 1)), (0, 200, 0), atol=tolerance)
-    np.testing.assert_allclose(picture_HWC[-6:].mean((0, 1)), (0, 0, 200), atol=tolerance)
+def assert_green_above_blue(image_HWC: np.ndarray, tolerance: int = 3) -> None:
+    assert image_HWC.dtype == np.uint8
+    assert image_HWC.shape == (16, 16, 3)
+    np.testing.assert_allclose(image_HWC[:6].mean((0, 1)), (0, 200, 0), atol=tolerance)
+    np.testing.assert_allclose(image_HWC[-6:].mean((0, 1)), (0, 0, 200), atol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.webp", "a.tiff", "a.gif"])
 def test_the_central_square_is_taken(tmp_path: Path, halves: np.ndarray, name: str) -> None:
     Image.fromarray(halves).save(tmp_path / name, **({"lossless": True} if name == "a.webp" else {}))
-    assert_green_above_blue(read_picture(tmp_path / name, 16))
+    assert_green_above_blue(read_image(tmp_path / name, 16))
 
 
 def test_exif_orientation_is_applied(tmp_path: Path, halves: np.ndarray) -> None:
@@ -45,7 +45,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, halves: np.ndarray) -> None
     exif[0x0112] = 6  # the stored picture must be turned a quarter to the right
     stored = Image.fromarray(halves).transpose(Image.Transpose.ROTATE_90)
     stored.save(tmp_path / "turned.png", exif=exif)
-    assert_green_above_blue(read_picture(tmp_path / "turned.png", 16))
+    assert_green_above_blue(read_image(tmp_path / "turned.png", 16))
 
 
 def test_palettes_cmyk_and_animations(tmp_path: Path, halves: np.ndarray) -> None:
@@ -55,34 +55,34 @@ def test_palettes_cmyk_and_animations(tmp_path: Path, halves: np.ndarray) -> Non
     other = Image.new("RGB", image.size, "yellow")
     image.save(tmp_path / "moving.webp", save_all=True, append_images=[other], lossless=True)
     for name in ("palette.png", "cmyk.tiff", "moving.webp"):
-        assert_green_above_blue(read_picture(tmp_path / name, 16))
+        assert_green_above_blue(read_image(tmp_path / name, 16))
 
 
 def test_transparency_lies_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (20, 20), (0, 0, 0, 128)).save(tmp_path / "half.png")
-    assert read_picture(tmp_path / "half.png", 4).tolist() == [[[127] * 3] * 4] * 4
+    assert read_image(tmp_path / "half.png", 4).tolist() == [[[127] * 3] * 4] * 4
 
 
 def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 20), 257 * 100, np.uint16)).save(tmp_path / "deep.png")
-    assert read_picture(tmp_path / "deep.png", 4).tolist() == [[[100] * 3] * 4] * 4
+    assert read_image(tmp_path / "deep.png", 4).tolist() == [[[100] * 3] * 4] * 4
 
 
 def test_a_large_reduction_is_antialiased(tmp_path: Path) -> None:
     stripes = np.zeros((720, 720, 3), np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    assert abs(read_picture(tmp_path / "stripes.png", 71).astype(int) - 127).max() < 12
+    assert abs(read_image(tmp_path / "stripes.png", 71).astype(int) - 127).max() < 12
 
 
 def test_a_video_gives_its_first_frame(tmp_path: Path, halves: np.ndarray) -> None:
     Image.fromarray(halves).save(tmp_path / "first.png")
     still = ("-loop", "1", "-t", "1", "-i", str(tmp_path / "first.png"))
     ffmpeg(*still, "-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv444p", str(tmp_path / "v.mp4"))
-    assert_green_above_blue(read_picture(tmp_path / "v.mp4", 16), tolerance=6)
+    assert_green_above_blue(read_image(tmp_path / "v.mp4", 16), tolerance=6)
 
 
-def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture\n" * 50)
     ffmpeg("-f", "lavfi", "-i", "sine=d=1", str(tmp_path / "tone.wav"))
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "float.tiff")
@@ -90,15 +90,16 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(cut)
     cut.write_bytes(cut.read_bytes()[:2000])
-    for name, what in [
-        ("none.png", "no file"),
-        ("text.png", "can be decoded"),
-        ("tone.wav", "wav"),
-        ("float.tiff", "mode F"),
-        ("cut.png", "can't be read"),
+    for name, code in [
+        ("none.png", "not_found"),
+        ("text.png", "undecodable_video"),
+        ("tone.wav", "no_video"),
+        ("float.tiff", "unreadable_image"),
+        ("cut.png", "unreadable_image"),
     ]:
-        with pytest.raises(UserError, match=what):
-            read_picture(tmp_path / name, 16)
+        with pytest.raises(UserError) as caught:
+            read_image(tmp_path / name, 16)
+        assert caught.value.code == code
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 22050, 44100, 48000])
@@ -128,7 +129,7 @@ def test_sound_that_starts_late_begins_with_silence(tmp_path: Path) -> None:
     assert wave[5610:5700].any()
 
 
-def test_a_hole_in_the_sound_is_silence(tmp_path: Path) -> None:
+def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
     hole = "aevalsrc=0.5:s=8000:d=3,aselect='lt(t,1)+gte(t,2)'"
     ffmpeg("-f", "lavfi", "-i", hole, "-c:a", "pcm_s16le", str(tmp_path / "hole.mkv"))
     wave = read_sound(tmp_path / "hole.mkv", 8000)
@@ -140,6 +141,7 @@ def test_a_hole_in_the_sound_is_silence(tmp_path: Path) -> None:
 def test_what_has_no_sound_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "picture.png")
     (tmp_path / "text.wav").write_text("no sound\n" * 50)
-    for name, what in [("none.wav", "no file"), ("picture.png", "no sound"), ("text.wav", "can't be read")]:
-        with pytest.raises(UserError, match=what):
+    for name, code in [("none.wav", "not_found"), ("picture.png", "no_audio"), ("text.wav", "unreadable")]:
+        with pytest.raises(UserError, match=name) as caught:
             read_sound(tmp_path / name, 8000)
+        assert caught.value.code == code

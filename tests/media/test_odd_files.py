@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, reason_of, windows_of
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, reason_of, windows_of
 from helpers.videos import MEDIA, REAL, needs_real_videos, own, real
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.container import open_container, video_stream
 from s2v_ray.media.decoding.limits import Budget, Limits
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import decode_video
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.windows import Window, decode_windows
@@ -32,15 +32,15 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     cover = ("-f", "lavfi", "-i", "color=red:s=32x32:d=0.04", "-f", "lavfi", "-i", "sine=d=1")
     ffmpeg(*cover, "-c:v", "png", "-frames:v", "1", "-disposition:v", "attached_pic", str(path))
     with pytest.raises(MediaError) as caught:
-        probe(path)
+        probe_path(path)
     assert caught.value.code == "no_video"
 
 
 @pytest.mark.parametrize(
     ("path", "width", "height"), [own("no_duration.webm", 96, 64), real("formats/Zulko_no_duration.webm", 1280, 720)]
 )
-def test_a_header_without_duration_is_read_through(path: Path, width: int, height: int) -> None:
-    info = probe(path)
+def test_a_file_without_duration_in_its_header_is_read_to_its_end(path: Path, width: int, height: int) -> None:
+    info = probe_path(path)
     assert float(info.picture_end) == pytest.approx(74 / (15000 / 1001), abs=0.01)  # 74 frames
     assert (info.width, info.height, info.sample_rate, info.channels) == (width, height, 48000, 2)
 
@@ -50,7 +50,7 @@ def test_a_file_that_breaks_off_is_as_long_as_its_rest(whole: Path, tmp_path: Pa
     content = whole.read_bytes()
     path = tmp_path / "half.webm"
     path.write_bytes(content[: len(content) // 2])
-    assert 0.25 < probe(path).picture_end / probe(whole).picture_end < 0.75
+    assert 0.25 < probe_path(path).picture_end / probe_path(whole).picture_end < 0.75
     first, last = windows_of(path, [Fraction(0), Fraction(6)], frame_count=30)
     assert [reason_of(first), reason_of(last)] == ["fine", "no_picture_in_window"]
 
@@ -59,12 +59,12 @@ def test_a_file_that_breaks_off_is_as_long_as_its_rest(whole: Path, tmp_path: Pa
     ("path", "width", "height"), [own("sideways.mov", 96, 128), real("formats/streamio_sideways_movie.mov", 480, 640)]
 )
 def test_turned_pictures_have_their_upright_size(path: Path, width: int, height: int) -> None:
-    info = probe(path)
+    info = probe_path(path)
     assert (info.width, info.height) == (width, height)
 
 
 def assert_refused(path: Path, reason: str) -> None:
-    for look in (probe, lambda path: windows_of(path, [Fraction(0)], frame_count=3)):
+    for look in (probe_path, lambda path: windows_of(path, [Fraction(0)], frame_count=3)):
         with pytest.raises(MediaError) as caught:
             look(path)
         assert caught.value.code == reason
@@ -94,7 +94,7 @@ def reasons_in(folder: Path, frame_count: int) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()):
         try:
-            info = probe(path)
+            info = probe_path(path)
             windows = windows_of(path, [Fraction(0), Fraction(1)], frame_count=frame_count, size=16)
         except MediaError as error:
             reasons[path.name] = [error.code]
@@ -142,9 +142,9 @@ def test_a_uri_is_read_like_a_path(path: Path, tmp_path: Path) -> None:
     assert isinstance(remote, Window)
     assert np.array_equal(local.frames_THWC, remote.frames_THWC)
     assert np.array_equal(local.wave, remote.wave)
-    assert probe(path) == probe(path.as_uri())
+    assert probe_path(path) == probe_path(path.as_uri())
     with pytest.raises(MediaError, match="no file") as caught:
-        probe((tmp_path / "gone.mp4").as_uri())
+        probe_path((tmp_path / "gone.mp4").as_uri())
     assert caught.value.code == "not_found"
 
 
@@ -153,7 +153,7 @@ def test_a_name_may_hold_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     frames = np.zeros((30, 32, 32, 3), np.uint8)
     write_video("take 1: a.mp4", frames, np.zeros(44100, np.int16), frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
-    assert probe("take 1: a.mp4").picture_end == 1
+    assert probe_path("take 1: a.mp4").picture_end == 1
 
 
 def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path: Path) -> None:
@@ -163,9 +163,10 @@ def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path:
     ffmpeg(*picture, *tone, *tone, "-map", "0", "-map", "1", "-map", "2", *codecs, str(tmp_path / "three.ts"))
     two, three = (tmp_path / "two.ts").read_bytes(), (tmp_path / "three.ts").read_bytes()
     (tmp_path / "both.ts").write_bytes(3 * two + three + 3 * two)
-    with open_container(tmp_path / "both.ts") as container:
-        assert len(container.streams) == 2
-        assert len(list(decode_video(container, video_stream(container)))) == 7 * 50
+    with MediaFile(tmp_path / "both.ts") as media:
+        track = media.video()
+        assert len(track.container.streams) == 2
+        assert len(list(decode_video(track))) == 7 * 50
 
 
 @pytest.mark.parametrize(
@@ -178,23 +179,19 @@ def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path:
 )
 def test_limits_are_named_where_they_are_passed(limits: Limits, reason: str, flag: str) -> None:
     path = MEDIA / "demo.mp4"  # 128 x 96, 6 s
-    with pytest.raises(MediaError, match=flag) as caught:
-        probe(path, Budget(limits))
-    assert caught.value.code == reason
-    if reason != "too_long":
-        windows = decode_windows(
-            path,
-            [Fraction(0)],
-            frame_count=3,
-            frame_rate=FRAME_RATE,
-            sample_rate=SAMPLE_RATE,
-            size=8,
-            budget=Budget(limits),
-        )
+    with MediaFile(path, Budget(limits)) as media:
         with pytest.raises(MediaError, match=flag) as caught:
-            next(windows)
+            probe(media)
         assert caught.value.code == reason
-    probe(path, Budget(Limits(max_pixels=128 * 96, max_duration_seconds=7, max_source_seconds=600)))
+        if reason != "too_long":
+            windows = decode_windows(
+                media, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE, size=8
+            )
+            with pytest.raises(MediaError, match=flag) as caught:
+                next(windows)
+            assert caught.value.code == reason
+    with MediaFile(path, Budget(Limits(max_pixels=128 * 96, max_duration_seconds=7, max_source_seconds=600))) as media:
+        probe(media)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +199,7 @@ def test_limits_are_named_where_they_are_passed(limits: Limits, reason: str, fla
     [own("late_sound.asf", Fraction(1546, 1000)), real("formats/apache_testASF.asf", Fraction(4672, 1000))],
 )
 def test_sound_that_starts_late_is_placed_late(path: Path, start: Fraction) -> None:
-    info = probe(path)
+    info = probe_path(path)
     assert info.picture_start == 0
     assert float(info.sound_start) == pytest.approx(float(start), abs=1e-4)
     early, across, late = windows_of(path, [Fraction(0), start - Fraction(92, 1000), start + 1], frame_count=30)

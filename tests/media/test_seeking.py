@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
-from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, window_of, windows_of
+from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, window_of, windows_of
 from helpers.videos import own, real
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.audio import sound_windows
-from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import decode_video
-from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.seeking import Cue
-from s2v_ray.media.decoding.timeline import picture_windows
+from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window
 
 
@@ -28,14 +27,9 @@ def assert_same_amid_others(path: Path, starts: list[Fraction], begin: Fraction,
 
     # Windows of 0.3 s that overlap need all pictures; a window's sound needs that of two seconds before it.
     picture_starts, sound_starts = amid(Fraction(1, 4)), amid(Fraction(1))
-    with open_container(path) as picture_file, open_container(path) as sound_file:
-        video, audio, zero = video_stream(picture_file), audio_stream(sound_file), clock_zero(picture_file)
-        frames = picture_windows(
-            picture_file, video, zero, picture_starts, frame_count=9, frame_rate=FRAME_RATE, size=size
-        )
-        waves = sound_windows(
-            sound_file, audio, zero, sound_starts, sample_rate=SAMPLE_RATE, sample_count=9 * SAMPLE_RATE // 30
-        )
+    with MediaFile(path) as media:
+        frames = frame_windows(media, picture_starts, frame_count=9, frame_rate=FRAME_RATE, size=size)
+        waves = sound_windows(media, sound_starts, sample_rate=SAMPLE_RATE, sample_count=9 * SAMPLE_RATE // 30)
         frames_at = dict(zip(picture_starts, frames, strict=True))
         wave_at = dict(zip(sound_starts, waves, strict=True))
     for start, window in zip(starts, windows_of(path, starts, frame_count=9, size=size), strict=True):
@@ -49,8 +43,8 @@ def assert_same_amid_others(path: Path, starts: list[Fraction], begin: Fraction,
 @pytest.mark.parametrize(("path", "frame_count"), [own("empty_packets.ogv", 53), real("formats/iscc_demo.ogv", 366)])
 def test_empty_theora_packets_leave_the_frame_before(path: Path, frame_count: int) -> None:
     """As many frames as the FFmpeg program finds, at the same times."""
-    with open_container(path) as container:
-        stamps = [frame.pts for frame in decode_video(container, video_stream(container))]
+    with MediaFile(path) as media:
+        stamps = [frame.pts for frame in decode_video(media.video())]
     lines = ffmpeg(
         "-max_error_rate", "1", "-i", str(path), "-map", "0:v", *["-fps_mode", "passthrough", "-f", "framemd5", "-"]
     )
@@ -95,7 +89,7 @@ def test_empty_theora_packets_leave_the_frame_before(path: Path, frame_count: in
     ],
 )
 def test_a_window_is_the_same_whether_or_not_what_is_before_it_was_decoded(path: Path) -> None:
-    info = probe(path)
+    info = probe_path(path)
     begin = max(info.picture_start, info.sound_start)
     seconds = min(info.picture_end, info.sound_end) - Fraction(1, 2) - begin
     wanted = [begin + seconds * share for share in (Fraction(1, 2), Fraction(7, 10), Fraction(49, 50))]
@@ -124,16 +118,16 @@ def test_long_gaps_are_crossed_without_a_trace(tmp_path: Path, container: str, x
     assert_same_amid_others(path, wanted, Fraction(0), Fraction(39), size=32)
 
 
-def test_pictures_that_lead_to_no_wanted_one_are_not_decoded(tmp_path: Path) -> None:
+def test_frames_that_no_wanted_one_depends_on_are_not_decoded(tmp_path: Path) -> None:
     """The key picture is at 0 s, and of the rest every other one is such that none refers to it."""
     path = tmp_path / "long.mp4"
     x264 = "keyint=250:scenecut=0:b-adapt=0:b-pyramid=none"
     picture = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=8")
     ffmpeg(*picture, "-c:v", "libx264", "-bf", "1", "-x264-params", x264, str(path))
-    with open_container(path) as container:
-        stream = video_stream(container)
-        ticks = round(1 / 25 / stream.time_base)
-        decoded = [frame.pts // ticks for frame in decode_video(container, stream, cue=Cue(150 * ticks))]
+    with MediaFile(path) as media:
+        track = media.video()
+        ticks = round(1 / 25 / track.time_base)
+        decoded = [frame.pts // ticks for frame in decode_video(track, Cue(150 * ticks))]
     assert [number for number in decoded if number >= 150] == list(range(150, 200))
     assert len([number for number in decoded if number < 150]) == 75
 

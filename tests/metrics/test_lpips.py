@@ -33,14 +33,17 @@ def test_it_is_that_of_torchmetrics(weights_dir):
 
 
 def test_a_missing_file_and_a_foreign_one_are_refused(weights_dir, tmp_path):
-    with pytest.raises(UserError, match="--weights-dir"):
+    with pytest.raises(UserError, match=WEIGHTS) as caught:
         load_lpips(tmp_path)
+    assert caught.value.code == "missing_weights"
     (tmp_path / WEIGHTS).write_bytes(pickle.dumps({"features.0.weight": 3}))
-    with pytest.raises(UserError, match="no weights of AlexNet"):
+    with pytest.raises(UserError, match="AlexNet") as caught:
         load_lpips(tmp_path)
+    assert caught.value.code == "wrong_weights"
     torch.save({"features.0.weight": torch.zeros(2)}, tmp_path / WEIGHTS)
-    with pytest.raises(UserError, match="no weights of AlexNet"):
+    with pytest.raises(UserError, match="AlexNet") as caught:
         load_lpips(tmp_path)
+    assert caught.value.code == "wrong_weights"
 
 
 class _Touch:

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from s2v_ray.metrics.bootstrap import Interval, interval
 from s2v_ray.metrics.l1 import l1
-from s2v_ray.metrics.lag import Lag, lag_frames
-from s2v_ray.metrics.motion import motion_energy
-from s2v_ray.metrics.motion_correlation import motion_correlation
+from s2v_ray.metrics.lag import Lag
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
 from s2v_ray.metrics.psnr import psnr
 from s2v_ray.metrics.ssim import ssim
+from s2v_ray.metrics.video_motion import lag_frames, motion_correlation, video_motion_energy
 
 
 def one_pixel(*values: float) -> Tensor:
@@ -50,14 +49,14 @@ def walk(long_walk: Tensor) -> Tensor:
 def test_motion_energy_is_the_mean_absolute_step() -> None:
     # Two pixels: the first goes -1, 0, 0 and the second 1, 0.5, -1; means of (1, 0.5) and (0, 1.5).
     video = torch.tensor([[-1.0, 1.0], [0.0, 0.5], [0.0, -1.0]]).reshape(3, 1, 1, 2)
-    assert motion_energy(video).tolist() == [0.75, 0.75]
+    assert video_motion_energy(video).tolist() == [0.75, 0.75]
 
 
 def test_motion_energy_averages_channels() -> None:
     # Only one of three channels moves, by 0.75.
     video = torch.zeros(2, 3, 1, 1)
     video[1, 2] = 0.75
-    assert motion_energy(video).tolist() == [0.25]
+    assert video_motion_energy(video).tolist() == [0.25]
 
 
 def test_motion_correlation_by_hand() -> None:
@@ -159,15 +158,15 @@ def test_squared_error_is_a_sum() -> None:
     assert squared_error(generated.expand(3, 2, 1, 1), real.expand(3, 2, 1, 1)) == 2.5
 
 
-def test_motion_explained_takes_the_better_of_the_deaf() -> None:
+def test_motion_explained_takes_the_better_sound_blind_baseline() -> None:
     assert motion_explained(model=1.0, frozen=4.0, sound_blind=2.0) == 0.5
     assert motion_explained(model=1.0, frozen=2.0, sound_blind=4.0) == 0.5
     assert motion_explained(model=6.0, frozen=4.0, sound_blind=2.0) == -2.0
     assert motion_explained_over_picture(model=1.0, frozen=4.0) == 0.75
 
 
-def test_a_deaf_mean_explains_half_against_the_picture_and_nothing_against_itself() -> None:
-    # The pixel jumps to 1 and 0 in turn from a picture of 0; a sound_blind mean says 0.5 throughout.
+def test_a_sound_blind_mean_explains_half_against_the_image_and_nothing_against_itself() -> None:
+    # The pixel jumps to 1 and 0 in turn from an image of 0; a sound-blind mean is 0.5 throughout.
     real = one_pixel(0, 1, 0, 1, 0)
     frozen = squared_error(real[:1].expand_as(real), real)
     sound_blind = squared_error(one_pixel(0, 0.5, 0.5, 0.5, 0.5), real)
@@ -201,7 +200,7 @@ def test_psnr_of_opposites_is_zero_and_is_capped() -> None:
     assert psnr(one_pixel(0, 1e-9), one_pixel(0, 0)) == 100.0
 
 
-def test_ssim_of_flat_pictures_by_hand() -> None:
+def test_ssim_of_flat_frames_by_hand() -> None:
     # Without variance SSIM is (2ab + c) / (a² + b² + c), c = 0.01²; here a = 0.25, b = 0.75, then equal: 1.
     # Of six frames the second and the fifth count.
     levels = torch.tensor([0.9, -0.5, 0.9, 0.9, 0.5, 0.9])
@@ -227,9 +226,9 @@ def test_ssim_names_frames_too_small() -> None:
         (torch.zeros(1, 3, 4, 4), "at least 2"),
     ],
 )
-def test_videos_are_checked_at_the_door(video: Tensor, message: str) -> None:
+def test_wrong_videos_are_refused(video: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        motion_energy(video)
+        video_motion_energy(video)
 
 
 @pytest.mark.parametrize("metric", [motion_correlation, lag_frames, squared_error, l1, psnr, ssim])

@@ -10,11 +10,11 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from s2v_ray.metrics.colour import chroma_difference, colour_error
 from s2v_ray.metrics.flicker import flicker
 from s2v_ray.metrics.l1 import l1
-from s2v_ray.metrics.motion import moving_mask
 from s2v_ray.metrics.psnr import psnr
 from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.ssim import ssim
 from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
+from s2v_ray.metrics.video_motion import moving_mask
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_sharpness_of_stripes_by_hand() -> None:
     assert sharpness(coarse, fine) == pytest.approx(-1)
 
 
-def test_flat_pictures_have_no_sharpness(scene: Tensor) -> None:
+def test_flat_frames_have_no_sharpness(scene: Tensor) -> None:
     flat = torch.zeros_like(scene)
     assert sharpness(flat, scene) is None
     assert sharpness(scene, flat) is None

@@ -9,9 +9,9 @@ from torch import Tensor
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.bands import band_levels
 from s2v_ray.metrics.beat_alignment import beat_alignment
-from s2v_ray.metrics.motion import motion_peaks
 from s2v_ray.metrics.onset_f1 import onset_f1
 from s2v_ray.metrics.peaks import matched, peaks, rises, sound_onsets
+from s2v_ray.metrics.video_motion import motion_peaks
 
 RATE, PER_FRAME = 24000, 800
 
@@ -121,7 +121,7 @@ def test_band_levels_of_a_tone_by_hand() -> None:
         (torch.full((100,), math.nan), "nan"),
     ],
 )
-def test_sounds_are_checked_at_the_door(wave: Tensor, message: str) -> None:
+def test_wrong_sounds_are_refused(wave: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         band_levels(wave, frames=10, sample_rate=RATE)
 

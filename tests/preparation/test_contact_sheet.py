@@ -1,4 +1,4 @@
-"""Where to look, and the contact sheet, on constructed videos."""
+"""The autocrop and the contact sheet, on constructed videos."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.encode import write_video
-from s2v_ray.preparation.autocrop import motion_square, read_whole_frames, source_motion_square
+from s2v_ray.preparation.autocrop import find_crop, read_whole_frames
 from s2v_ray.preparation.report.contact_sheet import CROP_COLOUR, draw_preview
 
 FRAME_RATE, SAMPLE_RATE = Fraction(25), 8000
@@ -21,11 +22,11 @@ OTHER_SECONDS = (0.9, 1.2, 2.4, 2.8, 3.6)
 
 def jumping(seconds: tuple[float, ...], frames: int) -> np.ndarray:
     """How far a patch is moved at each frame: to and fro for a fifth of a second from each of `seconds` on."""
-    places = np.zeros(frames, int)
+    shifts = np.zeros(frames, int)
     for moment in seconds:
         first = round(moment * FRAME_RATE)
-        places[first : first + 5] = [4, 8, 4, 8, 0]
-    return places
+        shifts[first : first + 5] = [4, 8, 4, 8, 0]
+    return shifts
 
 
 def patches_video(in_time_xy: tuple[int, int], out_of_time_xy: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -46,41 +47,43 @@ def beeps() -> np.ndarray:
     return wave
 
 
+def crop_of(folder: Path, frames: np.ndarray, wave: np.ndarray) -> Crop | None:
+    """Where the autocrop of these frames and sound lies, in their pixels."""
+    write_video(folder / "video.mp4", frames, wave, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+    with MediaFile(folder / "video.mp4") as media:
+        return find_crop(media, [Fraction(0)], frame_count=100, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+
+
 @pytest.mark.parametrize(("near", "far"), [((12, 60), (124, 10)), ((124, 10), (12, 60)), ((100, 70), (10, 10))])
-def test_the_square_lies_on_what_moves_with_the_sound(near: tuple[int, int], far: tuple[int, int]) -> None:
-    square = motion_square(*patches_video(near, far), FRAME_RATE, SAMPLE_RATE)
-    assert square is not None
-    x, y, size = square
-    assert 0.4 * HEIGHT - 1 <= size <= HEIGHT
-    assert 0 <= x <= WIDTH - size
-    assert 0 <= y <= HEIGHT - size
-    assert x <= near[0]
-    assert near[0] + 24 <= x + size
-    assert y <= near[1]
-    assert near[1] + 16 <= y + size
-    assert not (x < far[0] + 24 and far[0] < x + size and y < far[1] + 16 and far[1] < y + size)
+def test_the_square_lies_on_what_moves_with_the_sound(
+    near: tuple[int, int], far: tuple[int, int], tmp_path: Path
+) -> None:
+    crop = crop_of(tmp_path, *patches_video(near, far))
+    assert crop is not None
+    assert 0.4 * HEIGHT - 1 <= crop.size <= HEIGHT
+    assert 0 <= crop.x <= WIDTH - crop.size
+    assert 0 <= crop.y <= HEIGHT - crop.size
+    assert crop.x <= near[0]
+    assert near[0] + 24 <= crop.x + crop.size
+    assert crop.y <= near[1]
+    assert near[1] + 16 <= crop.y + crop.size
+    overlaps_x = crop.x < far[0] + 24 and far[0] < crop.x + crop.size
+    overlaps_y = crop.y < far[1] + 16 and far[1] < crop.y + crop.size
+    assert not (overlaps_x and overlaps_y)
 
 
-def test_nothing_that_moves_with_the_sound_gives_none() -> None:
+def test_nothing_that_moves_with_the_sound_gives_none(tmp_path: Path) -> None:
     frames, wave = patches_video((12, 60), (124, 10))
     still = np.repeat(frames[:1], len(frames), axis=0)
-    assert motion_square(still, wave, FRAME_RATE, SAMPLE_RATE) is None
-    assert motion_square(frames, np.zeros_like(wave), FRAME_RATE, SAMPLE_RATE) is None
+    assert crop_of(tmp_path, still, wave) is None
+    assert crop_of(tmp_path, frames, np.zeros_like(wave)) is None
 
 
-def test_motion_at_the_wrong_moments_gives_none() -> None:
+def test_motion_at_the_wrong_moments_gives_none(tmp_path: Path) -> None:
     frames, wave = patches_video((12, 60), (124, 10))
     other_patch_only = np.full_like(frames, 60)
     other_patch_only[:, :40, 110:] = frames[:, :40, 110:]
-    assert motion_square(other_patch_only, wave, FRAME_RATE, SAMPLE_RATE) is None
-
-
-def test_frames_and_sound_of_other_shapes_are_refused() -> None:
-    frames, wave = patches_video((12, 60), (124, 10))
-    with pytest.raises(ValueError, match="uint8"):
-        motion_square(frames / 255, wave, FRAME_RATE, SAMPLE_RATE)
-    with pytest.raises(ValueError, match="as long"):
-        motion_square(frames, wave[: len(wave) // 2], FRAME_RATE, SAMPLE_RATE)
+    assert crop_of(tmp_path, other_patch_only, wave) is None
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +96,15 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_whole_frames_are_those_shown_then(video: Path) -> None:
     frames, _ = patches_video((12, 60), (124, 10))
-    read = read_whole_frames(video, Fraction(2), 20, FRAME_RATE, HEIGHT)
+    with MediaFile(video) as media:
+        read = read_whole_frames(media, Fraction(2), 20, FRAME_RATE, HEIGHT)
     assert read.shape == (20, HEIGHT, WIDTH, 3)
     assert np.abs(read.astype(int) - frames[50:70]).mean() < 3
 
 
 def test_a_files_square_is_in_its_own_pixels(video: Path) -> None:
-    crop = source_motion_square(video, [Fraction(0)], frame_count=100, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+    with MediaFile(video) as media:
+        crop = find_crop(media, [Fraction(0)], frame_count=100, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
     assert crop is not None
     assert crop.x <= 24
     assert crop.x + crop.size >= 72
@@ -115,9 +120,10 @@ def crop_runs(row: np.ndarray) -> int:
 def test_the_preview_shows_the_crop_on_every_frame(video: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     crop = Crop(80, 40, 120)
-    warnings = draw_preview(
-        video, out, source_name="patches.mp4", starts=[Fraction(1)], clip_seconds=Fraction(2), crop=crop
-    )
+    with MediaFile(video) as media:
+        warnings = draw_preview(
+            media, out, source_name="patches.mp4", starts=[Fraction(1)], clip_seconds=Fraction(2), crop=crop
+        )
     assert warnings == []
     pixels = np.asarray(Image.open(out).convert("RGB")).astype(int)
     colour = np.round(np.multiply(to_rgb(CROP_COLOUR), 255))
@@ -126,19 +132,23 @@ def test_the_preview_shows_the_crop_on_every_frame(video: Path, tmp_path: Path) 
     assert sides == 2 * 8  # two upright sides on each of the eight frames that a wide picture has
 
 
-def test_the_preview_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_the_preview_warns_of_what_is_wrong(tmp_path: Path) -> None:
     still = np.full((50, 64, 64, 3), 90, np.uint8)
     path = tmp_path / "still.mp4"
     write_video(path, still, np.zeros(16000, np.int16), frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
-    warnings = draw_preview(path, tmp_path / "still.png", source_name="still.mp4", starts=[], clip_seconds=Fraction(4))
+    with MediaFile(path) as media:
+        warnings = draw_preview(
+            media, tmp_path / "still.png", source_name="still.mp4", starts=[], clip_seconds=Fraction(4)
+        )
     assert warnings == ["The sound is silence.", "The picture is still.", "No windows would be cut."]
 
 
-def test_sound_that_ends_early_is_told(tmp_path: Path) -> None:
+def test_sound_that_ends_early_is_a_warning(tmp_path: Path) -> None:
     frames, wave = patches_video((12, 60), (124, 10))
     path = tmp_path / "short.mp4"
     write_video(path, frames, wave[: 2 * SAMPLE_RATE], frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
-    (warning,) = draw_preview(
-        path, tmp_path / "short.png", source_name="short.mp4", starts=[Fraction(0)], clip_seconds=Fraction(2)
-    )
+    with MediaFile(path) as media:
+        (warning,) = draw_preview(
+            media, tmp_path / "short.png", source_name="short.mp4", starts=[Fraction(0)], clip_seconds=Fraction(2)
+        )
     assert warning.startswith("The sound ends ")

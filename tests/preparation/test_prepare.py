@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -15,7 +16,11 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader, card_columns
+from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.encode import write_video
+from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.preparation.sources.find import Source
 from s2v_ray.storage.lock import only_one
 from s2v_ray.synthetic.write import synthesize
 
@@ -216,3 +221,22 @@ def test_a_second_preparation_into_the_same_folder_is_refused(tmp_path, small_vi
     assert f"Another process is writing to '{tmp_path}'" in capsys.readouterr().err
     assert not (tmp_path / "dataset.json").exists()
     assert main(command) == 0
+
+
+def test_a_source_is_opened_once_for_its_picture_and_once_for_its_sound(tmp_path, monkeypatch):
+    (tmp_path / "videos").mkdir()
+    write_blinking(tmp_path / "videos" / "late.mp4", sound_late_frames=4)
+    source = Source(str(tmp_path / "videos" / "late.mp4"), "late.mp4")
+    settings = clip_settings(
+        clip_seconds=2.4, frame_rate="25", sample_rate=8000, stored_size=36, crop="motion", fix_lag=True
+    )
+    opened = []
+
+    def counting_open(file, *rest, **options):
+        opened.append(file)
+        return av_open(file, *rest, **options)
+
+    av_open = av.open
+    monkeypatch.setattr(av, "open", counting_open)
+    assert prepare_source(SourceTask(source, "train", "blinks", str(tmp_path / "clips"), settings)) > 0
+    assert opened == [source.path] * 2

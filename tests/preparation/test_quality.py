@@ -1,4 +1,4 @@
-"""Windows that are silent, still, cut, or filmed by a moving camera are told from good ones."""
+"""Windows that are silent, still, cut, or filmed by a moving camera are told apart from good ones."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.decoding import window_of
 from helpers.videos import own, real
 
 from s2v_ray.dataset.measures import Measures, QualityLimits
-from s2v_ray.media.decoding.windows import Window, decode_windows
-from s2v_ray.preparation.quality.measure import measure_window, rejection_reason, sound_lag
+from s2v_ray.preparation.quality.measure import measure_window
+from s2v_ray.preparation.quality.rejection import rejection_reason
 from s2v_ray.synthetic.write import SCENES
 
 RATE, SAMPLE_RATE, FRAMES, SIZE = Fraction(30), 6000, 90, 72
@@ -28,8 +29,8 @@ def texture(seed: int) -> np.ndarray:
 
 def view(picture: np.ndarray, left: float, zoom: float = 1.0) -> np.ndarray:
     """72 x 72 of it, from `left` of the middle, by bilinear interpolation."""
-    place = (np.arange(SIZE) - 35.5) / zoom + 71.5
-    y, x = np.meshgrid(place, place + left, indexing="ij")
+    row = (np.arange(SIZE) - 35.5) / zoom + 71.5
+    y, x = np.meshgrid(row, row + left, indexing="ij")
     j, i = y.astype(int), x.astype(int)
     b, a = (y - j)[..., None], (x - i)[..., None]
     above = picture[j, i] * (1 - a) + picture[j, i + 1] * a
@@ -111,21 +112,7 @@ def test_light_that_comes_and_goes_is_no_cut() -> None:
         assert reason(measure(pictures)) == ""
 
 
-def test_sound_after_motion_is_a_positive_lag() -> None:
-    motion = np.full(119, 0.001)
-    loudness = np.full(119, -50.0)
-    for event in (30, 47, 80):
-        motion[event : event + 3] = 0.05
-        loudness[event + 7 : event + 10] = -10
-    correlation, lag, confidence = sound_lag(motion, loudness)
-    assert lag == 7
-    assert correlation < 0.1
-    assert confidence > 0.4
-    assert sound_lag(loudness + 50, 1000 * motion)[1] == -7
-    assert sound_lag(motion, np.full(119, -100.0)) == (0.0, 0, 0.0)
-
-
-def test_lag_is_judged_only_when_asked_and_sure() -> None:
+def test_lag_rejects_only_when_asked_and_sure() -> None:
     late = Measures(-20, 0.01, 0.0, 0.0, 0.1, lag_frames=-9.0, lag_confidence=0.7)
     assert rejection_reason(late, QualityLimits()) is None
     assert rejection_reason(late, QualityLimits(max_lag_frames=9)) is None
@@ -158,11 +145,8 @@ def test_synthetic_domains_are_good(domain: str) -> None:
         )
 
 
-def judge_file(path: Path, start: float, frame_count: int = 80) -> str:
-    (_, window), = decode_windows(
-        path, [Fraction(start)], frame_count=frame_count, frame_rate=Fraction(30), sample_rate=44100, size=72
-    )  # fmt: skip
-    assert isinstance(window, Window)
+def reason_in_file(path: Path, start: float, frame_count: int = 80) -> str:
+    window = window_of(path, Fraction(start), frame_count, size=72)
     return reason(measure_window(window.frames_THWC, window.wave, Fraction(30), 44100))
 
 
@@ -186,7 +170,7 @@ def judge_file(path: Path, start: float, frame_count: int = 80) -> str:
     ],
 )
 def test_what_moves_before_a_still_camera_is_good(path: Path) -> None:
-    assert judge_file(path, 0.25) == ""
+    assert reason_in_file(path, 0.25) == ""
 
 
 @pytest.mark.parametrize(
@@ -194,8 +178,8 @@ def test_what_moves_before_a_still_camera_is_good(path: Path) -> None:
     [own("silent_start.mp4", 3.75), real("domains/hit/malikmrllh_clapsoverhead.mp4", 20.0)],
 )
 def test_a_clip_is_silent_until_its_sound_begins(path: Path, sound_start: float) -> None:
-    assert judge_file(path, 0.25) == "silent"
-    assert judge_file(path, sound_start) == ""
+    assert reason_in_file(path, 0.25) == "silent"
+    assert reason_in_file(path, sound_start) == ""
 
 
 @pytest.mark.parametrize(
@@ -213,7 +197,7 @@ def test_a_clip_is_silent_until_its_sound_begins(path: Path, sound_start: float)
     ],
 )
 def test_useless_clips_are_rejected(path: Path, start: float, expected: str) -> None:
-    assert judge_file(path, start) == expected
+    assert reason_in_file(path, start) == expected
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from helpers.decoding import probe_path
 from helpers.small import SMALL_CLIPS, small_config
 
 pytest.importorskip("moto", reason="the server comes with the extra 'dev'")
@@ -20,7 +21,6 @@ from helpers.object_store import Fault, ObjectStore
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.media.decoding.probe import probe
 from s2v_ray.storage.cache import ClipCache
 from s2v_ray.storage.files import (
     exists,
@@ -277,7 +277,7 @@ def test_a_run_in_a_store_goes_on_and_equals_a_local_one(store, small_clips, sma
     assert main([*command, "--out", str(tmp_path / "made.mp4")]) == 0
     assert main([*command, "--out", video.replace(" ", "%20")]) == 0
     assert read_bytes(video.replace(" ", "%20")) == (tmp_path / "made.mp4").read_bytes()
-    assert probe(tmp_path / "made.mp4").picture_end > 0
+    assert probe_path(tmp_path / "made.mp4").picture_end > 0
     assert main(["info", run]) == 0
 
     everything = b"".join(store.content().values()) + "".join(capsys.readouterr()).encode()

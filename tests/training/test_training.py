@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.decoding import probe_path
 from helpers.small import SyntheticClips, small_config
 
 from s2v_ray.cli.main import main
@@ -21,7 +22,6 @@ from s2v_ray.dataset.pixels import stored_size_for
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.losses import discriminator_loss
-from s2v_ray.media.decoding.probe import probe
 from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import only_one
 from s2v_ray.training.checkpoint import load_model
@@ -332,7 +332,7 @@ def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path)
     assert find_checkpoint(tmp_path).endswith("step_00000004")
     assert str(last_checkpoint(tmp_path)).endswith("step_00000006")
     assert (tmp_path / "samples" / "step_00000004.png").exists()
-    info = probe(tmp_path / "samples" / "step_00000004.mp4")
+    info = probe_path(tmp_path / "samples" / "step_00000004.mp4")
     assert float(info.picture_end) == pytest.approx(0.8)
     assert float(info.sound_end) == pytest.approx(0.8, abs=0.2)  # of whole AAC frames
     assert shown[-1].step == 6

@@ -1,4 +1,4 @@
-"""A file's sound as mono samples placed on its clock, and the sound of windows."""
+"""A file's sound as mono samples aligned to its clock, and the sound of windows."""
 
 import math
 from collections import deque
@@ -7,29 +7,27 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, groupby, islice
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.container import open_container, undecodable
-from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.container import undecodable
+from s2v_ray.media.decoding.media_file import MediaFile, Track
 from s2v_ray.media.decoding.packets import decode_audio
 from s2v_ray.media.decoding.seeking import Cue, MissedError
 
-# Timestamps are taken as rounded, not as a hole, while they stay nearer than this to where the samples before them end.
+# Timestamps this close to where the samples before them end are taken as rounded, not as a gap.
 MAX_JITTER_SECONDS = Fraction(1, 50)
 # A window may lack this much of its sound, which is then silence.
 MAX_MISSING_SECONDS = Fraction(1, 10)
-# A window's sound is put in its place, and its resampler started, this much before it.
+# A window's sound is aligned, and its resampler started, this much before it.
 LEAD_SECONDS = Fraction(1)
-# What a decoder may need before that until it is in its stride: earlier blocks, its filters' memories.
+# What a decoder may need before that to settle: earlier blocks, its filters' memories.
 WARM_UP_SECONDS = Fraction(1)
-# Sound behind a window, for the end of the resampler's filter and the lookahead.
+# Sound after a window, for the tail of the resampler's filter and the lookahead.
 TAIL_SECONDS = Fraction(1, 4)
 _FRAMES_AHEAD = 8  # about 0.2 s, longer than the jitter of real files
 
@@ -37,86 +35,71 @@ _Item = TypeVar("_Item")
 _TimedFrame = tuple[Fraction, AudioFrame]
 
 
-def mono_pieces(
-    container: InputContainer,
-    stream: AudioStream,
-    zero: Fraction,
-    sample_rate: int,
-    budget: Budget | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
+def mono_pieces(media: MediaFile, sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
     """(index of its first sample, int16 mono samples [S]) for all the sound, in order and without overlap.
 
-    Sample n is heard n / sample_rate seconds after `zero`; n may be negative. Where the timestamps jump ahead,
-    samples are missing between two pieces; where they jump back, what was there already is left out.
+    Sample n is heard n / sample_rate seconds after the file's start; n may be negative. Where the timestamps jump
+    ahead, samples are missing between two pieces; where they jump back, what overlaps earlier samples is left out.
 
-    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
+    Raises MediaError `undecodable_audio` where nothing decodes, `too_slow`, and what `MediaFile.audio` raises.
     """
+    track = media.audio()
     piece = None
-    for piece in _pieces(_timed_frames(container, stream, zero, budget, None), sample_rate):
+    for piece in _pieces(_timed_frames(track, None), sample_rate):
         yield piece
     if piece is None:
-        raise undecodable(container, stream)
+        raise undecodable(track.container, track.stream)
 
 
 def sound_windows(
-    container: InputContainer,
-    stream: AudioStream,
-    zero: Fraction,
-    starts: Sequence[Fraction],
-    *,
-    sample_rate: int,
-    sample_count: int,
-    budget: Budget | None = None,
+    media: MediaFile, starts: Sequence[Fraction], *, sample_rate: int, sample_count: int
 ) -> Iterator[np.ndarray | MediaError]:
     """For each of the sorted `starts`, its int16 mono samples [S], or MediaError `no_sound_in_window`.
 
-    `starts` are seconds after `zero`. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound. A
-    window's samples are placed and resampled from the frames since LEAD_SECONDS before it, whatever was read before
+    `starts` are seconds after the file's start. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound.
+    A window's samples are aligned and resampled from the frames since LEAD_SECONDS before it, whatever was read before
     them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
-    Raises MediaError `undecodable_audio` where nothing decodes, and `too_slow`.
+    Raises MediaError at once as `MediaFile.audio` does, and in the course `undecodable_audio` and `too_slow`.
     """
     windows = [_SoundWindow(start, sample_rate, sample_count) for start in starts]
+    return _sound_windows(windows, media, media.audio())
+
+
+def _sound_windows(
+    windows: Sequence["_SoundWindow"], media: MediaFile, track: Track
+) -> Iterator[np.ndarray | MediaError]:
     done = 0
     try:
-        for result in _fill(windows, container, stream, zero, budget, Cue()):
+        for result in _fill(windows, track, Cue()):
             yield result
             done += 1
     except MissedError:
-        with open_container(container.name) as again:
-            yield from _fill(windows[done:], again, cast(AudioStream, again.streams[stream.index]), zero, budget, None)
+        yield from _fill(windows[done:], media.audio(), None)
 
 
-def _fill(
-    windows: Sequence["_SoundWindow"],
-    container: InputContainer,
-    stream: AudioStream,
-    zero: Fraction,
-    budget: Budget | None,
-    cue: Cue | None,
-) -> Iterator[np.ndarray | MediaError]:
+def _fill(windows: Sequence["_SoundWindow"], track: Track, cue: Cue | None) -> Iterator[np.ndarray | MediaError]:
     waiting = deque(windows)
     near: deque[_TimedFrame] = deque()  # from the first waiting window's lead on
-    time_base = stream.time_base or Fraction(1)
 
     def want_next() -> None:
         if cue and waiting:
-            cue.stamp = math.floor((waiting[0].lead_start - WARM_UP_SECONDS + zero) / time_base)
+            cue.stamp = math.floor((waiting[0].lead_start - WARM_UP_SECONDS + track.zero) / track.time_base)
 
     want_next()
     upcoming: list[_TimedFrame] = []
-    for upcoming in _lookahead(_timed_frames(container, stream, zero, budget, cue), _FRAMES_AHEAD):
+    for upcoming in _lookahead(_timed_frames(track, cue), _FRAMES_AHEAD):
         near.append(upcoming[0])
         while waiting and all(time >= waiting[0].tail_end for time, _ in upcoming):
-            yield waiting.popleft().result(near, container.name)
+            yield waiting.popleft().result(near, track.container.name)
             want_next()
         if not waiting:
             return
         while near and near[0][0] < waiting[0].lead_start:
             near.popleft()
     if not upcoming and not (cue and cue.has_skipped):
-        raise undecodable(container, stream)
+        raise undecodable(track.container, track.stream)
     for window in waiting:
-        yield window.result(near, container.name)
+        yield window.result(near, track.container.name)
 
 
 @dataclass(frozen=True)
@@ -139,10 +122,10 @@ class _SoundWindow:
         first = round(self.start * self.sample_rate)
         near = (timed for timed in frames if self.lead_start <= timed[0] < self.tail_end)
         for piece_first, samples in _pieces(near, self.sample_rate):
-            begin, end = max(piece_first, first), min(piece_first + len(samples), first + self.sample_count)
-            if begin < end:
-                wave[begin - first : end - first] = samples[begin - piece_first : end - piece_first]
-                heard_count += end - begin
+            start, end = max(piece_first, first), min(piece_first + len(samples), first + self.sample_count)
+            if start < end:
+                wave[start - first : end - first] = samples[start - piece_first : end - piece_first]
+                heard_count += end - start
         missing_seconds = Fraction(self.sample_count - heard_count, self.sample_rate)
         if heard_count and missing_seconds <= MAX_MISSING_SECONDS:
             return wave
@@ -154,7 +137,7 @@ class _SoundWindow:
 
 
 def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """What mono_pieces says, of the given frames."""
+    """`mono_pieces` of these frames."""
     position: int | None = None
     for (_, run_start), run in groupby(_runs(iter(frames)), key=lambda item: item[:2]):
         index = round(run_start * sample_rate)
@@ -166,25 +149,18 @@ def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[i
             index += len(samples)
 
 
-def _timed_frames(
-    container: InputContainer,
-    stream: AudioStream,
-    zero: Fraction,
-    budget: Budget | None,
-    cue: Cue | None,
-) -> Iterator[_TimedFrame]:
-    """(seconds after `zero`, frame) of the stream; one without a time follows the one before it."""
-    time_base = stream.time_base or Fraction(0)
-    expected = (stream.start_time or 0) * time_base - zero
-    for frame in decode_audio(container, stream, budget, cue):
+def _timed_frames(track: Track, cue: Cue | None) -> Iterator[_TimedFrame]:
+    """(seconds after the file's start, frame); a frame without a time follows the one before it."""
+    expected = (track.stream.start_time or 0) * track.time_base - track.zero
+    for frame in decode_audio(track, cue):
         if frame.samples:
-            time = expected if frame.pts is None else frame.pts * time_base - zero
+            time = expected if frame.pts is None else frame.pts * track.time_base - track.zero
             yield time, frame
             expected = time + Fraction(frame.samples, frame.sample_rate)
 
 
 def _runs(timed_frames: Iterator[_TimedFrame]) -> Iterator[tuple[int, Fraction, AudioFrame]]:
-    """(number of its run, when that run starts, frame): the frames of a run follow each other without a hole."""
+    """(number of its run, when that run starts, frame): the frames of a run follow each other without a gap."""
     number, run_start, run_kind, expected = -1, Fraction(0), None, Fraction(0)
     for upcoming in _lookahead(timed_frames, _FRAMES_AHEAD):
         time, frame = upcoming[0]

@@ -23,7 +23,7 @@ def open_container(path: str | Path) -> InputContainer:
     Raises MediaError `not_found` or `unreadable`.
     """
     try:
-        # A whole path, since FFmpeg takes what stands before a colon in a name for a protocol.
+        # An absolute path, since FFmpeg takes what precedes a colon in a name for a protocol.
         file = _remote_file(str(path)) if is_uri(path) else str(Path(path).absolute())
         return av.open(file, "r", metadata_errors="replace")
     except FileNotFoundError:
@@ -33,13 +33,13 @@ def open_container(path: str | Path) -> InputContainer:
 
 
 def _remote_file(uri: str) -> SimpleNamespace:
-    """A file of an object store as PyAV reads it; it keeps its URI as the container's name."""
+    """A file of an object store as PyAV reads it; its URI becomes the container's name."""
     file = open_file(uri)
     return SimpleNamespace(name=uri, read=file.read, seek=file.seek, tell=file.tell)
 
 
 def video_stream(container: InputContainer) -> VideoStream:
-    """The picture stream that FFmpeg chooses by default; cover art is none.
+    """The picture stream that FFmpeg chooses by default; cover art is not one.
 
     Raises MediaError `no_video`, and `undecodable_video` where there is no decoder.
     """
@@ -65,7 +65,7 @@ def audio_stream(container: InputContainer) -> AudioStream:
 
 
 def undecodable(container: InputContainer, stream: VideoStream | AudioStream) -> MediaError:
-    """The error for a stream of which nothing decodes."""
+    """The error for a stream in which nothing decodes."""
     name = stream.codec_context.name if stream.codec_context else "unknown codec"
     what = "picture" if stream.type == "video" else "sound"
     return MediaError(f"undecodable_{stream.type}", f"No {what} of '{container.name}' can be decoded ({name}).")

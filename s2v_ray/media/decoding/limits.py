@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from av.container import InputContainer
-from av.video.stream import VideoStream
+from av.video.codeccontext import VideoCodecContext
 
 from s2v_ray.errors import MediaError
 
@@ -24,13 +24,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits of one source and when work on it began, by `time.monotonic`."""
+    """The limits of one source and when work on it started, by `time.monotonic`."""
 
     limits: Limits = Limits()
     started_at: float = field(default_factory=time.monotonic)
 
     def check_time(self, container: InputContainer) -> None:
-        """Raise MediaError `too_slow` where the time is spent."""
+        """Raise MediaError `too_slow` where the time is used up."""
         limit = self.limits.max_source_seconds
         if time.monotonic() - self.started_at > limit:
             raise MediaError(
@@ -39,18 +39,20 @@ class Budget:
                 "convert it with another program, or allow more with --max-source-seconds.",
             )
 
-    def check_pixels(self, container: InputContainer, stream: VideoStream) -> None:
+    def limit_pixels(self, container: InputContainer, decoder: VideoCodecContext) -> None:
         """Raise MediaError `too_large` where a coded picture has too many pixels."""
-        width, height, limit = stream.codec_context.width, stream.codec_context.height, self.limits.max_pixels
+        width, height, limit = decoder.width, decoder.height, self.limits.max_pixels
         if width * height > limit:
             raise MediaError(
                 "too_large",
                 f"The picture of '{container.name}' is {width} x {height}, more than {limit} pixels; "
                 "scale it down first, or allow more with --max-pixels.",
             )
+        # Where the size grows on the way, the decoder refuses before it takes the memory.
+        decoder.options = {"max_pixels": str(limit)}
 
     def check_duration(self, container: InputContainer, seconds: Fraction) -> None:
-        """Raise MediaError `too_long` where a source plays longer than allowed."""
+        """Raise MediaError `too_long` where a source lasts longer than allowed."""
         limit = self.limits.max_duration_seconds
         if seconds > limit:
             raise MediaError(

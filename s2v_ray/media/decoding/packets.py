@@ -12,35 +12,29 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import Track
 from s2v_ray.media.decoding.seeking import Cue, MissedError, needed_packets
 
-# Decoders that leave out, when asked to, just the pictures to which no other refers.
+# Decoders that can be asked to leave out the pictures to which no other refers, and only those.
 _DROPPING_DECODERS = {"h264"}
 
 
-def decode_video(
-    container: InputContainer, stream: VideoStream, budget: Budget | None = None, cue: Cue | None = None
-) -> Iterator[VideoFrame]:
-    """Every frame of `stream` that decodes, in the order shown; with a `cue`, those that it wants and some others.
+def decode_video(track: Track, cue: Cue | None = None) -> Iterator[VideoFrame]:
+    """Every frame that decodes, in display order; with a `cue`, those that it wants and some others.
 
     Frames from `cue.stamp` on, and the one displayed then, are the same as without a cue.
     Raises MediaError `too_slow` or `too_large`, and MissedError.
     """
-    budget = budget or Budget()
-    budget.check_pixels(container, stream)
-    # Also where the size changes on the way: the decoder refuses before it takes the memory.
-    stream.codec_context.options = {"max_pixels": str(budget.limits.max_pixels)}
-    return _decode(container, stream, budget, cue)
+    track.budget.limit_pixels(track.container, track.decoder)
+    return _decode(track, cue)
 
 
-def decode_audio(
-    container: InputContainer, stream: AudioStream, budget: Budget | None = None, cue: Cue | None = None
-) -> Iterator[AudioFrame]:
-    """Every frame of `stream` that decodes; with a `cue`, those from `cue.stamp` on and some others.
+def decode_audio(track: Track, cue: Cue | None = None) -> Iterator[AudioFrame]:
+    """Every frame that decodes; with a `cue`, those from `cue.stamp` on and some others.
 
     Raises MediaError `too_slow`, and MissedError.
     """
-    return _decode(container, stream, budget or Budget(), cue)
+    return _decode(track, cue)
 
 
 def read_packets(
@@ -52,9 +46,8 @@ def read_packets(
     """
     budget = budget or Budget()
     wanted = {stream.index for stream in streams}
-    for other in container.streams:
-        if other.index not in wanted:
-            other.discard = Discard.all
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.index in wanted else Discard.all
     packets = container.demux(*streams)
     while True:
         budget.check_time(container)
@@ -66,39 +59,36 @@ def read_packets(
             return
 
 
-def decode_packet(stream: VideoStream | AudioStream, packet: av.Packet | None) -> list[Any]:
+def decode_packet(decoder: Any, packet: av.Packet | None) -> list[Any]:
     """The frames that `packet` completes (None: those still held back); none where it is damaged.
 
-    An empty packet means "as before" (Theora has them) and gives none: the decoder would take it for the end.
+    An empty packet means "as before" (Theora has them) and decodes to none: the decoder would take it for the end.
     """
     if packet is not None and not packet.size:
         return []
     try:
-        return stream.decode(packet)
+        return decoder.decode(packet)  # type: ignore[no-any-return]
     except av.error.FFmpegError:
         return []
 
 
-def _decode(
-    container: InputContainer, stream: VideoStream | AudioStream, budget: Budget, cue: Cue | None
-) -> Iterator[Any]:
-    stream.codec_context.thread_count = 1  # sources are prepared beside each other
-    packets = read_packets(container, [stream], budget)
-    landing: int | None = None  # the time of the keyframe jumped to, until its picture comes
-    may_drop = stream.codec_context.name in _DROPPING_DECODERS
-    for packet, is_jump, is_past in needed_packets(packets, cue or Cue(), container, stream):
+def _decode(track: Track, cue: Cue | None) -> Iterator[Any]:
+    decoder, is_video = track.decoder, track.stream.type == "video"
+    packets = read_packets(track.container, [track.stream], track.budget)
+    landing: int | None = None  # the time of the keyframe jumped to, until it is decoded
+    may_drop = decoder.name in _DROPPING_DECODERS
+    for packet, is_jump, is_past in needed_packets(packets, cue or Cue(), track):
         if may_drop:
-            stream.codec_context.skip_frame = "NONREF" if is_past else "DEFAULT"
+            decoder.skip_frame = "NONREF" if is_past else "DEFAULT"
         if is_jump:
-            if stream.codec_context.is_open:
-                stream.codec_context.flush_buffers()
-            landing = packet.pts if stream.type == "video" else None
-        for frame in decode_packet(stream, packet):
+            decoder.flush_buffers()
+            landing = packet.pts if is_video else None
+        for frame in decode_packet(decoder, packet):
             if landing is not None:
                 if frame.pts is not None and frame.pts < landing:
-                    continue  # it needs pictures from before the keyframe
+                    continue  # it needs frames from before the keyframe
                 if frame.pts != landing or not frame.key_frame:
                     raise MissedError  # it is none, as in intra refresh, or where all packets claim to be keyframes
                 landing = None
             yield frame
-    yield from decode_packet(stream, None)
+    yield from decode_packet(decoder, None)

@@ -1,4 +1,4 @@
-"""A decoded video frame as an RGB picture, upright and scaled: a square cut out of it, or the whole."""
+"""A decoded frame as an RGB array, upright and scaled: a square cut out of it, or the whole."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,7 +34,7 @@ class Crop:
 
 
 class SquareScaler:
-    """Makes frames of one stream square RGB pictures, uint8 [size, size, 3], cut out and scaled in one pass.
+    """Turns frames of one stream into square RGB arrays, uint8 [size, size, 3], cut out and scaled in one pass.
 
     `sample_aspect` is a pixel's width over its height (None or 0: unknown, taken as 1). `crop` is by default the
     largest square in the centre. The matrix and the range of the colours are those that the frame names.
@@ -60,7 +60,9 @@ class SquareScaler:
             self._graph.push(frame)
             square_HWC = cast(VideoFrame, self._graph.pull()).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError("undecodable_video", f"{frame.format.name} frames can't be made RGB ({error}).") from None
+            raise MediaError(
+                "undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error})."
+            ) from None
         return np.ascontiguousarray(_upright(square_HWC, matrix))
 
     def _make_graph(self, frame: VideoFrame, matrix: np.ndarray | None) -> Graph:
@@ -80,19 +82,19 @@ class SquareScaler:
 
     def _coded_area(self, frame: VideoFrame, matrix: np.ndarray | None) -> tuple[int, int, int, int]:
         """(x, y, width, height) of the crop in the frame's own pixels."""
-        shown_width, shown_height = displayed_size(frame, self._sample_aspect)
-        side = min(shown_width, shown_height)
-        crop = self._crop or Crop((shown_width - side) // 2, (shown_height - side) // 2, side)
-        if min(crop.x, crop.y) < 0 or crop.x + crop.size > shown_width or crop.y + crop.size > shown_height:
+        upright_width, upright_height = displayed_size(frame, self._sample_aspect)
+        side = min(upright_width, upright_height)
+        crop = self._crop or Crop((upright_width - side) // 2, (upright_height - side) // 2, side)
+        if min(crop.x, crop.y) < 0 or crop.x + crop.size > upright_width or crop.y + crop.size > upright_height:
             raise MediaError(
                 "crop_outside",
                 f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
-                f"{shown_width} x {shown_height}; give one that lies inside with --crop.",
+                f"{upright_width} x {upright_height}; use one that lies inside with --crop.",
             )
         x, y = crop.x, crop.y
         if matrix is not None:
             flip_x, flip_y = _flips(matrix)
-            x, y = shown_width - x - crop.size if flip_x else x, shown_height - y - crop.size if flip_y else y
+            x, y = upright_width - x - crop.size if flip_x else x, upright_height - y - crop.size if flip_y else y
             x, y = (y, x) if _swaps_axes(matrix) else (x, y)
         # Rounding the pixels' shape must not push the square over the edge.
         width = min(max(1, round(crop.size / self._sample_aspect)), frame.width)
@@ -100,15 +102,15 @@ class SquareScaler:
         return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
 
 
-def whole_picture(
+def whole_frame(
     frame: VideoFrame, height: int, sample_aspect: Fraction | None, reformatter: VideoReformatter
 ) -> np.ndarray:
     """`frame` as a player shows it, uncropped, scaled to uint8 RGB [height, W, 3].
 
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
-    shown_width, shown_height = displayed_size(frame, sample_aspect)
-    width = max(1, round(shown_width * height / shown_height))
+    upright_width, upright_height = displayed_size(frame, sample_aspect)
+    width = max(1, round(upright_width * height / upright_height))
     matrix = _display_matrix(frame)
     turned = matrix is not None and _swaps_axes(matrix)
     try:
@@ -127,7 +129,7 @@ def whole_picture(
 
 
 def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
-    """The upper left 2 x 2 of the display matrix [[a, b], [c, d]]: (x, y) is shown at (ax + cy, bx + dy)."""
+    """The upper left 2 x 2 of the display matrix [[a, b], [c, d]]: (x, y) is displayed at (ax + cy, bx + dy)."""
     # Not `frame.side_data`: the frame would keep it and it the frame, so that neither is freed before a collection.
     data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
@@ -138,16 +140,16 @@ def _swaps_axes(matrix: np.ndarray) -> bool:
 
 
 def _flips(matrix: np.ndarray) -> tuple[bool, bool]:
-    """Whether x and y of the upright picture run backwards, once its axes are swapped where they are."""
+    """Whether x and y of the upright picture run backwards, after any swap of its axes."""
     (a, b), (c, d) = matrix.tolist()
     return (c < 0, b < 0) if _swaps_axes(matrix) else (a < 0, d < 0)
 
 
-def _upright(picture_HWC: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """`picture_HWC` turned and reflected by the quarter turns nearest to `matrix`."""
+def _upright(frame_HWC: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """`frame_HWC` turned and reflected by the quarter turns nearest to `matrix`."""
     if matrix is None:
-        return picture_HWC
+        return frame_HWC
     flip_x, flip_y = _flips(matrix)
     if _swaps_axes(matrix):
-        picture_HWC = picture_HWC.transpose(1, 0, 2)
-    return picture_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+        frame_HWC = frame_HWC.transpose(1, 0, 2)
+    return frame_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1]

@@ -1,4 +1,4 @@
-"""Leaving out the packets that lead up to no wanted frame, by reading past them or by a seek."""
+"""Skipping the packets that no wanted frame depends on, by reading past them or by a seek."""
 
 import contextlib
 import math
@@ -8,20 +8,19 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.video.stream import VideoStream
+
+from s2v_ray.media.decoding.media_file import Track
 
 # A gap longer than this is crossed by a seek, a shorter one by reading on.
 SEEK_FROM_SECONDS = 10
-# A seek goes by decoding times in some formats, which are this much earlier at most.
+# In some formats a seek goes by decoding times, which are at most this much earlier.
 SEEK_MARGIN_SECONDS = 1
 # A group of pictures longer than this is decoded as it comes rather than held: 20 s at 60 fps.
 MAX_HELD_PACKETS = 1200
-# An index of exact times, known before (or once) a seek asks for it.
+# These have an index of exact times, which is known beforehand (or once a seek asks for it).
 _WHOLLY_INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
 _INDEXED_FORMATS = {*_WHOLLY_INDEXED_FORMATS, "matroska,webm"}
-# Those whose packets say truly which of them are keyframes, and when they are.
+# Those whose packets say reliably which of them are keyframes, and when they are displayed.
 _SKIPPABLE_FORMATS = {*_INDEXED_FORMATS, "avi", "flv", "mpeg", "mpegts"}
 
 
@@ -29,8 +28,8 @@ _SKIPPABLE_FORMATS = {*_INDEXED_FORMATS, "avi", "flv", "mpeg", "mpegts"}
 class Cue:
     """From which time on, in a stream's own ticks, frames are wanted next; None while all are.
 
-    Who consumes the frames sets `stamp`; the reader may then leave out the packets before the last keyframe that is
-    not after it, and notes that in `has_skipped`.
+    The consumer of the frames sets `stamp`; the reader may then skip the packets before the last keyframe that is not
+    after it, and notes that in `has_skipped`.
     """
 
     stamp: int | None = None
@@ -40,8 +39,8 @@ class Cue:
 class NeededPacket(NamedTuple):
     """A packet to decode.
 
-    `is_jump`: packets before it were left out. `is_past`: what it shows has given way to another picture when the
-    first wanted time comes, so that it matters only as far as others refer to it.
+    `is_jump`: packets before it were skipped. `is_past`: its frame is no longer displayed when the first wanted time
+    comes, so it matters only if others refer to it.
     """
 
     packet: av.Packet
@@ -50,25 +49,24 @@ class NeededPacket(NamedTuple):
 
 
 class MissedError(Exception):
-    """What was left out can't be joined to what follows: decode from the beginning instead."""
+    """What follows depends on what was skipped: decode from the beginning instead."""
 
 
-def needed_packets(
-    packets: Iterator[Any], cue: Cue, container: InputContainer, stream: VideoStream | AudioStream
-) -> Iterator[NeededPacket]:
-    """The packets, without those that do not lead up to what `cue` wants.
+def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[NeededPacket]:
+    """The packets, without those that nothing that `cue` wants depends on.
 
     Packets are held until it is known that no later keyframe will do, so that nothing is decoded but what the wanted
-    frames need. Long gaps are crossed by a seek. Formats that don't tell keyframes truly are read through.
+    frames need. Long gaps are crossed by a seek. Formats that don't mark keyframes reliably are read through.
     Raises MissedError where a seek doesn't land on a keyframe.
     """
+    container, stream = track.container, track.stream
     if container.format.name not in _SKIPPABLE_FORMATS:
         yield from map(NeededPacket, packets)
         return
     held: list[av.Packet] = []
     is_jump = False
     may_seek = container.format.name in _INDEXED_FORMATS
-    left_at: int | None = None  # the decoding time at which a seek left, until it lands on a keyframe
+    left_at: int | None = None  # the decoding time before a seek, until that lands on a keyframe
     for packet in packets:
         goal: Any = cue.stamp
         dts = packet.dts
@@ -78,9 +76,9 @@ def needed_packets(
             if dts is not None and not leads:
                 raise MissedError
             if not is_start:
-                continue  # Matroska gives no decoding times right after a seek
+                continue  # Matroska has no decoding times right after a seek
             is_jump = True
-            may_seek = packet.pts > left_at  # where it went back, keyframes are rare: seeks gain nothing
+            may_seek = packet.pts > left_at  # a seek that went back means that keyframes are rare: seeks gain nothing
             left_at = None
         elif is_start and held:
             is_jump, held = True, []
@@ -89,9 +87,9 @@ def needed_packets(
         if not leads or len(held) > MAX_HELD_PACKETS:
             yield from _released(held, is_jump, None if leads else goal)
             is_jump, held = False, []
-        elif may_seek and _is_worth_a_seek(container, stream, dts, goal):
+        elif may_seek and _is_worth_a_seek(track, dts, goal):
             try:
-                container.seek(goal - _ticks(SEEK_MARGIN_SECONDS, stream), stream=stream)
+                container.seek(goal - _ticks(SEEK_MARGIN_SECONDS, track), stream=stream)
             except av.error.FFmpegError:
                 raise MissedError from None
             left_at, held = dts, []
@@ -101,24 +99,26 @@ def needed_packets(
 
 
 def _released(held: list[av.Packet], is_jump: bool, goal: int | None) -> Iterator[NeededPacket]:
-    """The packets `held`; with a `goal`, they are all that are shown until then."""
-    shown_at = max((p.pts for p in held if goal is not None and p.pts is not None and p.pts <= goal), default=None)
+    """The packets `held`; with a `goal`, they include all that are displayed until then."""
+    displayed_at = max((p.pts for p in held if goal is not None and p.pts is not None and p.pts <= goal), default=None)
     for number, packet in enumerate(held):
-        is_past = shown_at is not None and packet.pts is not None and packet.pts < shown_at
+        is_past = displayed_at is not None and packet.pts is not None and packet.pts < displayed_at
         yield NeededPacket(packet, is_jump and number == 0, is_past)
 
 
-def seek(container: InputContainer, stream: VideoStream | AudioStream, seconds: Fraction) -> None:
-    """Go to the packet to decode from for what is shown at `seconds` by the stream's own clock.
+def seek(track: Track, seconds: Fraction) -> None:
+    """Go to the packet to decode from for what is displayed at `seconds` after the file's start.
 
     Where the format can't say which that is, go to the file's start.
     """
-    target = int(seconds / (stream.time_base or Fraction(1)))
+    container, stream = track.container, track.stream
+    target = int((track.zero + seconds) / track.time_base)
+    track.decoder.flush_buffers()
     try:
         container.seek(target, stream=stream)
         packet = next(container.demux(stream))
         if packet.is_keyframe and packet.pts is not None and packet.pts <= target:
-            container.seek(target, stream=stream)  # the packet that was looked at is to be read again
+            container.seek(target, stream=stream)  # so that this packet is read again
             return
     except (av.error.FFmpegError, StopIteration):
         pass
@@ -126,15 +126,16 @@ def seek(container: InputContainer, stream: VideoStream | AudioStream, seconds: 
         container.seek(container.start_time or 0)
 
 
-def _is_worth_a_seek(container: InputContainer, stream: VideoStream | AudioStream, dts: int, goal: int) -> bool:
+def _is_worth_a_seek(track: Track, dts: int, goal: int) -> bool:
     """Whether there is a long gap from `dts` to `goal`, with a keyframe on the way as far as the index tells."""
-    if goal - dts < _ticks(SEEK_FROM_SECONDS, stream):
+    if goal - dts < _ticks(SEEK_FROM_SECONDS, track):
         return False
-    if container.format.name not in _WHOLLY_INDEXED_FORMATS:
+    if track.container.format.name not in _WHOLLY_INDEXED_FORMATS:
         return True
-    place = stream.index_entries.search_timestamp(goal - _ticks(SEEK_MARGIN_SECONDS, stream))
-    return place >= 0 and stream.index_entries[place].timestamp > dts
+    entries = track.stream.index_entries
+    index = entries.search_timestamp(goal - _ticks(SEEK_MARGIN_SECONDS, track))
+    return index >= 0 and entries[index].timestamp > dts
 
 
-def _ticks(seconds: float, stream: VideoStream | AudioStream) -> int:
-    return math.ceil(seconds / (stream.time_base or Fraction(1)))
+def _ticks(seconds: float, track: Track) -> int:
+    return math.ceil(seconds / track.time_base)

@@ -4,22 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.decoding.audio import sound_windows
-from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
-from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.media.decoding.timeline import picture_windows
+from s2v_ray.media.decoding.timeline import frame_windows
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a file shows and sounds like from `start` seconds after its beginning.
+    """What a file shows and sounds like from `start` seconds after its start.
 
     `frames_THWC`: uint8 RGB [T, S, S, 3]. `wave`: int16 mono [T · samples per frame].
     """
@@ -30,7 +28,7 @@ class Window:
 
 
 def decode_windows(
-    path: str | Path,
+    media: MediaFile,
     starts: Sequence[Fraction],
     *,
     frame_count: int,
@@ -39,15 +37,13 @@ def decode_windows(
     size: int,
     crop: Crop | None = None,
     sound_shift: Fraction = Fraction(0),
-    budget: Budget | None = None,
 ) -> Iterator[tuple[Fraction, Window | MediaError]]:
     """Yield each of the sorted `starts` (seconds) with its window of `frame_count` frames, which may overlap.
 
-    Time zero is the file's start: the earlier of its two streams' first presentation times. Frame t is the picture
+    Time zero is the file's start: the earlier of its two streams' first presentation times. Frame t is what is
     displayed at start + (t + ½) / frame_rate, upright, its `crop` (by default its central square) scaled to `size`;
     sample n is heard at start + `sound_shift` + n / sample_rate. What no window needs is not decoded, nothing
-    is decoded twice, and only the windows in hand are held in memory. `budget` bounds the time and the pixels; by
-    default it starts now.
+    is decoded twice, and only the windows being filled are held in memory.
 
     A window that the file doesn't fill comes as MediaError `no_picture_in_window` or `no_sound_in_window`.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio`,
@@ -57,34 +53,14 @@ def decode_windows(
     sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
     if any(later < earlier for earlier, later in pairwise(starts)):
         raise ValueError("starts must be sorted, earliest first.")
-    budget = budget or Budget()
-    # Read each stream through its own container: how the file interleaves them then costs no memory.
-    with open_container(path) as picture_file, open_container(path) as sound_file:
-        zero = clock_zero(picture_file)
-        pictures = picture_windows(
-            picture_file,
-            video_stream(picture_file),
-            zero,
-            starts,
-            frame_count=frame_count,
-            frame_rate=frame_rate,
-            size=size,
-            crop=crop,
-            budget=budget,
-        )
-        sounds = sound_windows(
-            sound_file,
-            audio_stream(sound_file),
-            zero,
-            [start + sound_shift for start in starts],
-            sample_rate=sample_rate,
-            sample_count=sample_count,
-            budget=budget,
-        )
-        for start, frames_THWC, wave in zip(starts, pictures, sounds, strict=True):
-            if isinstance(frames_THWC, MediaError):
-                yield start, frames_THWC
-            elif isinstance(wave, MediaError):
-                yield start, wave
-            else:
-                yield start, Window(start, frames_THWC, wave)
+    frames = frame_windows(media, starts, frame_count=frame_count, frame_rate=frame_rate, size=size, crop=crop)
+    sounds = sound_windows(
+        media, [start + sound_shift for start in starts], sample_rate=sample_rate, sample_count=sample_count
+    )
+    for start, frames_THWC, wave in zip(starts, frames, sounds, strict=True):
+        if isinstance(frames_THWC, MediaError):
+            yield start, frames_THWC
+        elif isinstance(wave, MediaError):
+            yield start, wave
+        else:
+            yield start, Window(start, frames_THWC, wave)

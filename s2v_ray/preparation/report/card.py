@@ -1,4 +1,4 @@
-"""The data card of a finished data set: `card.md` to read and `card.png` to look at."""
+"""The data card of a finished data set: text in `card.md`, pictures in `card.png`."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def write_card(
     columns: Mapping[str, Sequence[float]],
     examples: Sequence[np.ndarray] = (),
 ) -> None:
-    """Write `card.png` and then `card.md` to the data set's folder `out`, each whole or not at all.
+    """Write `card.png` and then `card.md` to the data set's folder `out`, each complete or not at all.
 
     `columns` are numbers of each clip by name, NaN where undefined; `examples` are frames of up to 12 clips, uint8 RGB
     [H, W, 3].
@@ -82,8 +82,8 @@ def _text(info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mappi
         "## What was left out",
     ]
     if rejects:
-        told = [[reason, f"{len(found):,}", found[0].source, found[0].detail] for reason, found in rejects.items()]
-        parts.append(_table(["reason", "count", "such as", "why"], told))
+        lines = [[reason, f"{len(found):,}", found[0].source, found[0].detail] for reason, found in rejects.items()]
+        parts.append(_table(["reason", "count", "such as", "why"], lines))
         parts.append("All of them, one a line: `rejects.jsonl`.")
     else:
         parts.append("Nothing.")
@@ -102,7 +102,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, and with nothing that a table or a heading would take for its own."""
+    """On one line, and with nothing that Markdown would take for markup of a table or a heading."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<")
 
 
@@ -133,16 +133,16 @@ def _figure(
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     if examples:
         strip = grid[0].subgridspec(1, _MOST_EXAMPLES)
-        for place, picture_HWC in enumerate(examples):
-            axes = figure.add_subplot(strip[place])
-            axes.imshow(picture_HWC)
+        for index, frame_HWC in enumerate(examples):
+            axes = figure.add_subplot(strip[index])
+            axes.imshow(frame_HWC)
             axes.set_axis_off()
     cells = grid[len(heights) - rows :].subgridspec(rows, _A_ROW)
-    for place, (name, values) in enumerate(measured.items()):
-        _draw_histogram(figure.add_subplot(cells[place // _A_ROW, place % _A_ROW]), name, _defined(values))
+    for index, (name, values) in enumerate(measured.items()):
+        _draw_histogram(figure.add_subplot(cells[index // _A_ROW, index % _A_ROW]), name, _defined(values))
     if rejects:
-        place = len(measured)
-        _draw_rejects(figure.add_subplot(cells[place // _A_ROW, place % _A_ROW]), rejects)
+        row, column = divmod(len(measured), _A_ROW)
+        _draw_rejects(figure.add_subplot(cells[row, column]), rejects)
     return figure
 
 

@@ -1,8 +1,7 @@
-"""A contact sheet of a source, from a quick look: what it shows and sounds like, and what would be cut from it."""
+"""A contact sheet of a source, from a quick scan: what it shows and sounds like, and what would be cut from it."""
 
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +11,11 @@ from matplotlib.patches import Rectangle
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
-from s2v_ray.preparation.report.scan import PICTURE_GLIMPSES, Glimpse, look, time_text
+from s2v_ray.preparation.report.scan import PICTURE_SAMPLES, Scan, scan_source, time_text
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
 
@@ -27,37 +27,38 @@ _WIDTH, _LEFT, _RIGHT, _SPACE = 11.0, 0.62, 0.2, 0.05  # inches
 _CURVE_HEIGHT, _TITLE_HEIGHT, _LABEL_HEIGHT, _AXIS_HEIGHT = 0.95, 0.62, 0.24, 0.42
 
 
-def preview_source(job: SourceTask) -> int:
+def preview_source(task: SourceTask) -> int:
     """Draw the contact sheet of one source into the data set's folder `preview`; returns how many it drew.
 
-    What keeps the source from being used stands on the sheet; a source that has no picture gets none.
+    What keeps the source from being used is written on the sheet; a source that has no picture gets none.
     """
-    if job.failure:
+    if task.failure:
         return 0
     starts: list[Fraction] = []
     crop, warnings = None, []
-    try:
-        starts = source_starts(job.source, probe(job.source.path, Budget(job.settings.limits)), job.settings)
-        crop = source_crop(job.source.path, starts, job.settings)
-    except MediaError as error:
-        warnings = [str(error)]
-    try:
-        draw_preview(
-            job.source.path,
-            join(job.out, "preview", f"{job.source.key}.png"),
-            source_name=job.source.name,
-            starts=starts,
-            clip_seconds=job.settings.seconds,
-            crop=crop,
-            warnings=warnings,
-        )
-    except MediaError:
-        return 0  # prepare tells why
+    with MediaFile(task.source.path, Budget(task.settings.limits)) as media:
+        try:
+            starts = source_starts(task.source, probe(media), task.settings)
+            crop = source_crop(media, starts, task.settings)
+        except MediaError as error:
+            warnings = [str(error)]
+        try:
+            draw_preview(
+                media,
+                join(task.out, "preview", f"{task.source.key}.png"),
+                source_name=task.source.name,
+                starts=starts,
+                clip_seconds=task.settings.seconds,
+                crop=crop,
+                warnings=warnings,
+            )
+        except MediaError:
+            return 0  # prepare records why
     return 1
 
 
 def draw_preview(
-    path: str | Path,
+    media: MediaFile,
     out_png: Location,
     *,
     source_name: str,
@@ -66,20 +67,22 @@ def draw_preview(
     crop: Crop | None = None,
     warnings: Sequence[str] = (),
 ) -> list[str]:
-    """Write a contact sheet of the video `path` as a PNG, and return the warnings on it: `warnings` and those found.
+    """Write a contact sheet of a video as a PNG, and return the warnings on it: `warnings` and those found.
 
-    It shows frames over the whole source with the crop on them, and below, on one time axis, the waveform, the
-    motion, and the windows of `clip_seconds` at `starts` (seconds). `crop` None is the
-    centred square. A long source is looked at here and there, not decoded through.
+    It shows frames from all over the source with the crop on them, and below, on one time axis, the waveform, the
+    motion, and the windows of `clip_seconds` at `starts` (seconds). `crop` None is the centred square. A long source
+    is sampled here and there, not decoded in full.
 
     Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
     """
-    glimpse = look(path)
-    told = [*warnings, *glimpse.warnings] + ([] if starts or warnings else ["No windows would be cut."])
-    columns = min(12, max(8, round(9 * glimpse.height / glimpse.width + 3)))
+    scan = scan_source(media)
+    all_warnings = [*warnings, *scan.warnings] + ([] if starts or warnings else ["No windows would be cut."])
+    columns = min(12, max(8, round(9 * scan.height / scan.width + 3)))
     panel_width = (_WIDTH - _LEFT - _RIGHT) / columns
-    panel_height = (panel_width - _SPACE) * glimpse.height / glimpse.width
-    height = _TITLE_HEIGHT + 0.2 * len(told) + panel_height + _LABEL_HEIGHT + 2 * _CURVE_HEIGHT + _AXIS_HEIGHT + 0.25
+    panel_height = (panel_width - _SPACE) * scan.height / scan.width
+    height = (
+        _TITLE_HEIGHT + 0.2 * len(all_warnings) + panel_height + _LABEL_HEIGHT + 2 * _CURVE_HEIGHT + _AXIS_HEIGHT + 0.25
+    )
     figure = Figure((_WIDTH, height), dpi=_DPI, facecolor="white")
 
     def write(x: float, from_top: float, text: str, **style: object) -> None:
@@ -89,62 +92,62 @@ def draw_preview(
     def panel(x: float, from_top: float, width: float, high: float) -> Axes:
         return figure.add_axes((x / _WIDTH, 1 - (from_top + high) / height, width / _WIDTH, high / height))
 
-    crop = crop or _centred(glimpse.width, glimpse.height)
+    crop = crop or _centred(scan.width, scan.height)
     write(_LEFT, 0.2, source_name, fontsize=11, weight="bold")
-    write(_LEFT, 0.43, glimpse.measures)
+    write(_LEFT, 0.43, scan.description)
     write(_WIDTH - _RIGHT, 0.2, f"crop {crop.size} × {crop.size} at {crop.x}, {crop.y}", color=CROP_COLOUR, ha="right")
     windows = f"{len(starts)} {'window' if len(starts) == 1 else 'windows'} of {float(clip_seconds):g} s"
     write(_WIDTH - _RIGHT, 0.43, windows, color=WINDOW_COLOUR, ha="right")
-    for line, warning in enumerate(told):
+    for line, warning in enumerate(all_warnings):
         write(_LEFT, _TITLE_HEIGHT + 0.2 * line + 0.02, f"▲ {warning}", color=_WARNING_COLOUR)
 
-    top = _TITLE_HEIGHT + 0.2 * len(told)
+    top = _TITLE_HEIGHT + 0.2 * len(all_warnings)
     for column in range(columns):
-        middle = (column + 0.5) / columns * glimpse.end_seconds
-        seconds, picture_HWC = min(glimpse.pictures, key=lambda pair: abs(pair[0] - middle))
+        middle = (column + 0.5) / columns * scan.end_seconds
+        seconds, frame_HWC = min(scan.frames, key=lambda pair: abs(pair[0] - middle))
         x = _LEFT + column * panel_width
-        _draw_picture(panel(x, top, panel_width - _SPACE, panel_height), picture_HWC, crop, glimpse)
-        label = time_text(max(seconds, 0.0), hundredths=glimpse.end_seconds < 100)
+        _draw_frame(panel(x, top, panel_width - _SPACE, panel_height), frame_HWC, crop, scan)
+        label = time_text(max(seconds, 0.0), hundredths=scan.end_seconds < 100)
         write(x + (panel_width - _SPACE) / 2, top + panel_height + 0.11, label, ha="center", fontsize=7)
     top += panel_height + _LABEL_HEIGHT
     curves_width = _WIDTH - _LEFT - _RIGHT - _SPACE
     sound = panel(_LEFT, top, curves_width, _CURVE_HEIGHT)
     motion = panel(_LEFT, top + _CURVE_HEIGHT + 0.1, curves_width, _CURVE_HEIGHT)
-    _draw_sound(sound, glimpse)
-    _draw_motion(motion, glimpse)
+    _draw_sound(sound, scan)
+    _draw_motion(motion, scan)
     for axes in (sound, motion):
         _draw_windows(axes, starts, clip_seconds)
-        _plain(axes, glimpse.end_seconds)
+        _plain(axes, scan.end_seconds)
     sound.tick_params(labelbottom=False)
     motion.set_xlabel("seconds", fontsize=7.5, color=_TEXT)
     with writing(out_png) as file:
         FigureCanvasAgg(figure).print_png(file)
-    return told
+    return all_warnings
 
 
-def _draw_picture(axes: Axes, picture_HWC: np.ndarray, crop: Crop, glimpse: Glimpse) -> None:
-    axes.imshow(picture_HWC, extent=(0, glimpse.width, glimpse.height, 0), aspect="auto", interpolation="antialiased")
-    line = glimpse.width * 0.012
+def _draw_frame(axes: Axes, frame_HWC: np.ndarray, crop: Crop, scan: Scan) -> None:
+    axes.imshow(frame_HWC, extent=(0, scan.width, scan.height, 0), aspect="auto", interpolation="antialiased")
+    line = scan.width * 0.012
     corner, side = (crop.x + line / 2, crop.y + line / 2), crop.size - line  # the line lies inside
     axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=CROP_COLOUR, linewidth=1.6))
-    axes.set_xlim(0, glimpse.width)
-    axes.set_ylim(glimpse.height, 0)
+    axes.set_xlim(0, scan.width)
+    axes.set_ylim(scan.height, 0)
     axes.set_axis_off()
 
 
-def _draw_sound(axes: Axes, glimpse: Glimpse) -> None:
-    edges = np.linspace(0, glimpse.end_seconds, len(glimpse.peaks) + 1)
+def _draw_sound(axes: Axes, scan: Scan) -> None:
+    edges = np.linspace(0, scan.end_seconds, len(scan.peaks) + 1)
     # Each bin is drawn at least a hair high, so that silence differs from no sound.
-    low, high = np.minimum(glimpse.peaks[:, 0], -0.01), np.maximum(glimpse.peaks[:, 1], 0.01)
+    low, high = np.minimum(scan.peaks[:, 0], -0.01), np.maximum(scan.peaks[:, 1], 0.01)
     axes.stairs(high, edges, baseline=low, fill=True, color=_SOUND_COLOUR)
-    loudest = np.nanmax(np.abs(glimpse.peaks), initial=0.1)
+    loudest = np.nanmax(np.abs(scan.peaks), initial=0.1)
     axes.set_ylim(-1.05 * loudest, 1.05 * loudest)
     axes.set_ylabel("sound", fontsize=7.5, color=_TEXT)
 
 
-def _draw_motion(axes: Axes, glimpse: Glimpse) -> None:
-    sparse = len(glimpse.motion) <= PICTURE_GLIMPSES
-    seconds, changes = np.array(glimpse.motion or [(0.0, 0.0)]).T
+def _draw_motion(axes: Axes, scan: Scan) -> None:
+    sparse = len(scan.motion) <= PICTURE_SAMPLES
+    seconds, changes = np.array(scan.motion or [(0.0, 0.0)]).T
     axes.plot(seconds, changes, color=_MOTION_COLOUR, linewidth=0.9, marker="o" if sparse else None, markersize=2.5)
     axes.set_ylim(0, max(1.08 * changes.max(), 1.0))
     axes.set_ylabel("motion", fontsize=7.5, color=_TEXT)
