@@ -6,4 +6,4 @@ import os
 # included (a training step beside one other program took twice as long).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

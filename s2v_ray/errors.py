@@ -1,11 +1,11 @@
-"""What a verb prints as a sentence instead of a traceback, each with a short fixed code."""
+"""The errors that a verb prints as a sentence instead of a traceback, each with a short fixed code."""
 
 
 class UserError(Exception):
     """A user's mistake, or input that can't be used.
 
-    `code` is a fixed word that programs and tests can rely on (such as `unknown_setting`); the message is one sentence
-    for the user: what, where, why and what to do next.
+    `code` is fixed, such as `unknown_setting`, for programs and tests to rely on; the message is one sentence for the
+    user: what, where, why and what to do next.
     """
 
     def __init__(self, code: str, message: str = "") -> None:
@@ -18,7 +18,7 @@ class UserError(Exception):
 
 
 class StoreError(UserError):
-    """An object store that does not do what it is asked, after all retries: it may later."""
+    """An object store that refuses a request after all retries; a later one may succeed."""
 
     def __init__(self, uri: str, reason: str) -> None:
         super().__init__(
@@ -34,6 +34,3 @@ class StoreError(UserError):
 
 class MediaError(UserError):
     """A media file that can't be used; its `code` is the reason in `rejects.jsonl`, such as `no_audio`."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)

@@ -47,7 +47,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
 
 def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
     clips = _prepared(domain, home / "real", flags)
-    resampled = _prepared(domain, home / "resampled", flags, redraw=1)
+    resampled = _prepared(domain, home / "resampled", flags, resample=1)
     run = _trained(clips, home / "run", flags)
     report = _evaluated(run, clips, home / "report", flags, resampled=resampled)
     scores = report["scores"]
@@ -93,13 +93,13 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
 
 
 def _prepared(
-    domain: str, home: Path, flags: argparse.Namespace, *, redraw: int = 0, hues: tuple[float, float] | None = None
+    domain: str, home: Path, flags: argparse.Namespace, *, resample: int = 0, hues: tuple[float, float] | None = None
 ) -> str:
     """Clips of made-up videos; made once."""
     clips = home / "clips"
     if not (clips / "dataset.json").exists():
         videos = home / "videos"
-        drawn = {"sources": _SOURCES, "seed": flags.seed, "seconds": 6.0, "size": 96, "redraw": redraw}
+        drawn = {"sources": _SOURCES, "seed": flags.seed, "seconds": 6.0, "size": 96, "resample": resample}
         synthesize(domain, videos, **drawn, repaint=partial(recoloured, hues=hues) if hues else None)
         prepare(videos=(str(videos),), out=str(clips), domain=domain, clips_per_source=2, seed=flags.seed, local=True)
     return str(clips)

@@ -1,16 +1,21 @@
-"""`s2v demo`: everything, on made-up videos."""
+"""`s2v demo`: everything, on synthetic videos."""
 
 from pathlib import Path
 
+from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.generate import generate
+from s2v_ray.cli.prepare import prepare
+from s2v_ray.cli.synth import synth
+from s2v_ray.cli.train import train
 from s2v_ray.config import load_config
 
 _SOURCES = 100
-_UNSEEN_SEED_STEP = 1_000_003  # sources of seed + this are in no data set of the demo
+_UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the demo
 
 
 def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 7.0, seed: int = 0) -> None:
-    """Make videos, prepare clips, train, evaluate and generate, on a laptop in about ten minutes.
+    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about ten minutes.
 
     Args:
         domain: fireworks, sea, mouth or hand.
@@ -18,25 +23,20 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         minutes: how long to train.
         seed: of the videos and the training.
     """
-    from s2v_ray.cli.evaluate import evaluate
-    from s2v_ray.cli.generate import generate
-    from s2v_ray.cli.prepare import prepare
-    from s2v_ray.cli.synth import synth
-    from s2v_ray.cli.train import train
     from s2v_ray.synthetic.write import synthesize
 
     home = Path(out) / domain
     videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))
-    if not Path(videos).is_dir() or len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
+    if len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
         print(f"1. Making {_SOURCES} videos of {domain}")
         synth(domain=domain, out=videos, sources=_SOURCES, seed=seed)
     print("\n2. Cutting them into clips")
     prepare(videos=(videos,), out=clips, domain=domain, clips_per_source=2, seed=seed)
     print(f"\n3. Training for {minutes:g} minutes")
     train(clips=clips, out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
-    print("\n4. Evaluating on videos that it never saw")
+    print("\n4. Evaluating on held-out videos")
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
-    print("\n5. Making a video from an unseen picture and the sound of another video")
+    print("\n5. Generating a video from an unseen image and the sound of another video")
     unseen = synthesize(domain, home / "unseen", sources=2, seed=seed + _UNSEEN_SEED_STEP, seconds=8.0, size=96)
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
@@ -45,5 +45,5 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         "  s2v prepare  --videos FOLDER --out clips/mine\n"
         "  s2v train    --clips clips/mine --out runs/mine --config tiny\n"
         "  s2v evaluate --checkpoint runs/mine --clips clips/mine --out reports/mine\n"
-        "  s2v generate --checkpoint runs/mine --image PICTURE --sound SOUND --out video.mp4"
+        "  s2v generate --checkpoint runs/mine --image IMAGE --sound SOUND --out video.mp4"
     )

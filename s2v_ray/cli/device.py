@@ -1,20 +1,28 @@
 """Which device to compute on."""
 
-import torch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from s2v_ray.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
+
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the GPU where there is one, else the CPU. Raises UserError for any other."""
+    """The device called `name`; "auto" is the GPU if there is one, otherwise the CPU. Raises UserError for others."""
+    import torch  # takes seconds, which --help must not
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"--device is '{name}', but must be auto, cpu or cuda.") from None
+        device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
-        raise UserError(f"--device is '{name}', but must be auto, cpu or cuda.")
+        raise UserError("unknown_device", f"--device is '{name}', but must be auto, cpu or cuda.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs here; use --device cpu.")
+        count = torch.cuda.device_count()
+        raise UserError("no_such_gpu", f"--device is '{name}', but this machine has {count} GPUs; use --device cpu.")
     return device

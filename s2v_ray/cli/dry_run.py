@@ -3,13 +3,12 @@
 import math
 
 from rich.console import Console
-from rich.table import Table
 
 from s2v_ray.cli.device import choose_device
+from s2v_ray.cli.run_info import parameter_table
 from s2v_ray.config import config_to_toml
 from s2v_ray.recipes.step_cost import measure_step
 from s2v_ray.recipes.train import TrainJob
-from s2v_ray.training.networks import Networks
 from s2v_ray.training.schedule import config_budget
 
 _MIB = 2**20
@@ -17,13 +16,14 @@ _MIB = 2**20
 
 def print_dry_run(job: TrainJob, clips: str, device: str) -> None:
     """Print the settings, the networks' parameters, and the memory and time of a step. Writes nothing."""
-    cost, budget, schedule = measure_step(job, clips, choose_device(device)), config_budget(job.config), job.schedule
+    chosen, budget, schedule = choose_device(device), config_budget(job.config), job.schedule
+    cost = measure_step(job, clips, chosen)
     print(config_to_toml(job.config))
     Console().print(parameter_table(cost.networks))
     batch_size = job.config.training.batch_size
     print(
         f"A step of {batch_size} of {cost.clips} clips takes {cost.seconds_without:.3g} s without and "
-        f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "
+        f"{cost.seconds_with:.3g} s with the discriminators on {chosen}, {cost.waiting_seconds:.2g} s of it to read "
         f"the clips, and at most {cost.memory_bytes / _MIB:.0f} MiB of memory."
     )
     steps = cost.training_steps(schedule, budget)
@@ -36,11 +36,3 @@ def print_dry_run(job: TrainJob, clips: str, device: str) -> None:
         f"{seconds / 3600:.3g} hours; the discriminators are enabled at step {schedule.discriminator_start_step}"
         f"{by_time}."
     )
-
-
-def parameter_table(networks: Networks) -> Table:
-    """How many parameters each network has."""
-    table = Table("network", "parameters")
-    for name, network in networks.items():
-        table.add_row(name, f"{sum(parameter.numel() for parameter in network.parameters()):,}")
-    return table

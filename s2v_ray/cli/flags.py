@@ -13,20 +13,18 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Str
 from s2v_ray.config import Config, config_from_toml, load_config
 from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked
 from s2v_ray.errors import UserError
+from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.paths import is_uri, user_location
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
-Location = Annotated[
-    str,
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda texts: texts[0],
-        is_instance=lambda value: isinstance(value, str),
-        str_from_instance=lambda value: [value],
-    ),
-]
-"""A path or URI that a user types; `parse` normalises it."""
+_PATH = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="PATH",
+    instance_from_str=lambda texts: texts[0],
+    is_instance=lambda value: isinstance(value, str),
+    str_from_instance=lambda value: [value],
+)
+Location = Annotated[str, _PATH]  # a path or URI that a user types; `parse` normalises it
 
 _DEFAULT_PRESETS = {"train": "stable", "tune": "tiny"}
 _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Config)}
@@ -53,11 +51,12 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
         _refuse(unknown[0], signature)
     for name, value in given.arguments.items():
         parameter = signature.parameters[name]
-        if Location in (parameter.annotation, *get_args(parameter.annotation)) and value != parameter.default:
+        if _is_location(parameter.annotation) and value != parameter.default:
             flag = name.upper() if parameter.kind is parameter.POSITIONAL_ONLY else f"--{name.replace('_', '-')}"
-            several = isinstance(value, tuple)
             given.arguments[name] = (
-                tuple(user_location(each, flag) for each in value) if several else user_location(value, flag)
+                tuple(user_location(each, flag) for each in value)
+                if isinstance(value, tuple)
+                else user_location(value, flag)
             )
     _check_clips_unchanged(given.arguments, defaults)
     return functools.partial(function, *given.args, **given.kwargs)
@@ -76,12 +75,14 @@ def flag_value(arguments: list[str], flag: str) -> str | None:
 
 def read_config(name: str) -> Config:
     """The settings of a preset, a TOML file or one in an object store. Raises UserError."""
-    from s2v_ray.storage.files import read_bytes  # takes a tenth of a second, and presets need none of it
-
     location = name if name in PRESETS else user_location(name, "--config")
     if not is_uri(location):
         return load_config(location)
     return config_from_toml(read_bytes(location).decode(errors="replace"), where=location)
+
+
+def _is_location(hint: Any) -> bool:
+    return _PATH in getattr(hint, "__metadata__", ()) or any(map(_is_location, get_args(hint)))
 
 
 def _settings_flags(preset: str, defaults: Config) -> ConstructorRegistry:

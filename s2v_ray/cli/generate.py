@@ -1,26 +1,22 @@
 """`s2v generate`."""
 
+from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.progress import ProgressBar
 
 
-def generate(
-    *, checkpoint: Location, image: Location, sound: Location, out: Location, device: str = "auto", seed: int = 0
-) -> None:
-    """Make a video from one picture and a sound of any length.
+def generate(*, checkpoint: Location, image: Location, sound: Location, out: Location, device: str = "auto") -> None:
+    """Make a video from one image and a sound of any length.
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
-        image: any picture, or a video, of which the first frame is taken; it is cropped square.
-        sound: any sound, or a video with sound.
+        image: an image, or a video, whose first frame is used; it is cropped to a square.
+        sound: a sound file, or a video with sound.
         out: the video to write, an .mp4 with that sound.
         device: auto, cpu or cuda.
-        seed: nothing is random here yet; the same inputs give the same video.
     """
-    from s2v_ray.cli.device import choose_device
-    from s2v_ray.cli.progress import ProgressBar
-    from s2v_ray.generation import generate as generate_video
-    from s2v_ray.storage.paths import absolute
+    from s2v_ray.generation import generate as write_generated
 
     with ProgressBar("generating") as show:
-        made = generate_video(checkpoint, image, sound, absolute(out), choose_device(device), show)
-    print(f"Wrote {made.frames} frames at {made.frame_rate} a second, with their sound, to {made.path}")
+        video = write_generated(checkpoint, image, sound, out, choose_device(device), show)
+    print(f"Wrote {video.frames} frames at {video.frame_rate} a second, with their sound, to {video.path}")

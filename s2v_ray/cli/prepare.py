@@ -133,7 +133,7 @@ def _work(
     work: "Callable[[SourceTask], int]", jobs: "list[SourceTask]", label: str, gave_nothing: str, local: bool
 ) -> Iterator[tuple[str, int]]:
     """Do the work on each job, in this process or by Ray, showing how far it is; yields names and what it gave."""
-    from s2v_ray.cli.progress import ProgressBar, clock
+    from s2v_ray.cli.progress import ProgressBar, format_duration
 
     done: Iterator[tuple[str, int]]
     if local:
@@ -148,7 +148,7 @@ def _work(
             yield name, gave
             nothing += not gave
             rate = number / (time.monotonic() - started)
-            left = clock((len(jobs) - number) / rate)
+            left = format_duration((len(jobs) - number) / rate)
             text = f"{number} of {len(jobs)} videos, {nothing} {gave_nothing}, {rate:.2g} a second, {left} left"
             show(number / len(jobs), text)
 

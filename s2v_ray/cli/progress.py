@@ -1,7 +1,7 @@
-"""How far a training is, for people: one bar in a terminal, a line now and then in a log."""
+"""Progress, for people: a bar in a terminal, a line now and then in a log."""
 
 import time
-from types import TracebackType
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,32 +14,26 @@ _SECONDS_BETWEEN_LINES = 10.0
 _SHOWN = ("loss/reconstruction", "loss/image_discriminator", "loss/video_discriminator", "validation/score")
 
 
-class ProgressBar:
-    """Call it with the part done, 0..1, and a line of text: a bar in a terminal, else the line every ten seconds."""
+class ProgressBar(ExitStack):
+    """Call it with the part done, 0..1, and a text: a bar in a terminal, otherwise a line every ten seconds."""
 
     def __init__(self, label: str) -> None:
+        super().__init__()
         self.label = label
         self.console = Console(highlight=False)
         self.last_line = time.monotonic()
-        self.bar = Progress(
-            TextColumn("{task.fields[label]}", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=None, table_column=Column(min_width=10, max_width=30, ratio=1)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-            TextColumn("{task.description}", table_column=Column(ratio=4, no_wrap=True, overflow="ellipsis")),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            expand=True,
+        self.bar = self.enter_context(
+            Progress(
+                TextColumn("{task.fields[label]}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=None, table_column=Column(min_width=10, max_width=30, ratio=1)),
+                TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+                TextColumn("{task.description}", table_column=Column(ratio=4, no_wrap=True, overflow="ellipsis")),
+                console=self.console,
+                disable=not self.console.is_terminal,
+                expand=True,
+            )
         )
         self.task = self.bar.add_task("", total=1.0, label=label)
-
-    def __enter__(self) -> "ProgressBar":
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
 
     def __call__(self, done: float, text: str) -> None:
         if self.console.is_terminal:
@@ -49,8 +43,8 @@ class ProgressBar:
             self.console.print(f"{self.label} {100 * done:3.0f} %  {text}", soft_wrap=True, markup=False)
 
 
-def clock(seconds: float) -> str:
-    """Seconds as people read them: 1:05, or 2:00:05."""
+def format_duration(seconds: float) -> str:
+    """Seconds as 1:05, or as 2:00:05."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
@@ -62,4 +56,4 @@ def status_line(status: TrainingStatus) -> str:
     shown = {name.split("/")[1]: value for name, value in status.values.items() if name in _SHOWN}
     values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
     speed = f"{rate:.3g} clips/s  waiting {100 * waiting:.0f} %"
-    return f"{clock(status.seconds_left)} left  step {status.step}  {speed}  {values}"
+    return f"{format_duration(status.seconds_left)} left  step {status.step}  {speed}  {values}"

@@ -1,6 +1,11 @@
 """`s2v synth`."""
 
+from typing import Annotated
+
+import tyro
+
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.progress import ProgressBar
 
 
 def synth(
@@ -9,22 +14,21 @@ def synth(
     out: Location,
     sources: int = 100,
     seed: int = 0,
-    redraw: int = 0,
+    resample: Annotated[int, tyro.conf.arg(aliases=["--redraw"])] = 0,
     seconds: float = 6.0,
     size: int = 96,
 ) -> None:
-    """Make videos with sound, to try everything without any of your own.
+    """Make synthetic videos with sound, to try everything without any of your own.
 
     Args:
         domain: fireworks, sea, mouth or hand.
         out: the folder for the videos.
         sources: how many videos.
         seed: another seed makes other videos.
-        redraw: another number draws again what neither picture nor sound tells, such as where sparks fly.
+        resample: another number changes only what neither image nor sound determines, such as where sparks fly.
         seconds: how long each video lasts.
-        size: height and width in pixels, even.
+        size: height and width in pixels, an even number.
     """
-    from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.synthetic.write import synthesize
 
     with ProgressBar("making videos") as show:
@@ -33,7 +37,7 @@ def synth(
             out,
             sources=sources,
             seed=seed,
-            redraw=redraw,
+            resample=resample,
             seconds=seconds,
             size=size,
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),

@@ -67,7 +67,7 @@ def train(
         "training.frames_per_chunk": frames_per_chunk,
     }
     given = {name: value for name, value in flags.items() if value is not None}
-    loaded = with_settings(config, given, where="the command")
+    loaded = with_settings(config, given)
     least, most = worker_range(workers, loaded.training.batch_size)
     if bool(clips) == bool(videos):
         raise UserError(

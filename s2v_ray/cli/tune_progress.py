@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from s2v_ray.cli.progress import clock
+from s2v_ray.cli.progress import format_duration
 from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.trials import (
     Trial,
@@ -90,7 +90,7 @@ class SweepBoard:
         if not fresh:
             return "unknown"
         missing = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps) - done
-        return clock(max(0, missing) * (time.monotonic() - self.began) / fresh)
+        return format_duration(max(0, missing) * (time.monotonic() - self.began) / fresh)
 
     def _line(self, name: str, trial: Trial, done: int) -> str:
         best = best_trial(dict(self._studies())[name])

@@ -60,7 +60,7 @@ def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
     return _merge(load_config(preset) if preset else Config(), values, where)
 
 
-def with_settings(config: Config, settings: Mapping[str, Any], where: str = "settings") -> Config:
+def with_settings(config: Config, settings: Mapping[str, Any], where: str = "") -> Config:
     """`config` with plain values by their dotted names, such as {"optim.generator_lr": 1e-4}. Raises UserError."""
     values: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
@@ -137,23 +137,24 @@ def differing_names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[
 
 
 def _merge(config: Config, values: Mapping[str, Any], where: str) -> Config:
+    where = f"{where}: " if where else ""
     sections = {field.name: getattr(config, field.name) for field in fields(config)}
     for name, section_values in values.items():
         if name not in sections:
-            raise UserError("unknown_setting", f"{where}: there is no section '{name}'{_closest(name, sections)}")
+            raise UserError("unknown_setting", f"{where}there is no section '{name}'{_closest(name, sections)}")
         if not isinstance(section_values, Mapping):
             raise UserError(
-                "wrong_type", f"{where}: '{name}' is a section of settings, but its value is {section_values!r}."
+                "wrong_type", f"{where}'{name}' is a section of settings, but its value is {section_values!r}."
             )
         known = {field.name: field for field in fields(sections[name])}
         for key in section_values:
             if new := RENAMED.get(f"{name}.{key}"):
                 raise UserError(
-                    "renamed_setting", f"{where}: the setting '{name}.{key}' is called '{new}' since version 0.2."
+                    "renamed_setting", f"{where}the setting '{name}.{key}' is called '{new}' since version 0.2."
                 )
             if key not in known:
-                raise UserError("unknown_setting", f"{where}: there is no setting '{name}.{key}'{_closest(key, known)}")
-        fitting = {key: checked(value, known[key], f"{where}: {name}.{key}") for key, value in section_values.items()}
+                raise UserError("unknown_setting", f"{where}there is no setting '{name}.{key}'{_closest(key, known)}")
+        fitting = {key: checked(value, known[key], f"{where}{name}.{key}") for key, value in section_values.items()}
         sections[name] = replace(sections[name], **fitting)
     return replace(config, **sections)
 

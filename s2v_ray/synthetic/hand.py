@@ -1,4 +1,8 @@
-"""A person who claps overhead: the arms swing up before the sound, and the hands meet as it begins."""
+"""A person who claps overhead: the arms swing up before the sound, and the hands meet as it starts.
+
+The image determines who claps, the sound when and how hard. Only a few percent of how far the arms are stretched
+follow from neither.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.synthetic.noise import add_at, to_pcm16
-from s2v_ray.synthetic.paint import coverage, lay_over, rgb
-from s2v_ray.synthetic.people import HAIRS, SKINS, Canvas, Colour, shade
+from s2v_ray.synthetic.paint import Colour, coverage, lay_over, rgb, shade
+from s2v_ray.synthetic.people import Canvas, random_hair, random_skin
+from s2v_ray.synthetic.sound import add_at, to_pcm16
 
 # A loud clap comes from a quick swing and high hands, a soft one from a slow swing and lower hands.
 _RISE_SECONDS_SOFT, _RISE_SECONDS_LOUD = 0.38, 0.28
@@ -19,25 +23,18 @@ _SOFTEST_DECIBELS = -14.0  # of a clap of force 0, relative to force 1
 
 
 def scene(
-    source_seed: int, loose_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
+    source_seed: int, nuisance_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
-    """A video with sound of a person clapping overhead.
-
-    `source_seed` fixes the person, the claps and the sound; `loose_seed` only how far, within a few percent, the
-    arms are stretched at each clap. Frame t shows the time (t + ½) / frame_rate.
-
-    Returns round(seconds · frame_rate) frames, uint8 [size, size, 3], and the sound, int16
-    [frames · sample_rate / frame_rate]. Raises UserError where the sample rate does not divide by the frame rate.
-    """
+    """A `Scene` of a person clapping overhead; `nuisance_seed` varies how far the arms are stretched at each clap."""
     frame_count = round(seconds * frame_rate)
     sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
     claps = compose(source_seed, seconds)
     wave = _sound(claps, source_seed, sample_count, sample_rate)
 
-    person = _draw_person(source_seed)
-    stretch_K = np.random.default_rng(loose_seed).uniform(-0.02, 0.02, len(claps.onset_seconds))
+    person = _random_person(source_seed)
+    stretch_K = np.random.default_rng(nuisance_seed).uniform(-0.02, 0.02, len(claps.onset_seconds))
     frame_seconds_T = (np.arange(frame_count) + 0.5) / float(frame_rate)
-    return _draw_frames(person, _arms(person, claps, stretch_K, frame_seconds_T), size), wave
+    return _frames(person, _arms(person, claps, stretch_K, frame_seconds_T), size), wave
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Claps:
     """When the hands meet, and how hard: K claps."""
 
     onset_seconds: np.ndarray
-    force: np.ndarray  # in [0, 1], heard as loudness
+    force: np.ndarray  # in [0, 1], the loudness of each
 
 
 def compose(source_seed: int, seconds: float) -> Claps:
@@ -55,7 +52,7 @@ def compose(source_seed: int, seconds: float) -> Claps:
     onsets = [rng.uniform(0.15, 1.3)]
     while onsets[-1] < seconds:
         onsets.append(onsets[-1] + np.clip(mean_interval * rng.uniform(0.6, 1.4), 0.5, 1.4))
-    # A clap cut off by the end would be seen without being heard.
+    # A clap cut off by the end would be visible but not audible.
     onset_seconds = np.array([onset for onset in onsets if onset < seconds - 0.1])
     return Claps(onset_seconds, rng.random(len(onset_seconds)))
 
@@ -93,7 +90,7 @@ def _lift(claps: Claps, seconds_T: np.ndarray) -> np.ndarray:
         )
         rise = np.clip((seconds_T[near] - onset) / rise_seconds + 1, 0, 1)
         fall = np.clip((seconds_T[near] - onset - _CONTACT_SECONDS) / _FALL_SECONDS, 0, 1)
-        # The rise starts gently and ends at full speed, as the hands hit each other; the fall eases in and out.
+        # The rise starts gently and ends at full speed, where the hands meet; the fall eases in and out.
         lift = rise**2 * (2 - rise) * (1 - fall**2 * (3 - 2 * fall))
         lift_T[near] = np.maximum(lift_T[near], lift)
     return lift_T
@@ -101,7 +98,7 @@ def _lift(claps: Claps, seconds_T: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Person:
-    """Where a person stands, in units of the picture's side from its top left corner, and how they look."""
+    """How a person looks and where they stand, in units of the image's side from its top left corner."""
 
     centre_x: float
     shoulder_y: float
@@ -152,10 +149,10 @@ _DARK = np.array((0.12, 0.1, 0.1), np.float32)
 _MOUTH = np.array((0.6, 0.2, 0.22), np.float32)
 
 
-def _draw_person(source_seed: int) -> _Person:
+def _random_person(source_seed: int) -> _Person:
     rng = np.random.default_rng([source_seed, 2])
     scale = rng.uniform(0.88, 1.04)
-    skin = shade(rng.choice(SKINS), rng.uniform(0.96, 1.02))
+    skin = random_skin(rng)
     wall = skin
     while np.linalg.norm(wall - skin) < 0.6:  # the arms must stand out
         hue, saturation, value = rng.random(), rng.uniform(0.15, 0.65), rng.uniform(0.35, 0.95)
@@ -172,7 +169,7 @@ def _draw_person(source_seed: int) -> _Person:
         pattern=int(rng.integers(3)),
         sleeve=rng.uniform(0.45, 0.95),
         skin=skin,
-        hair=shade(rng.choice(HAIRS), rng.uniform(0.85, 1.1)),
+        hair=random_hair(rng),
         shirt=rgb(hue + rng.uniform(0.2, 0.8), rng.uniform(0.5, 0.9), rng.uniform(0.55, 0.95)),
         trim=rgb(rng.random(), rng.uniform(0.1, 0.8), rng.uniform(0.6, 1)),
         wall=wall,
@@ -181,8 +178,8 @@ def _draw_person(source_seed: int) -> _Person:
     )
 
 
-def _draw_backdrop(person: _Person, size: int) -> np.ndarray:
-    """All that never moves, float32 [size, size, 3]: the picture without the arms."""
+def _backdrop(person: _Person, size: int) -> np.ndarray:
+    """What never moves, float32 [size, size, 3]: all but the arms."""
     canvas = Canvas(size, person.wall, person.wall_below)
     x, y, half, r = person.centre_x, person.shoulder_y, person.shoulder_x, person.head_radius
     canvas.box(0, 0.86, 1, 1, person.floor)
@@ -211,14 +208,14 @@ def _draw_backdrop(person: _Person, size: int) -> np.ndarray:
     canvas.polygon([(x + across * r, head_y + down * r) for across, down in fringe], person.hair)
     for side in (-1, 1):
         canvas.ellipse(x + 0.38 * side * r, head_y + 0.02 * r, 0.1 * r, 0.13 * r, _DARK)
-    # A smile is an ellipse with its upper part covered again.
+    # A smile is an ellipse with its upper part painted over.
     canvas.ellipse(x, head_y + 0.42 * r, 0.38 * r, 0.2 * r, _MOUTH)
     canvas.ellipse(x, head_y + 0.35 * r, 0.42 * r, 0.19 * r, person.skin)
     return canvas.finish()
 
 
-def _draw_frames(person: _Person, arms_T22: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    backdrop = _draw_backdrop(person, size)
+def _frames(person: _Person, arms_T22: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    backdrop = _backdrop(person, size)
     for elbow_2, hand_2 in arms_T22:
         frame = backdrop.copy()
         for side in (-1, 1):
@@ -227,13 +224,13 @@ def _draw_frames(person: _Person, arms_T22: np.ndarray, size: int) -> Iterator[n
 
 
 def _paint_arm(frame_YXC: np.ndarray, person: _Person, elbow_2: np.ndarray, hand_2: np.ndarray, side: int) -> None:
-    """Paint one arm; `side` is 1 for the one on the picture's right, −1 for its mirror image."""
+    """Paint one arm; `side` is 1 for the one on the image's right, −1 for its mirror image."""
 
-    def place(x: float, y: float) -> np.ndarray:
+    def point(x: float, y: float) -> np.ndarray:
         return np.array([person.centre_x + side * x, y])
 
-    shoulder = place(person.shoulder_x - 0.3 * person.arm_radius, person.shoulder_y)
-    elbow, hand = place(*elbow_2), place(*hand_2)
+    shoulder = point(person.shoulder_x - 0.3 * person.arm_radius, person.shoulder_y)
+    elbow, hand = point(*elbow_2), point(*hand_2)
     wrist = elbow + 0.86 * (hand - elbow)
     cuff = shoulder + person.sleeve * (elbow - shoulder)
     r, edge = person.arm_radius, 0.009

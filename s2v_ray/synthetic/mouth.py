@@ -1,9 +1,7 @@
-"""A face that sings the vowels a, i, u, e, o: mouth shape and formants change together.
+"""A face that sings the vowels a, i, u, e, o: the shape of the mouth and the formants of the voice change together.
 
-The voice is a source and a filter: glottal pulses at the speaker's pitch, each answered by the impulse response
-of five formant resonators in cascade (Fant, Acoustic Theory of Speech Production, 1960). The formants of the
-vowels are the men's means of Peterson & Barney, "Control methods used in a study of the vowels", J. Acoust. Soc.
-Am. 24 (1952), table II, scaled by the speaker's vocal tract.
+The image determines whose face it is, the sound which vowel and how loud. Only a few percent of how far the mouth
+opens follow from neither.
 """
 
 from collections.abc import Iterator
@@ -13,27 +11,9 @@ from fractions import Fraction
 import numpy as np
 
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.synthetic.noise import to_pcm16
-from s2v_ray.synthetic.paint import lay_over, rgb
-from s2v_ray.synthetic.people import HAIRS, SKINS, SUPERSAMPLING, Canvas, Colour, shade
-from s2v_ray.synthetic.voice import answer_pulses
-
-VOWELS = "aiueo"
-CLOSED = 5  # the state after the five vowels: lips shut, no voice
-
-# F1, F2, F3 of ɑ, i, u, ɛ, ɔ in hertz (Peterson & Barney, table II, men), with the usual 3.5 and 4.5 kHz above.
-# The last row, closed lips, is where the formants come from and go to while the voice fades.
-_FORMANTS_VK = np.array(
-    [
-        [730, 1090, 2440, 3500, 4500],
-        [270, 2290, 3010, 3500, 4500],
-        [300, 870, 2240, 3500, 4500],
-        [530, 1840, 2480, 3500, 4500],
-        [570, 840, 2410, 3500, 4500],
-        [250, 1100, 2300, 3500, 4500],
-    ],
-    dtype=float,
-)
+from s2v_ray.synthetic.paint import Colour, lay_over, rgb, shade
+from s2v_ray.synthetic.people import SUPERSAMPLING, Canvas, random_hair, random_skin
+from s2v_ray.synthetic.voice import compose, sing
 
 # Shapes in units of the speaker's mouth width: the opening's width and height, its roundness (0 lens, 1 ellipse),
 # how far the upper and lower teeth and the tongue reach into it, and the thickness of the lips.
@@ -48,110 +28,27 @@ _SHAPES_VP = np.array(
     ]
 )
 
-_FULL_LOUDNESS_RMS = 0.12
-
 
 def scene(
-    source_seed: int, loose_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
+    source_seed: int, nuisance_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
-    """A video with sound of a singing face.
-
-    `source_seed` fixes the face, the song and the sound; `loose_seed` only how far, within a few percent, the
-    mouth opens for each vowel. Frame t shows the time (t + ½) / frame_rate.
-
-    Returns round(seconds · frame_rate) frames, uint8 [size, size, 3], and the sound, int16
-    [frames · sample_rate / frame_rate]. Raises UserError where the sample rate does not divide by the frame rate.
-    """
+    """A `Scene` of a singing face; `nuisance_seed` varies how far the mouth opens for each vowel."""
     frame_count = round(seconds * frame_rate)
     sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
     song = compose(source_seed, seconds)
-    wave = _sing(song, sample_count, sample_rate)
+    wave = sing(song, sample_count, sample_rate)
 
     shapes_EP = _SHAPES_VP[song.states].copy()
     shapes_EP[:, 1] *= 0.75 + 0.25 * song.loudness
-    shapes_EP[:, :2] *= 1 + np.random.default_rng(loose_seed).uniform(-0.04, 0.04, (len(shapes_EP), 2))
+    shapes_EP[:, :2] *= 1 + np.random.default_rng(nuisance_seed).uniform(-0.04, 0.04, (len(shapes_EP), 2))
     frame_seconds_T = (np.arange(frame_count) + 0.5) / float(frame_rate)
-    shapes_TP = _glide(song, shapes_EP, frame_seconds_T)
-    return _draw_frames(_draw_face(source_seed), shapes_TP, size), wave
-
-
-@dataclass(frozen=True)
-class Song:
-    """What the speaker sings: E states, with a smooth transition around each boundary between two of them."""
-
-    states: np.ndarray  # [E], index into VOWELS, or CLOSED
-    loudness: np.ndarray  # [E], 0 where closed, otherwise (0, 1]
-    boundary_seconds: np.ndarray  # [E − 1], where one state gives way to the next
-    transition_seconds: np.ndarray  # [E − 1]
-    pitch_hertz: float
-    tract_scale: float  # all formants are multiplied by this
-    glide_seed: int
-
-
-def compose(source_seed: int, seconds: float) -> Song:
-    """The song of `source_seed`, at least `seconds` long."""
-    rng = np.random.default_rng([source_seed, 1])
-    mean_vowel_seconds = rng.uniform(0.3, 0.48)
-    rest_chance = rng.uniform(0.3, 0.6)
-    states, loudnesses, boundaries = [CLOSED], [0.0], [rng.uniform(0.05, 0.4)]
-    while boundaries[-1] < seconds:
-        rests = states[-1] != CLOSED and rng.random() < rest_chance
-        choices = [vowel for vowel in range(len(VOWELS)) if vowel != states[-1]]
-        states.append(CLOSED if rests else int(rng.choice(choices)))
-        loudnesses.append(0.0 if rests else rng.uniform(0.4, 1.0))
-        length = rng.uniform(0.15, 0.5) if rests else np.clip(mean_vowel_seconds * rng.uniform(0.5, 1.5), 0.2, 0.6)
-        boundaries.append(boundaries[-1] + length)
-    # A shorter vocal tract goes with a higher voice.
-    pitch_hertz = 90 * (300 / 90) ** rng.random()
-    return Song(
-        states=np.array(states),
-        loudness=np.array(loudnesses),
-        boundary_seconds=np.array(boundaries[:-1]),
-        transition_seconds=rng.uniform(0.06, 0.1, len(states) - 1),
-        pitch_hertz=pitch_hertz,
-        tract_scale=0.95 + 0.2 * np.log(pitch_hertz / 90) / np.log(300 / 90) + rng.uniform(-0.02, 0.02),
-        glide_seed=int(rng.integers(2**32)),
-    )
-
-
-def _glide(song: Song, targets_EK: np.ndarray, seconds_T: np.ndarray) -> np.ndarray:
-    """The states' targets over time [T, K]: held, and smoothly interpolated around the boundaries."""
-    if len(targets_EK) == 1:
-        return np.repeat(targets_EK, len(seconds_T), axis=0)
-    ends = song.boundary_seconds + song.transition_seconds / 2
-    # Transitions are shorter than states, so at most the next unfinished one is under way.
-    next_T = np.minimum(np.searchsorted(ends, seconds_T), len(ends) - 1)
-    x_T = np.clip((seconds_T - ends[next_T]) / song.transition_seconds[next_T] + 1, 0, 1)
-    weight_T1 = (x_T**2 * (3 - 2 * x_T))[:, None]
-    return targets_EK[next_T] * (1 - weight_T1) + targets_EK[next_T + 1] * weight_T1
-
-
-def _sing(song: Song, sample_count: int, sample_rate: int) -> np.ndarray:
-    """The song's sound, int16 [sample_count]."""
-    pulse_seconds_P = _glottal_pulses(song, sample_count / sample_rate)
-    loudness_P = _glide(song, song.loudness[:, None], pulse_seconds_P)[:, 0]
-    formants_PK = _glide(song, _FORMANTS_VK[song.states] * song.tract_scale, pulse_seconds_P)
-    voiced_P = loudness_P > 1e-3
-    wave = answer_pulses(pulse_seconds_P[voiced_P], formants_PK[voiced_P], loudness_P[voiced_P], sample_rate)
-    wave = np.pad(wave, (0, max(0, sample_count - len(wave))))[:sample_count]
-    # Pulses have unit energy, so their number a second sets the level.
-    return to_pcm16(_FULL_LOUDNESS_RMS * np.sqrt(sample_rate / song.pitch_hertz) * wave)
-
-
-def _glottal_pulses(song: Song, seconds: float) -> np.ndarray:
-    """Times of the glottal pulses in seconds [P]: the pitch glides by about a semitone, with a light vibrato."""
-    rng = np.random.default_rng(song.glide_seed)
-    grid_seconds = np.arange(int(seconds * 1000) + 2) / 1000
-    semitones = np.zeros_like(grid_seconds)
-    for hertz, depth in ((rng.uniform(0.1, 0.25), 1.0), (rng.uniform(0.3, 0.6), 0.6), (rng.uniform(4.5, 6), 0.15)):
-        semitones += depth * np.sin(2 * np.pi * (hertz * grid_seconds + rng.random()))
-    cycles = np.cumsum(song.pitch_hertz * 2 ** (semitones / 12)) / 1000
-    return np.interp(np.arange(1, int(cycles[-1])), cycles, grid_seconds)
+    shapes_TP = song.glide(shapes_EP, frame_seconds_T)
+    return _frames(_random_face(source_seed), shapes_TP, size), wave
 
 
 @dataclass(frozen=True)
 class _Face:
-    """Where a face is, in units of the picture's side from its top left corner, and how it looks."""
+    """How a face looks and where it is, in units of the image's side from its top left corner."""
 
     centre_x: float
     centre_y: float
@@ -179,10 +76,10 @@ _TEETH = np.array((0.96, 0.95, 0.91), np.float32)
 _TONGUE = np.array((0.77, 0.33, 0.36), np.float32)
 
 
-def _draw_face(source_seed: int) -> _Face:
+def _random_face(source_seed: int) -> _Face:
     rng = np.random.default_rng([source_seed, 2])
     scale = rng.uniform(0.9, 1.06)
-    skin = shade(rng.choice(SKINS), rng.uniform(0.96, 1.02))
+    skin = random_skin(rng)
     lip_tone = rgb(rng.uniform(-0.05, 0.02), 0.68, 0.76)
     wall_hue, wall_saturation, wall_value = rng.random(), rng.uniform(0.2, 0.65), rng.uniform(0.45, 0.95)
     centre_y = 0.475 + rng.uniform(-0.015, 0.015)
@@ -200,7 +97,7 @@ def _draw_face(source_seed: int) -> _Face:
         stripes=int(rng.integers(0, 7)),
         skin=skin,
         lips=skin + rng.uniform(0.45, 0.75) * (lip_tone - skin),
-        hair=shade(rng.choice(HAIRS), rng.uniform(0.85, 1.1)),
+        hair=random_hair(rng),
         eyes=rgb(rng.uniform(0.05, 0.62), 0.6, rng.uniform(0.25, 0.6)),
         clothes=rgb(rng.random(), rng.uniform(0.45, 0.9), rng.uniform(0.4, 0.95)),
         wall=rgb(wall_hue, wall_saturation, wall_value),
@@ -208,8 +105,8 @@ def _draw_face(source_seed: int) -> _Face:
     )
 
 
-def _draw_backdrop(face: _Face, size: int) -> np.ndarray:
-    """All that never moves, float32 [size, size, 3]: the picture without the lower half of the face."""
+def _backdrop(face: _Face, size: int) -> np.ndarray:
+    """What never moves, float32 [size, size, 3]: all but the lower half of the face."""
     canvas = Canvas(size, face.wall, face.wall_below)
     x, y, a, b = face.centre_x, face.centre_y, face.half_width, face.half_height
     for stripe in range(face.stripes):
@@ -248,8 +145,8 @@ def _draw_backdrop(face: _Face, size: int) -> np.ndarray:
     return canvas.finish()
 
 
-def _draw_frames(face: _Face, shapes_TP: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    backdrop = _draw_backdrop(face, size)
+def _frames(face: _Face, shapes_TP: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    backdrop = _backdrop(face, size)
     top = int(face.centre_y * size)
     left = max(0, int((face.centre_x - face.half_width) * size) - 1)
     right = min(size, int((face.centre_x + face.half_width) * size) + 2)
@@ -287,7 +184,7 @@ def _paint_jaw_and_mouth(
     chin_X = face.centre_y + 0.86 * face.half_height + drop + 0.02 * arch(0.08, 1)
     paint(chin_X - 0.012 * arch(0.08, 1), chin_X, shade(face.skin, 0.86))
 
-    # Most of the opening is the jaw's. Round mouths have their corners at half height, others higher up.
+    # The jaw does most of the opening. Round mouths have their corners at half height, others higher up.
     top, bottom = face.mouth_y - 0.32 * height, face.mouth_y + 0.68 * height
     corner = top + (0.22 + 0.28 * roundness) * height
     power = 1 - roundness / 2

@@ -1,8 +1,8 @@
-"""Waves on a beach: the louder and brighter the sound, the higher the sheet of water has run up the sand.
+"""Waves on a beach: the louder and brighter the sound, the higher the water has run up the sand.
 
-The picture tells where: the shore lies between the water at rest and the end of the wet sand, which is as
-far as a full wave runs. The sound tells when and how far: its level in decibels is a straight function of
-the water line, and its hiss follows the white water. Only the foam's texture is told by neither.
+The image determines where: the shore lies between the water at rest and the end of the wet sand, which is as far
+as a full wave runs. The sound determines when and how far: its level in decibels is linear in the water line, and
+its hiss follows the white water. Only the texture of the foam follows from neither.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.synthetic.noise import filtered_noise, smooth_field, to_pcm16
-from s2v_ray.synthetic.paint import coverage, lay_over, pixel_centres, rgb
+from s2v_ray.synthetic.paint import coverage, lay_over, pixel_centres, rgb, smooth_field, to_uint8
+from s2v_ray.synthetic.sound import filtered_noise, to_pcm16
 
 _LONGEST_WAVE_SECONDS = 2.5
-_LOOSE = 1_000_000  # keeps the loose stream apart from the source's own, even for equal seeds
+_NUISANCE = 1_000_000  # separates this stream from the source's own, even for equal seeds
 
 _Curve = Callable[[np.ndarray], np.ndarray]
 
@@ -25,27 +25,25 @@ class _Look(NamedTuple):
     beach: np.ndarray  # [H, W, 3], sky and sand without the water, float32 in [0, 1]
     water: np.ndarray  # [H, W, 3], the sea as if it covered the beach
     foam: np.ndarray  # [3]
-    rest: np.ndarray  # [H, W], how far each pixel lies inside the sea at rest, in picture sides
+    rest: np.ndarray  # [H, W], how far each pixel lies inside the sea at rest, in sides of the image
     reach: np.ndarray  # [H, W], how far a full wave runs beyond that
     breaker: np.ndarray  # [H, W], where waves break, in [0, 1]
     below_horizon: np.ndarray  # [H, W], in [0, 1]
 
 
 def scene(
-    source_seed: int, loose_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
+    source_seed: int, nuisance_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
-    """Frames, uint8 [size, size, 3], made one by one, and their sound, int16 [frames · sample_rate / frame_rate].
-
-    `source_seed` fixes the sound and all that it and the picture tell; `loose_seed` the foam's texture.
-    Raises UserError where the sample rate does not divide by the frame rate.
-    """
+    """A `Scene` of waves on a beach; `nuisance_seed` varies the texture of the foam."""
     frame_count, frame_samples = round(seconds * frame_rate), samples_per_frame(sample_rate, frame_rate)
     look_rng, wave_rng, sound_rng = (np.random.default_rng((source_seed, stream)) for stream in range(3))
     swell, breaking = _swell(wave_rng, float(frame_count / frame_rate))
     sound = _sound(sound_rng, swell, breaking, frame_count * frame_samples, sample_rate)
     look = _look(look_rng, size)
-    middles = (np.arange(frame_count) + 0.5) / float(frame_rate)  # a frame shows its interval's middle
-    return _frames(look, swell(middles), breaking(middles), np.random.default_rng((loose_seed, _LOOSE))), sound
+    frame_seconds = (np.arange(frame_count) + 0.5) / float(frame_rate)
+    return _frames(
+        look, swell(frame_seconds), breaking(frame_seconds), np.random.default_rng((nuisance_seed, _NUISANCE))
+    ), sound
 
 
 def _swell(rng: np.random.Generator, seconds: float) -> tuple[_Curve, _Curve]:
@@ -82,7 +80,7 @@ def _swell(rng: np.random.Generator, seconds: float) -> tuple[_Curve, _Curve]:
 
 
 def _ease(part: np.ndarray) -> np.ndarray:
-    return 0.5 - 0.5 * np.cos(np.pi * np.clip(part, 0, 1))
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(part, 0, 1)))
 
 
 def _sound(
@@ -98,13 +96,13 @@ def _sound(
 
 
 def _gain(decibels: np.ndarray) -> np.ndarray:
-    return 10 ** (decibels / 20)
+    return np.asarray(10 ** (decibels / 20))
 
 
 def _look(rng: np.random.Generator, size: int) -> _Look:
     down, across = pixel_centres(size)
-    texture_rng = rng.spawn(1)[0]  # its draws depend on the size; the others must not
-    horizon = rng.choice([-1.0, rng.uniform(0.1, 0.26)])  # in some the camera looks down, and no sky is seen
+    texture_rng = rng.spawn(1)[0]  # how much it draws depends on the size; for the others, it must not
+    horizon = rng.choice([-1.0, rng.uniform(0.1, 0.26)])  # in some, the camera looks down and sees no sky
     tilt, bend = rng.uniform(-0.22, 0.22), rng.uniform(-0.3, 0.3)
     lobes = [np.interp(across, np.linspace(0, 1, 256), smooth_field(rng, (1, 256), (1, 3))[0]) for _ in range(2)]
     shore = max(horizon, 0.12) + rng.uniform(0.22, 0.3) + tilt * (across - 0.5) + bend * (across - 0.5) ** 2
@@ -113,7 +111,7 @@ def _look(rng: np.random.Generator, size: int) -> _Look:
 
     sand = rgb(rng.uniform(0.04, 0.13), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.92))
     beach = sand * (1 + 0.05 * smooth_field(texture_rng, (size, size), (size / 4, size / 4)))[..., None]
-    _things(rng, beach, rest_HW + reach_HW, size)
+    _stones_and_parasols(rng, beach, rest_HW + reach_HW, size)
     wet_HW = 1 - coverage(-(rest_HW + reach_HW) * 0.25, size)
     lay_over(beach, beach * np.array([0.66, 0.67, 0.7], np.float32), wet_HW)
 
@@ -142,10 +140,10 @@ def _sky(rng: np.random.Generator, texture_rng: np.random.Generator, size: int, 
     sky = (top + (low - top) * np.clip(down / max(horizon, 0.1), 0, 1)[..., None]) * np.ones((size, size, 1))
     clouds = np.clip(smooth_field(texture_rng, (size, size), (8, 2.5)) - rng.uniform(0.2, 1), 0, 1)
     lay_over(sky, np.ones(3), 0.6 * clouds)
-    return sky
+    return np.asarray(sky)
 
 
-def _things(rng: np.random.Generator, beach: np.ndarray, inside_HW: np.ndarray, size: int) -> None:
+def _stones_and_parasols(rng: np.random.Generator, beach: np.ndarray, inside_HW: np.ndarray, size: int) -> None:
     """Paint a few stones and parasols, each with its shadow, on the sand that stays dry."""
     down, across = pixel_centres(size)
     for y, x in rng.uniform((0.6, 0.03), (0.98, 0.97), (rng.integers(0, 12), 2)):
@@ -160,24 +158,24 @@ def _things(rng: np.random.Generator, beach: np.ndarray, inside_HW: np.ndarray, 
         lay_over(beach, np.minimum(colour * 1.35, 1), 0.7 * coverage(radius / 2 - distance, size))
 
 
-def _frames(look: _Look, up: np.ndarray, white: np.ndarray, loose_rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _frames(look: _Look, up: np.ndarray, white: np.ndarray, nuisance_rng: np.random.Generator) -> Iterator[np.ndarray]:
     size = len(look.rest)
     columns = np.arange(size)
-    texture = np.clip(0.75 + 0.3 * smooth_field(loose_rng, (size, size), (14, 10)), 0.2, 1)
+    texture = np.clip(0.75 + 0.3 * smooth_field(nuisance_rng, (size, size), (14, 10)), 0.2, 1)
     for height, foaming in zip(up, white, strict=True):
         inside_HW = look.rest + height * look.reach
-        wet_HW = np.clip(inside_HW * size + 0.5, 0, 1) * look.below_horizon
+        wet_HW = coverage(inside_HW, size) * look.below_horizon
         # The sheet is clear at its edge, and covered with foam that thins out behind the edge.
         water_HW = wet_HW * np.clip(0.55 + inside_HW * 5, 0, 1)
         width = 0.03 + 0.05 * height + 0.12 * foaming
         foam_HW = wet_HW * np.exp(-np.maximum(inside_HW, 0) / width)
-        # The texture travels with the edge.
+        # The texture moves with the edge.
         row_HW = inside_HW * size
         low = np.floor(row_HW).astype(np.int32)
         grain_low, grain_high = texture[low % size, columns], texture[(low + 1) % size, columns]
         grain_HW = grain_low + (grain_high - grain_low) * (row_HW - low)
         foam_HW *= 0.6 + 0.4 * height + (1 - foam_HW) * (grain_HW - 1)
         foam_HW = np.clip(np.maximum(foam_HW, foaming * look.breaker * grain_HW), 0, 1)
-        picture = look.beach + (look.water - look.beach) * water_HW[..., None]
-        picture += (look.foam - picture) * foam_HW[..., None]
-        yield (255 * picture.clip(0, 1) + 0.5).astype(np.uint8)
+        frame_HWC = look.beach + (look.water - look.beach) * water_HW[..., None]
+        lay_over(frame_HWC, look.foam, foam_HW)
+        yield to_uint8(frame_HWC)

@@ -1,22 +1,23 @@
-"""The synthetic domains: what is promised of all four, and that light follows bang and water follows swell."""
+"""The scenes: what all four promise, and that light follows bang and water follows swell."""
 
 from fractions import Fraction
 from itertools import pairwise
 
-import av
 import numpy as np
 import pytest
 
 from s2v_ray.errors import UserError
-from s2v_ray.synthetic.write import SCENES, synthesize
+from s2v_ray.synthetic.scenes import SCENES
 
 SIZE, FRAME_RATE, SAMPLE_RATE = 64, Fraction(30), 44100
 DOMAINS = ("mouth", "hand", "fireworks", "sea")
 
 
-def render(domain, source_seed, loose_seed=1, seconds=4.0, size=SIZE, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE):
+def render(
+    domain, source_seed, nuisance_seed=1, seconds=4.0, size=SIZE, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE
+):
     frames, wave = SCENES[domain](
-        source_seed, loose_seed, seconds=seconds, size=size, frame_rate=frame_rate, sample_rate=sample_rate
+        source_seed, nuisance_seed, seconds=seconds, size=size, frame_rate=frame_rate, sample_rate=sample_rate
     )
     return np.stack(list(frames)), wave
 
@@ -28,11 +29,6 @@ def motion_energy(frames_THWC):
 def levels_decibels(wave, frame_count):
     samples = wave.reshape(frame_count, -1) / 32768
     return 10 * np.log10((samples**2).mean(1) + 1e-9)
-
-
-def decode(path):
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(float)
 
 
 def test_there_are_four_domains():
@@ -60,7 +56,7 @@ def test_frames_and_samples_are_counted_exactly(
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_rates_that_do_not_divide_are_refused(domain):
-    with pytest.raises(UserError, match=r"44100 Hz does not divide by 30000/1001"):
+    with pytest.raises(UserError, match=r"44100.*30000/1001"):
         render(domain, 3, frame_rate=Fraction(30000, 1001))
 
 
@@ -72,19 +68,19 @@ def test_same_seeds_give_the_same_scene(domain):
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_the_loose_seed_changes_neither_sound_nor_events(domain):
-    (frames, wave), (other, wave_other) = render(domain, 5, loose_seed=1), render(domain, 5, loose_seed=2)
+def test_the_nuisance_seed_changes_neither_sound_nor_events(domain):
+    (frames, wave), (other, wave_other) = render(domain, 5, nuisance_seed=1), render(domain, 5, nuisance_seed=2)
     np.testing.assert_array_equal(wave, wave_other)
     assert np.any(frames != other)
     energy, energy_other = motion_energy(frames), motion_energy(other)
     assert np.corrcoef(energy, energy_other)[0, 1] > 0.95
-    # Most of what moves is told by picture and sound, and so is the same in both.
+    # Most of what moves follows from image and sound, and so is the same in both.
     unlike, moving = (frames / 255 - other / 255) ** 2, (frames / 255 - frames[0] / 255) ** 2
     assert unlike.sum() < 0.35 * moving.sum()
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_two_sources_differ_in_picture_sound_and_rhythm(domain):
+def test_two_sources_differ_in_image_sound_and_rhythm(domain):
     (frames, wave), (other, wave_other) = render(domain, 5), render(domain, 6)
     assert np.abs(frames[0].astype(float) - other[0]).mean() > 4
     assert abs(np.corrcoef(wave, wave_other)[0, 1]) < 0.5
@@ -92,7 +88,7 @@ def test_two_sources_differ_in_picture_sound_and_rhythm(domain):
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_the_picture_moves(domain):
+def test_the_frames_move(domain):
     assert motion_energy(render(domain, 7)[0]).max() > 2
 
 
@@ -104,12 +100,12 @@ def test_each_bang_is_a_flash_in_the_same_frame(source_seed):
     bangs = set()
     peaks = np.abs(wave.astype(np.float32)).reshape(-1, 147).max(1)  # 300 a second, 10 a frame
     for before, now in pairwise(range(3, len(peaks))):
-        # The sound jumps to over three times what it was in the hundredth of a second before.
+        # The sound jumps to over three times its peak in the 10 ms before.
         if peaks[now] > 3 * peaks[before - 2 : before + 1].max() and peaks[now] > 2000:
             bangs.add(now // 10)
     assert len(bangs) >= 2
     assert bangs <= flashes
-    # A quiet burst in the crackle of a loud one is no such jump, but most of the flashes have theirs.
+    # A quiet burst within the crackle of a loud one makes no such jump, but most flashes have theirs.
     assert len(flashes - bangs) <= len(flashes) / 3
 
 
@@ -146,14 +142,14 @@ def test_louder_bursts_are_larger(source_seed):
 def test_the_water_line_follows_the_loudness(source_seed):
     frames, wave = render("sea", source_seed, seconds=8.0)
     loudness = levels_decibels(wave, len(frames))
-    # The line is, in each column, the lowest pixel that looks unlike the beach when the sea is quietest;
-    # where none does, the water is at rest, no further than it ever was.
+    # The line is, in each column, the lowest pixel that differs from the beach when the sea is quietest;
+    # where none does, the water is at rest, at its smallest extent.
     unlike = np.abs(frames.astype(int) - frames[loudness.argmin()]).max(3) > 30
     line = np.where(unlike.any(1), SIZE - unlike[:, ::-1].argmax(1), SIZE)
     line = np.where(unlike.any(1), line, line.min(0)).mean(1)
     assert np.ptp(line) > SIZE / 8
     assert np.corrcoef(line, loudness)[0, 1] > 0.95
-    # Monotone: their orders agree, too.
+    # Monotone: their ranks agree, too.
     assert np.corrcoef(line.argsort().argsort(), loudness.argsort().argsort())[0, 1] > 0.95
 
 
@@ -166,38 +162,3 @@ def test_white_water_rises_and_falls_with_the_hiss(source_seed):
     spectrum = np.abs(np.fft.rfft(wave.reshape(len(frames), -1) / 32768))
     hiss = np.log(spectrum[:, 1470 * 6000 // SAMPLE_RATE :].mean(1))
     assert np.corrcoef(white_water, hiss)[0, 1] > 0.6
-
-
-def test_more_sources_leave_the_first_files_as_they_are(tmp_path):
-    told = []
-    few = synthesize("sea", tmp_path / "few", sources=1, seed=4, seconds=0.5, size=64)
-    more = synthesize("sea", tmp_path / "more", sources=2, seed=4, seconds=0.5, size=64, on_source=told.append)
-    assert [path.name for path in more] == ["sea_0000.mp4", "sea_0001.mp4"]
-    assert told == [0, 1]
-    first, again, second = (decode(path) for path in (few[0], more[0], more[1]))
-    assert len(first) == len(again) == len(second) == 15
-    # Within the encoder's error; another source is much further away.
-    assert np.abs(first - again).mean() < 4
-    assert np.abs(first - second).mean() > 20
-
-
-def test_an_unknown_domain_names_the_four(tmp_path):
-    with pytest.raises(UserError, match=r"'rain'.*mouth, hand, fireworks, sea"):
-        synthesize("rain", tmp_path, sources=1, seed=0, seconds=1, size=64)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("sources", 0), ("seed", -1), ("size", 8), ("size", 65), ("seconds", 0.0), ("seconds", float("nan"))],
-)
-def test_numbers_out_of_range_are_refused_by_name(tmp_path, name, value):
-    numbers = {"sources": 1, "seed": 0, "seconds": 1.0, "size": 64} | {name: value}
-    with pytest.raises(UserError, match=f"--{name} is {value}"):
-        synthesize("sea", tmp_path / "out", **numbers)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path):
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(UserError, match="out"):
-        synthesize("sea", tmp_path / "out", sources=1, seed=0, seconds=1.0, size=64)
