@@ -39,7 +39,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "width", "height"), [own("no_duration.webm", 96, 64), real("formats/Zulko_no_duration.webm", 1280, 720)]
 )
-def test_a_header_without_duration_is_read_through(path: Path, width: int, height: int) -> None:
+def test_a_file_without_duration_in_its_header_is_read_to_its_end(path: Path, width: int, height: int) -> None:
     info = probe_path(path)
     assert float(info.picture_end) == pytest.approx(74 / (15000 / 1001), abs=0.01)  # 74 frames
     assert (info.width, info.height, info.sample_rate, info.channels) == (width, height, 48000, 2)
