@@ -17,7 +17,8 @@ from s2v_ray.evaluation.table import controls, signed
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.motion import motion_energy
 from s2v_ray.metrics.motion_correlation import motion_correlation
-from s2v_ray.storage.files import Location, writing
+from s2v_ray.storage.files import writing
+from s2v_ray.storage.paths import Location
 
 # The paper's three borders.
 GREEN, ORANGE, RED = "#2a9d4a", "#f28c1b", "#d62828"

@@ -13,7 +13,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, writing_path
+from s2v_ray.storage.files import writing_path
+from s2v_ray.storage.paths import Location
 
 # The rates that AAC has (ISO/IEC 14496-3, table 1.18).
 AAC_SAMPLE_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)

@@ -16,7 +16,7 @@ from helpers.small import SMALL_CLIPS
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader, card_columns
 from s2v_ray.media.encode import write_video
-from s2v_ray.storage.lock import only_one
+from s2v_ray.storage.lock import lock
 from s2v_ray.synthetic.write import synthesize
 
 
@@ -211,7 +211,7 @@ def test_limits_cut_a_source_off(tmp_path, small_videos):
 
 def test_a_second_preparation_into_the_same_folder_is_refused(tmp_path, small_videos, capsys):
     command = ["prepare", "--videos", str(small_videos), "--out", str(tmp_path), "--local", *SMALL_CLIPS]
-    with only_one(tmp_path, tmp_path):
+    with lock(tmp_path, tmp_path):
         assert main(command) == 1
     assert f"Another process is writing to '{tmp_path}'" in capsys.readouterr().err
     assert not (tmp_path / "dataset.json").exists()

@@ -11,7 +11,8 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from s2v_ray.errors import MediaError
-from s2v_ray.storage.files import is_uri, open_file
+from s2v_ray.storage.files import open_file
+from s2v_ray.storage.paths import is_uri
 
 av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
 

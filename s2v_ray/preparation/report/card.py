@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.records import Reject, SourceRecord
-from s2v_ray.storage.files import Location, join, write_bytes, writing
+from s2v_ray.storage.files import write_bytes, writing
+from s2v_ray.storage.paths import Location, join
 
 _BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
 _DPI = 110

@@ -16,7 +16,8 @@ from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
 from s2v_ray.preparation.report.scan import PICTURE_GLIMPSES, Glimpse, look, time_text
-from s2v_ray.storage.files import Location, join, writing
+from s2v_ray.storage.files import writing
+from s2v_ray.storage.paths import Location, join
 
 CROP_COLOUR, WINDOW_COLOUR = "#ff6b1a", "#1f9d8b"
 _SOUND_COLOUR, _MOTION_COLOUR, _WARNING_COLOUR, _TEXT, _PALE = "#5f7396", "#3d4248", "#b3201b", "#2b2e33", "#c5c9ce"
