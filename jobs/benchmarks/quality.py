@@ -19,7 +19,8 @@ from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config, with_settings
 from s2v_ray.metrics.bootstrap import interval
-from s2v_ray.synthetic.write import SCENES, synthesize
+from s2v_ray.synthetic.scenes import SCENES
+from s2v_ray.synthetic.write import synthesize
 
 _SOURCES = 100
 _WITHOUT_ADVERSARY = {"loss.adversarial_image_weight": 0, "loss.adversarial_video_weight": 0}

@@ -105,11 +105,11 @@ def _train_on_clips(
     job: TrainJob, budget: Budget, out: str, workers: tuple[int, int], max_failures: int, device: str
 ) -> bool:
     from s2v_ray.cli.device import choose_device
-    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.lock import lock
     from s2v_ray.training.run import open_run
 
     here = None if workers[1] else choose_device(device)
-    with only_one(out, job.run):
+    with lock(out, job.run):
         open_run(job.run, job.config)
         if here is None:
             return _train_on_workers(job, budget, workers, max_failures, device)
@@ -135,7 +135,7 @@ def _train_on_videos(
     from s2v_ray.cluster.streaming.decode import clip_dataset
     from s2v_ray.cluster.streaming.source import open_stream
     from s2v_ray.recipes.train import job_on, streaming_settings
-    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.lock import lock
     from s2v_ray.storage.paths import absolute
     from s2v_ray.training.checkpoint_files import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
@@ -146,7 +146,7 @@ def _train_on_videos(
     run = absolute(out)
     if init_from:
         find_checkpoint(init_from)
-    with only_one(out, run):
+    with lock(out, run):
         open_run(run, config)
         stream = open_stream(
             [absolute(video) for video in videos], settings, config, run, workers=workers, device=device

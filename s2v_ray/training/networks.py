@@ -24,7 +24,8 @@ class Networks:
     video_discriminator: VideoDiscriminator
 
     def __getitem__(self, name: str) -> nn.Module:
-        return getattr(self, name)
+        network: nn.Module = getattr(self, name)
+        return network
 
     def items(self) -> list[tuple[str, nn.Module]]:
         """Each network with its name in checkpoints."""

@@ -31,7 +31,7 @@ _READ_AHEAD = 4  # clips in transit to a worker
 
 
 def stream_batches(
-    epoch: ActorHandle, config: Config, run: str, workers: Workers, *, first_epoch: int, first_step: int
+    epoch: ActorHandle[Any], config: Config, run: str, workers: Workers, *, first_epoch: int, first_step: int
 ) -> Iterator[Batch]:
     """This worker's batches from the start of an epoch on, endlessly; `Batch.epoch` counts the finished ones.
 
@@ -53,7 +53,7 @@ def stream_batches(
             reported = _report_epoch(epoch, run, reported)
 
 
-def _report_epoch(epoch: ActorHandle, run: str, reported_before: str) -> str:
+def _report_epoch(epoch: ActorHandle[Any], run: str, reported_before: str) -> str:
     """Print what an epoch held, if that differs from the last report. Raises UserError if it held no clips."""
     report: tuple[int, list[Reject]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,14 @@ import ray
 from ray.actor import ActorHandle
 from ray.data import Dataset
 
-from s2v_ray.cluster.watchdog import MOST_TRIES, ending_what_hangs
+from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang
 from s2v_ray.dataset.reader import CLIP_COLUMNS
 from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import source_clips
 
 
-def clip_dataset(epoch: ActorHandle, videos: int) -> Dataset:
+def clip_dataset(epoch: ActorHandle[Any], videos: int) -> Dataset:
     """All clips, one a block, of the epoch that `epoch` (an `Epoch` of this many videos) is at when it is executed."""
     indices = [{"index": index} for index in range(videos)]
     dataset = ray.data.from_items(indices, override_num_blocks=videos).map_batches(
@@ -73,7 +74,7 @@ class Epoch:
         return clips, rejects
 
 
-def _decode(indices: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
+def _decode(indices: pa.Table, epoch: ActorHandle[Any]) -> Iterator[pa.Table]:
     # Tasks share the cores: one thread each is enough for the libraries underneath.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     task: SourceTask | None = ray.get(epoch.task.remote(indices["index"][0].as_py()))  # type: ignore[assignment]
@@ -83,7 +84,7 @@ def _decode(indices: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
     rejects: list[Reject] = []
     try:
         # All clips are cut before the first is yielded: a task waits until its clips are taken, but its clock runs on.
-        with ending_what_hangs(task.settings.limits):
+        with terminate_on_hang(task.settings.limits):
             rows += source_clips(task, rejects)
     except Exception as error:  # Ray Data would count it as a crash of the decoder
         rejects.append(Reject(task.source.name, None, "failed", f"{type(error).__name__}: {error}"))

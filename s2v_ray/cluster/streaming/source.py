@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ray
 import ray.train
@@ -38,7 +39,7 @@ _SOUNDS = 5  # videos that a validation needs at least: it compares with the sou
 class VideoStream:
     """Videos to train on: what the workers know of them."""
 
-    epoch: ActorHandle  # an `Epoch`
+    epoch: ActorHandle[Any]  # an `Epoch`
     videos: int
     fingerprint: str
     held_out: str  # clips of a few videos of the split `val`, prepared
@@ -62,7 +63,7 @@ def open_stream(
     connect()
     scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
     planned = plan(videos, run, Path(videos[0]).resolve().stem, settings)
-    tasks = [task for task in planned.jobs if task.split == "train"]
+    tasks = [task for task in planned.tasks if task.split == "train"]
     if not tasks:
         raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
     held_out = join(run, "validation_clips")
@@ -78,10 +79,10 @@ def open_stream(
 
 def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: int) -> None:
     """Prepare up to `count` videos of the split `val`, and of `train` as many as these lack in other sounds."""
-    held_out = [task for task in planned.jobs if task.split == "val"][:count]
-    more = [task for task in planned.jobs if task.split == "train"][: max(0, _SOUNDS - len(held_out))]
+    held_out = [task for task in planned.tasks if task.split == "val"][:count]
+    more = [task for task in planned.tasks if task.split == "train"][: max(0, _SOUNDS - len(held_out))]
     if exists(join(clips, "dataset.json")):
-        read_same_dataset(clips, settings, planned.jobs[0].domain)
+        read_same_dataset(clips, settings, planned.tasks[0].domain)
     done = read_records(clips)
     left = {
         task.source.name: replace(task, out=clips)
@@ -95,7 +96,7 @@ def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: 
     for task in left.values():
         record_crash(task)
     info = write_dataset(
-        clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
+        clips, settings, planned.tasks[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
     )
     if not info.split_counts["val"].clips:
         print("No clip fell into the split 'val', so no best checkpoint is chosen; add more videos.", flush=True)
