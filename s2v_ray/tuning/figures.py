@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from s2v_ray.evaluation.figures import GREEN, ORANGE, RED
+from s2v_ray.evaluation.report.figures import GREEN, ORANGE, RED
 from s2v_ray.storage.files import Location, join, writing
 from s2v_ray.tuning.objective import objective_values
 from s2v_ray.tuning.trials import CONTROL, PRESET, Trial, best_trial

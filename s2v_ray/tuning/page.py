@@ -7,7 +7,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from s2v_ray.evaluation.html import data_uri, page
-from s2v_ray.evaluation.table import signed
+from s2v_ray.evaluation.report.table import signed
 from s2v_ray.storage.files import Location, join
 from s2v_ray.tuning.trials import CONTROL, PRESET, Trial
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
 
-from s2v_ray.evaluation.table import signed
+from s2v_ray.evaluation.report.table import signed
 from s2v_ray.tuning.trials import CONTROL, PRESET, WINNER, Trial, best_trial
 
 # Three seeds a side that don't overlap, of which there is one among the twenty ways to divide six.
