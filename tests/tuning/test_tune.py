@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,38 +27,36 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.errors import UserError
 from s2v_ray.tuning.figures import front
-from s2v_ray.tuning.journal import sweep_place
+from s2v_ray.tuning.journal import sweep_location
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
 from s2v_ray.tuning.report import write_report
 from s2v_ray.tuning.space import default_space, get_setting, is_within, load_space
-from s2v_ray.tuning.trials import best_settings, best_trial, read_trials
+from s2v_ray.tuning.trials import best_settings, best_trial, read_floors, read_trials
 from s2v_ray.tuning.verdict import chance_of
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "code", "named"),
     [
-        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "did you mean 'adversarial_image_weight'"),
-        ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
-        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
-        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
-        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be at most 0.9999"),
-        (
-            "[data]\nframes_per_step = { low = 1.5, high = 3 }",
-            "data.frames_per_step is 1.5, but must be a whole number",
-        ),
-        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "generator.output is 'sin', but must be one of"),
-        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "must say what to search"),
-        ("[training]\nminutes = 3", "the sweep sets it by --minutes"),
-        ("[clips]\nframes = { low = 3, high = 5 }", "the clips are as they were prepared"),
-        ("[optim]\nbeta1 = [", "is not a TOML file"),
+        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "", "adversarial_image_weight"),
+        ("[los]\nx = 1", "", "'loss'"),
+        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "wrong_range", "optim.generator_lr goes from 0.01"),
+        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "wrong_range", "log scale"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "", "optim.beta1 is 1.5"),
+        ("[data]\nframes_per_step = { low = 1.5, high = 3 }", "", "data.frames_per_step is 1.5"),
+        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "", "generator.output is 'sin'"),
+        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "wrong_range", "optim.generator_lr"),
+        ("[training]\nminutes = 3", "fixed_setting", "--minutes"),
+        ("[clips]\nframes = { low = 3, high = 5 }", "fixed_setting", "clips.frames"),
+        ("[optim]\nbeta1 = [", "not_toml", "space.toml"),
     ],
 )
-def test_a_space_that_is_none_is_refused_by_name(tmp_path, text, told):
+def test_a_wrong_space_is_refused_by_name(tmp_path, text, code, named):
     path = tmp_path / "space.toml"
     path.write_text(text)
-    with pytest.raises(UserError, match=told.replace("(", r"\(")):
+    with pytest.raises(UserError, match=re.escape(named)) as refused:
         load_space(str(path), load_config("tiny"))
+    assert code in refused.value.code  # of other rooms where it is empty
 
 
 def test_a_space_file_adds_changes_and_fixes(tmp_path):
@@ -153,16 +152,29 @@ def journal(folder: Path, winner: float) -> optuna.Study:
     return study
 
 
+def test_a_journal_of_0_1_is_read_with_its_old_metric_names(tmp_path):
+    study = optuna.create_study(study_name="sea", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/journal.log")))
+    old = {
+        "right_minus_wrong" if name == "matched_minus_mismatched" else name: value
+        for name, value in scores(0.3, -0.3, 0.01).items()
+    }
+    study.add_trial(create_trial(state=TrialState.COMPLETE, value=0.8, user_attrs={"kind": "preset", "metrics": old}))
+    (trial,) = read_trials(study, read_floors(study))
+    assert trial.metrics == scores(0.3, -0.3, 0.01)
+    assert trial.score == pytest.approx(0.8)
+
+
 @pytest.mark.parametrize(("winner", "told"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")])
 def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
     study = journal(tmp_path, winner)
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
-    searched = {"sea": (default_space(Config()), load_config("tiny"))}
-    (finding,) = write_report(sweep_place(tmp_path), searched, ("score",))
-    assert told in finding.told
-    assert "adversarial losses don't pay here" in finding.told
+    location, space = sweep_location(tmp_path), default_space(Config())
+    (finding,) = write_report(location, ["sea"], space, load_config("tiny"), ("score",))
+    assert told in finding.verdict
+    assert finding.is_gain == (winner == 0.5)
+    assert "adversarial losses don't pay here" in finding.verdict
     page = (tmp_path / "report.html").read_text()
     assert told in page
     assert "&lt;b&gt;loss/generator is not finite" in page
@@ -178,11 +190,11 @@ def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
 def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
     command = ["tune", "--config", str(small_model), "--out", str(tmp_path / "sweep"), "--clips", str(small_clips)]
     assert main([*command, "--warm-start", str(tmp_path / "none")]) == 1
-    assert "holds no sweep" in capsys.readouterr().err
+    assert str(tmp_path / "none") in capsys.readouterr().err
     assert main([*command, "--trials", "2"]) == 1
     assert "--trials is 2, but must be at least 3" in capsys.readouterr().err
     assert main([*command, str(small_clips)]) == 1
-    assert "Two of --clips are of the domain" in capsys.readouterr().err
+    assert "Two of --clips have the domain" in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
 
 
@@ -193,9 +205,9 @@ def result(percent: float, score: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
 def test_what_optuna_is_told(tmp_path, objectives):
-    from s2v_ray.cluster.search import JournalSearch, give
+    from s2v_ray.cluster.search import JournalSearch, enqueue
 
-    space, ended = default_space(Config()), []
+    space, finished = default_space(Config()), []
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
 
     def search(deadline: float = float("inf")) -> JournalSearch:
@@ -207,14 +219,14 @@ def test_what_optuna_is_told(tmp_path, objectives):
             sampler=optuna.samplers.RandomSampler(seed=1),
             deadline=deadline,
             failure_of=lambda number: f"trial {number} diverged",
-            ended=lambda: ended.append(1),
+            finished=lambda: finished.append(1),
         )
 
     study = optuna.create_study(study_name="sea", storage=storage, directions=["maximize"] * len(objectives))
     preset = {name: get_setting(Config(), name) for name in space.searched}
     for _ in range(2):  # once is enough
-        give(study, space, "preset", preset)
-        give(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+        enqueue(study, space, "preset", preset)
+        enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
     first = search()
     told = [first.suggest(name) for name in "abcde"]
     assert [trial["number"] for trial in told] == [0, 1, 2, 3, 4]
@@ -223,10 +235,10 @@ def test_what_optuna_is_told(tmp_path, objectives):
     assert is_within(space, told[2]["settings"])
     first.on_trial_complete("a", result(100, 0.7))
     first.on_trial_result("b", result(100, 0.6))
-    first.on_trial_complete("b", result(100, 0.6))  # Ray tells the last one twice
+    first.on_trial_complete("b", result(100, 0.6))  # Ray sends the last one twice
     first.on_trial_complete("c", result(50, 0.1))  # what ASHA stops
     first.on_trial_complete("d", error=True)
-    assert len(ended) == 4
+    assert len(finished) == 4
 
     again = search()  # after a kill, while the fifth was running
     assert again.suggest("e") == told[4]

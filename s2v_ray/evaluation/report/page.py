@@ -44,7 +44,7 @@ def headline(report: Report) -> list[str]:
     ]
     explained, lag = report.mean("motion_explained"), report.mean("lag_frames")
     if explained is not None:
-        sentences.append(f"The sound explains {100 * explained:.0f} % of where and how things move.")
+        sentences.append(f"The sound explains {signed(100 * explained, 0)} % of where and how things move.")
     if lag is not None:
         off = f"{abs(lag):.1f} frames too {'late' if lag > 0 else 'early'}"
         sentences.append(f"The motion is {'in time with the sound' if abs(lag) <= 1 else off}.")
