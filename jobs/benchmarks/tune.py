@@ -53,11 +53,12 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
         )
         # Without rungs, so that both sides train to the end.
         sweep = replace(job.domains[0], rungs=(1.0,))
+        job = replace(job, domains=(sweep,), gpus_per_worker=0, max_concurrent=1)
         begin = time.perf_counter()
         connect()
         started = time.perf_counter() - begin
         begin = time.perf_counter()
-        run_sweeps([sweep], workers=1, gpus_per_worker=0, max_concurrent=1, show=lambda: None)
+        run_sweeps(job, show=lambda: None)
         ours = time.perf_counter() - begin
         study = load_study(open_journal(sweep.location), sweep.domain)
         trials = read_trials(study, read_floors(study))

@@ -80,18 +80,11 @@ def tune(
     )
     with open_sweep(job):
         with sweep_board(job.domains) as show:
-            run_sweeps(
-                job.domains,
-                workers=job.workers,
-                gpus_per_worker=job.gpus_per_worker,
-                max_concurrent=job.max_concurrent,
-                show=show,
-            )
-        domains = [sweep.domain for sweep in job.domains]
-        findings = write_report(job.location, domains, job.domains[0].space, job.config, objectives)
+            run_sweeps(job, show)
+        findings = write_report(job.domains)
     for finding in findings:
         print(f"{finding.domain}: {finding.verdict}")
-    print(f"See {join(out, 'report.html')}, or the trials with: optuna-dashboard {job.location.journal}")
+    print(f"See {join(out, 'report.html')}, or the trials with: optuna-dashboard {job.domains[0].location.journal}")
     for sweep, finding in zip(job.domains, findings, strict=True):
         if finding.best is not None:
             best, name = join(out, finding.domain, "best.toml"), finding.domain

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.cluster.resources import trial_resources
 from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, enqueue
 from s2v_ray.cluster.trial import read_failure, run_trial
+from s2v_ray.recipes.tune import SweepJob
 from s2v_ray.storage.files import exists, join, remove_folder
 from s2v_ray.tuning.journal import SweepLocation, open_journal
 from s2v_ray.tuning.objective import Floors
@@ -51,25 +52,18 @@ _CPUS_TO_SUPERVISE = 0.01  # a trial's process whose workers are a Ray Train run
 _REDUCTION_FACTOR = 2
 
 
-def run_sweeps(
-    sweeps: Sequence[DomainSweep],
-    *,
-    workers: int,
-    gpus_per_worker: float | None,
-    max_concurrent: int | None,
-    show: Callable[[], None],
-) -> None:
-    """Run the sweeps side by side, as far as the cluster's resources allow, calling `show` about once a second.
+def run_sweeps(job: SweepJob, show: Callable[[], None]) -> None:
+    """Run its searches side by side, as far as the cluster's resources allow, calling `show` about once a second.
 
     Raises UserError if the cluster can't hold a trial.
     """
     connect()
-    at_once, scaling = trial_resources(ray.cluster_resources(), workers, gpus_per_worker, max_concurrent)
-    domains_at_once = min(at_once, len(sweeps))
+    at_once, scaling = trial_resources(ray.cluster_resources(), job.workers, job.gpus_per_worker, job.max_concurrent)
+    domains_at_once = min(at_once, len(job.domains))
     # The journal is a file on this machine if the sweep is in an object store.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     run_domain = _run_domain.options(scheduling_strategy=here)
-    waiting, running = list(sweeps), set[Any]()
+    waiting, running = list(job.domains), set[Any]()
     while waiting or running:
         while waiting and len(running) < domains_at_once:
             running.add(run_domain.remote(waiting.pop(0), at_once // domains_at_once, scaling))

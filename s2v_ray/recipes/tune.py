@@ -16,7 +16,7 @@ from s2v_ray.storage.lock import only_one
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips
-from s2v_ray.tuning.journal import SweepLocation, fetch_journal, sweep_location
+from s2v_ray.tuning.journal import fetch_journal, sweep_location
 from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
 from s2v_ray.tuning.space import load_space, with_settings
 from s2v_ray.tuning.trials import best_settings
@@ -26,14 +26,12 @@ _LEAST_TRIALS = 3  # preset, control, and one to search
 
 @dataclass(frozen=True)
 class SweepJob:
-    """A search for each of `domains`, in one journal; winners are written as changes of `config`.
+    """A search for each of `domains`, in one journal.
 
     Each trial has `workers` processes with `gpus_per_worker` GPUs (None: one if there are enough); at most
     `max_concurrent` trials run at once (None: as many as the cluster holds).
     """
 
-    location: SweepLocation
-    config: Config
     domains: tuple[DomainSweep, ...]
     workers: int
     gpus_per_worker: float | None
@@ -91,6 +89,7 @@ def plan_sweep(
             clips=folder,
             fingerprint=fingerprint,
             location=location,
+            preset_config=fixed,
             config=resolved,
             space=searched,
             loop=partial(trial_loop, folder),
@@ -101,15 +100,16 @@ def plan_sweep(
             warm_starts=tuple(found for sweep in warm_start for found in best_settings(absolute(sweep), domain)),
             deadline=deadline,
         )
-    return SweepJob(location, fixed, tuple(domains.values()), workers_per_trial, gpus_per_worker, max_concurrent)
+    return SweepJob(tuple(domains.values()), workers_per_trial, gpus_per_worker, max_concurrent)
 
 
 @contextmanager
 def open_sweep(job: SweepJob) -> Iterator[None]:
     """Hold the sweep's lock, with its journal at hand. Raises UserError if it was started with other settings."""
-    with only_one(job.location.out, job.location.local):
-        fetch_journal(job.location)
-        keep_description(job.location.out, describe(job.domains))
+    location = job.domains[0].location
+    with only_one(location.out, location.local):
+        fetch_journal(location)
+        keep_description(location.out, describe(job.domains))
         yield
 
 

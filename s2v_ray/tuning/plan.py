@@ -31,7 +31,7 @@ TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], Callable[[
 class DomainSweep:
     """The sweep over one data set: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
 
-    `config` is the preset with the clips and a trial's budget; ASHA compares trials at the fractions `rungs` of that.
+    `preset_config` is what the winner changes; `config` adds the clips and a trial's budget; ASHA compares trials at the fractions `rungs` of that.
     No trial starts after `deadline`, in seconds since 1970.
     """
 
@@ -39,6 +39,7 @@ class DomainSweep:
     clips: str
     fingerprint: str  # of the clips
     location: SweepLocation
+    preset_config: Config
     config: Config
     space: Space
     loop: TrialLoop

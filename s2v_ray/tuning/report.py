@@ -6,36 +6,35 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.config import Config, config_to_toml
+from s2v_ray.config import config_to_toml
 from s2v_ray.storage.files import join, write_bytes, writing
 from s2v_ray.tuning.figures import write_figures
-from s2v_ray.tuning.journal import SweepLocation, open_journal
+from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.page import sweep_page
-from s2v_ray.tuning.space import Space, get_setting, with_settings
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import best_trial, load_study, read_floors, read_trials, repeats_of
 from s2v_ray.tuning.verdict import Finding, verdict_of
 
 
-def write_report(
-    location: SweepLocation, domains: Sequence[str], space: Space, config: Config, objectives: tuple[str, ...]
-) -> list[Finding]:
-    """Write all that the sweep has found so far for each domain; winners are changes of `config`."""
-    findings = [_find(location, domain, space, config, objectives) for domain in domains]
-    for finding in findings:
-        folder = join(location.out, finding.domain)
+def write_report(sweeps: Sequence[DomainSweep]) -> list[Finding]:
+    """Write all that the sweep has found so far for each domain."""
+    findings, out = [_find(sweep) for sweep in sweeps], sweeps[0].location.out
+    for sweep, finding in zip(sweeps, findings, strict=True):
+        folder = join(out, finding.domain)
         if finding.best is not None:
             lines = f"{finding.domain}: {finding.verdict}".splitlines()
             comment = "".join(f"# {line}\n" for line in lines)
-            best = config_to_toml(with_settings(config, finding.best.settings))
+            best = config_to_toml(with_settings(sweep.preset_config, finding.best.settings))
             write_bytes(join(folder, "best.toml"), f"{comment}{best}".encode())
         with writing(join(folder, "trials.parquet")) as file:
             pq.write_table(trials_table(finding), file)
-    write_bytes(join(location.out, "report.html"), sweep_page(findings, location.out).encode())
+    write_bytes(join(out, "report.html"), sweep_page(findings, out).encode())
     return findings
 
 
-def _find(location: SweepLocation, domain: str, space: Space, config: Config, objectives: tuple[str, ...]) -> Finding:
-    storage = open_journal(location)
+def _find(sweep: DomainSweep) -> Finding:
+    storage, domain = open_journal(sweep.location), sweep.domain
     study = load_study(storage, domain)
     floors = read_floors(study)
     trials = read_trials(study, floors)
@@ -46,11 +45,11 @@ def _find(location: SweepLocation, domain: str, space: Space, config: Config, ob
         trials=trials,
         repeats=repeats,
         floors=floors,
-        preset={name: get_setting(config, name) for name in space.searched},
+        preset=sweep.preset,
         best=best_trial(trials),
         is_gain=is_gain,
         verdict=verdict,
-        figures=write_figures(study, trials, objectives, join(location.out, domain)) if study else {},
+        figures=write_figures(study, trials, sweep.objectives, join(sweep.location.out, domain)) if study else {},
     )
 
 

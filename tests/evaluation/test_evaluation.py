@@ -156,9 +156,9 @@ def test_validation_scores_the_held_out_sources(small_run, small_clips):
 def test_the_report_is_written_and_repeats_itself(small_run, small_clips, tmp_path, capsys):
     command = ["evaluate", "--checkpoint", str(small_run), "--clips", str(small_clips)]
     assert main([*command, "--out", str(tmp_path / "a")]) == 0
-    told = capsys.readouterr().out
-    assert "motion correlation" in told
-    assert "mismatched sound" in told
+    printed = capsys.readouterr().out
+    assert "motion correlation" in printed
+    assert "mismatched sound" in printed
     assert main([*command, "--out", str(tmp_path / "b")]) == 0
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     assert report == json.loads((tmp_path / "b" / "report.json").read_text())
@@ -166,6 +166,12 @@ def test_the_report_is_written_and_repeats_itself(small_run, small_clips, tmp_pa
     assert report["scores"]["motion_correlation"]["real video"]["mean"] == pytest.approx(1)
     for name in ("report.html", "headline.png"):
         assert (tmp_path / "a" / name).stat().st_size > 5000
+
+
+def test_redrawn_is_another_name_of_resampled(tmp_path, capsys):
+    missing = str(tmp_path / "none")
+    assert main(["evaluate", "--checkpoint", missing, "--clips", missing, "--out", missing, "--redrawn", missing]) == 1
+    assert missing in capsys.readouterr().err
 
 
 def beeps(frames_on: list[int], frames: int = 120, sample_rate: int = 24000) -> np.ndarray:

@@ -63,7 +63,7 @@ def two_test_clips(small_videos, tmp_path):
 def test_the_report_holds_it_and_says_what_was_not_measured(weights_dir, small_run, two_test_clips, tmp_path, capsys):
     flags = ["--checkpoint", str(small_run), "--clips", str(two_test_clips), "--weights-dir", str(weights_dir)]
     assert main(["evaluate", *flags, "--out", str(tmp_path / "report")]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["counts"]["clips"] == 2  # of 20 frames: a window each
     scores = report["scores"]["fvd"]
@@ -72,7 +72,7 @@ def test_the_report_holds_it_and_says_what_was_not_measured(weights_dir, small_r
     assert scores["frozen image"]["mean"] > 1e-10
     assert scores["real video"]["mean"] == pytest.approx(0, abs=1e-13)
     assert report["not_measured"] == ["LPIPS"]
-    for text in (told, (tmp_path / "report" / "report.html").read_text()):
+    for text in (printed, (tmp_path / "report" / "report.html").read_text()):
         plain = " ".join(text.split())
         assert "FVD" in plain
         assert "2 windows of 16 frames" in plain

@@ -1,4 +1,4 @@
-"""Sweeps: what is searched, what is looked for, what follows from it; and, through Ray, that they go on."""
+"""Sweeps: the space, the objective, the report; and, through Ray, that they resume."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -29,6 +30,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.tuning.figures import front
 from s2v_ray.tuning.journal import sweep_location
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
+from s2v_ray.tuning.plan import DomainSweep, SweepDescription, describe, keep_description
 from s2v_ray.tuning.report import write_report
 from s2v_ray.tuning.space import default_space, get_setting, is_within, load_space
 from s2v_ray.tuning.trials import best_settings, best_trial, read_floors, read_trials
@@ -56,7 +58,7 @@ def test_a_wrong_space_is_refused_by_name(tmp_path, text, code, named):
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(named)) as refused:
         load_space(str(path), load_config("tiny"))
-    assert code in refused.value.code  # of other rooms where it is empty
+    assert code in refused.value.code  # "" is for codes of other rooms
 
 
 def test_a_space_file_adds_changes_and_fixes(tmp_path):
@@ -123,6 +125,35 @@ def test_the_front_holds_what_nothing_beats_in_both():
     assert front([(0, 3), (1, 1), (2, 2), (3, 0), (0, 2)]) == [(0, 3), (2, 2), (3, 0)]
 
 
+def sea_sweep(out: Path) -> DomainSweep:
+    return DomainSweep(
+        domain="sea",
+        clips="clips",
+        fingerprint="1",
+        location=sweep_location(out),
+        preset_config=load_config("tiny"),
+        config=load_config("tiny"),
+        space=default_space(Config()),
+        loop=lambda *_: lambda *_: None,
+        objectives=("score",),
+        trials=6,
+        repeats=3,
+        rungs=(1.0,),
+    )
+
+
+def test_a_sweep_keeps_to_its_description_and_domains_may_join(tmp_path):
+    sea = sea_sweep(tmp_path)
+    keep_description(str(tmp_path), describe((sea,)))
+    lake = replace(sea, domain="lake", fingerprint="2")
+    keep_description(str(tmp_path), describe((lake,)))
+    stored = SweepDescription.from_json((tmp_path / "sweep.json").read_text(), "sweep.json")
+    assert stored == replace(describe((sea,)), clips={"sea": "1", "lake": "2"})
+    with pytest.raises(UserError, match=r"clips\.sea, objectives") as refused:
+        keep_description(str(tmp_path), describe((replace(sea, fingerprint="3", objectives=("sync",)),)))
+    assert refused.value.code == "wrong_settings"
+
+
 def journal(folder: Path, winner: float) -> optuna.Study:
     """A sweep of one domain: preset, control, a trial that failed, one that was stopped, and the best one."""
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
@@ -130,12 +161,12 @@ def journal(folder: Path, winner: float) -> optuna.Study:
     preset = {name: get_setting(Config(), name) for name in space.searched}
 
     def add(study: optuna.Study, state: TrialState, explained: float, **attributes: object) -> None:
-        told = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
+        attributes = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
         value = explained + 0.5 if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
         settings = {} if attributes.get("kind") == "control" else preset
         distributions = {name: space.searched[name] for name in settings}
         study.add_trial(
-            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=told)
+            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=attributes)
         )
 
     study = optuna.create_study(study_name="sea", storage=storage, direction="maximize")
@@ -164,19 +195,20 @@ def test_a_journal_of_0_1_is_read_with_its_old_metric_names(tmp_path):
     assert trial.score == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize(("winner", "told"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")])
-def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
+@pytest.mark.parametrize(
+    ("winner", "sentence"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")]
+)
+def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, sentence):
     study = journal(tmp_path, winner)
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
-    location, space = sweep_location(tmp_path), default_space(Config())
-    (finding,) = write_report(location, ["sea"], space, load_config("tiny"), ("score",))
-    assert told in finding.verdict
+    (finding,) = write_report([sea_sweep(tmp_path)])
+    assert sentence in finding.verdict
     assert finding.is_gain == (winner == 0.5)
     assert "adversarial losses don't pay here" in finding.verdict
     page = (tmp_path / "report.html").read_text()
-    assert told in page
+    assert sentence in page
     assert "&lt;b&gt;loss/generator is not finite" in page
     assert "http" not in page.replace('http-equiv="Content', "")
     assert set(finding.figures) >= {"history", "slice", "parallel coordinates", "Pareto front"}
@@ -187,7 +219,7 @@ def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
     assert best_settings(tmp_path, "fireworks") == [best.settings]
 
 
-def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
+def test_what_cannot_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
     command = ["tune", "--config", str(small_model), "--out", str(tmp_path / "sweep"), "--clips", str(small_clips)]
     assert main([*command, "--warm-start", str(tmp_path / "none")]) == 1
     assert str(tmp_path / "none") in capsys.readouterr().err
@@ -204,7 +236,7 @@ def result(percent: float, score: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
-def test_what_optuna_is_told(tmp_path, objectives):
+def test_what_is_recorded_in_optuna(tmp_path, objectives):
     from s2v_ray.cluster.search import JournalSearch, enqueue
 
     space, finished = default_space(Config()), []
@@ -228,11 +260,11 @@ def test_what_optuna_is_told(tmp_path, objectives):
         enqueue(study, space, "preset", preset)
         enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
     first = search()
-    told = [first.suggest(name) for name in "abcde"]
-    assert [trial["number"] for trial in told] == [0, 1, 2, 3, 4]
-    assert told[0]["settings"] == preset
-    assert told[1]["settings"]["loss.adversarial_image_weight"] == 0
-    assert is_within(space, told[2]["settings"])
+    suggested = [first.suggest(name) for name in "abcde"]
+    assert [trial["number"] for trial in suggested] == [0, 1, 2, 3, 4]
+    assert suggested[0]["settings"] == preset
+    assert suggested[1]["settings"]["loss.adversarial_image_weight"] == 0
+    assert is_within(space, suggested[2]["settings"])
     first.on_trial_complete("a", result(100, 0.7))
     first.on_trial_result("b", result(100, 0.6))
     first.on_trial_complete("b", result(100, 0.6))  # Ray sends the last one twice
@@ -241,7 +273,7 @@ def test_what_optuna_is_told(tmp_path, objectives):
     assert len(finished) == 4
 
     again = search()  # after a kill, while the fifth was running
-    assert again.suggest("e") == told[4]
+    assert again.suggest("e") == suggested[4]
     again.on_trial_complete("e", {"failure": True, "percent": 0.0})
     assert again.suggest("f")["number"] == 5
     assert search(deadline=0).suggest("g") == "FINISHED"
@@ -252,7 +284,7 @@ def test_what_optuna_is_told(tmp_path, objectives):
     assert [trial.kind for trial in read_trials(study, None)][:3] == ["preset", "control", "search"]
 
 
-def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
+def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
     from s2v_ray.recipes.tune_worker import trial_loop
     from s2v_ray.training.workers import ALONE
 
@@ -282,7 +314,7 @@ def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
 
 @pytest.fixture(scope="module")
 def two_domains(small_clips, tmp_path_factory) -> list[str]:
-    """The same clips under two names."""
+    """The same clips with two domain names."""
     folder = tmp_path_factory.mktemp("domains")
     for domain in ("sea", "lake"):
         shutil.copytree(small_clips, folder / domain)
@@ -300,7 +332,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
     command = ["tune", "--clips", *two_domains, "--out", str(out), "--config", str(small_model), "--space", str(space)]
     command += ["--trials", "3", "--steps", "4", "--repeats", "0"]
     assert main(command) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for domain in ("sea", "lake"):
         trials = pq.read_table(out / domain / "trials.parquet").to_pylist()
         assert [trial["kind"] for trial in trials] == ["preset", "control", "search"]
@@ -309,7 +341,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
         assert load_config(str(out / domain / "best.toml")).optim.generator_lr == 1e-3
         kept = [path for path in (out / domain / "trials").iterdir() if (path / "checkpoints").exists()]
         assert len(kept) == 1
-        assert f"{domain} trial 0 (preset) complete" in told
+        assert f"{domain} trial 0 (preset) complete" in printed
     before = [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")]
     assert main(command) == 0  # nothing is left to do
     assert [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")] == before
@@ -319,7 +351,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
+def test_a_sweep_resumes_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
     out = tmp_path / "sweep"
     command = [sys.executable, "-m", "s2v_ray", "tune", "--clips", str(small_clips), "--out", str(out)]
     command += ["--config", str(small_model), "--trials", "5", "--steps", "30", "--repeats", "1"]
@@ -335,8 +367,8 @@ def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_
 
     def half_way() -> bool:
         assert sweep.poll() is None, (tmp_path / "log").read_text()
-        begun = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
-        return begun and len(finished()) >= 2
+        started = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
+        return started and len(finished()) >= 2
 
     wait_until(half_way, "two trials", seconds=400)
     os.kill(sweep.pid, signal.SIGKILL)
@@ -359,20 +391,20 @@ def test_optuna_dashboard_opens_the_journal(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = ["--host", "127.0.0.1", "--port", str(port)]
-    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *place])
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *address])
     try:
-        address = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
 
         def answers() -> bool:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/studies"):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/api/studies"):
                 return True
             return False
 
         wait_until(answers, "the dashboard", seconds=60)
-        studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
+        studies = json.load(urllib.request.urlopen(f"{url}/api/studies"))
         assert {study["study_name"] for study in studies["study_summaries"]} == {"sea", "sea repeats"}
-        assert b"<title>" in urllib.request.urlopen(f"{address}/dashboard").read()
+        assert b"<title>" in urllib.request.urlopen(f"{url}/dashboard").read()
     finally:
         dashboard.kill()
         dashboard.wait()
