@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as optuna_figures
 
 from s2v_ray.evaluation.report.figures import GREEN, ORANGE, RED
 from s2v_ray.storage.files import Location, join, writing
@@ -27,8 +28,6 @@ _LEAST_FOR_IMPORTANCE = 4  # trials; fewer can't tell settings apart
 def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[str], folder: Location) -> dict[str, str]:
     """Write the figures that the trials so far allow; returns the file names by title."""
     mpl.use("agg")
-    from optuna.visualization import matplotlib as optuna_figures
-
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     searched = [trial for trial in complete if trial.params]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -36,7 +35,7 @@ def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[st
     within.add_trials(searched)
     figures: dict[str, Callable[[], Any]] = {}
     for index, name in enumerate(objectives if complete else ()):
-        target = partial(_value, index) if len(objectives) > 1 else None
+        target = partial(lambda index, trial: trial.values[index], index) if len(objectives) > 1 else None
         of = f" of {name}" if target else ""
         of_target: dict[str, Any] = {"target": target, "target_name": name}
         figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, study, **of_target)
@@ -89,10 +88,6 @@ def _pareto_front(trials: Sequence[Trial]) -> Any:
         axes.plot([], [], "o", color=colour, label=label)
     axes.legend(fontsize=8, frameon=False)
     return axes
-
-
-def _value(index: int, trial: FrozenTrial) -> float:
-    return float(trial.values[index])
 
 
 def _save(drawn: Any, path: Location) -> None:

@@ -31,8 +31,8 @@ TrialLoop = Callable[[Config, str, tuple[float, ...], Floors | None], Callable[[
 class DomainSweep:
     """The sweep over one data set: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
 
-    `preset_config` is what the winner changes; `config` adds the clips and a trial's budget; ASHA compares trials at the fractions `rungs` of that.
-    No trial starts after `deadline`, in seconds since 1970.
+    The winner's settings change `preset_config`; `config` has the clips and a trial's budget, too. ASHA compares trials
+    at the fractions `rungs` of that budget. No trial starts after `deadline`, in seconds since 1970.
     """
 
     domain: str
