@@ -106,8 +106,7 @@ def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: 
         others = mismatched_sounds(test, train, number, count=4, seed=0)
         made.append(clip_videos(model, test, number, others, config.data.resolution, shifted=False))
     return [
-        {"source": row["source"], **row["scores"][MODEL]}
-        for row in score_sources([score_clip(videos) for videos in made])
+        {"source": row.source, **row.scores[MODEL]} for row in score_sources([score_clip(videos) for videos in made])
     ]
 
 

@@ -1,16 +1,14 @@
 """How good are videos of what `s2v demo` trains, on made-up sources that it never saw? Some ten minutes a training.
 
-For each domain: matched − mismatched, lag, motion explained beside its ceiling (the same events resampled reference), L1
-beside the frozen image's, and what the sync classifier takes for matched beside the real video. `--twin` compares with
+For each domain: matched − mismatched, lag, motion explained beside its noise ceiling (the resampled reference), L1
+beside the frozen image's, and how often the sync classifier accepts it beside the real video. `--twin` compares with
 the same training without adversary; `--colours` trains on one range of hues and tests on another.
 """
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measuring import Ratio
 from benchmarks.recolour import recoloured
@@ -18,7 +16,8 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config, with_settings
-from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.evaluation.report.schema import Report
+from s2v_ray.evaluation.scores import Score, interval_score
 from s2v_ray.synthetic.scenes import SCENES
 from s2v_ray.synthetic.write import synthesize
 
@@ -51,31 +50,28 @@ def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]
     resampled = _prepared(domain, home / "resampled", flags, resample=1)
     run = _trained(clips, home / "run", flags)
     report = _evaluated(run, clips, home / "report", flags, resampled=resampled)
-    scores = report["scores"]
-
-    def told(name: str, control: str = "model") -> dict[str, Any]:
-        return scores[name][control]
-
     gap, lag, explained, ceiling = (
-        told("matched_minus_mismatched"),
-        told("lag_frames"),
-        told("motion_explained"),
-        told("motion_explained", "resampled reference"),
+        _score(report, "matched_minus_mismatched"),
+        _score(report, "lag_frames"),
+        _score(report, "motion_explained"),
+        _score(report, "motion_explained", "resampled reference"),
     )
-    yield Ratio(f"{domain}: matched − mismatched {_interval(gap)}, of 0.75", gap["mean"], 0.75)
-    yield Ratio(f"{domain}: lag in frames {_interval(lag)}, of 1", lag["mean"], 1)
+    yield Ratio(f"{domain}: matched − mismatched {_interval(gap)}, of 0.75", gap.mean, 0.75)
+    yield Ratio(f"{domain}: lag in frames {_interval(lag)}, of 1", lag.mean, 1)
     yield Ratio(
-        f"{domain}: motion explained {_interval(explained)}, of resampled reference", explained["mean"], ceiling["mean"]
+        f"{domain}: motion explained {_interval(explained)}, of resampled reference", explained.mean, ceiling.mean
     )
     for name, control in (("l1", "frozen image"), ("sync_classifier", "real video")):
-        yield Ratio(f"{domain}: {name}, of the {control}'s", told(name)["mean"], told(name, control)["mean"])
+        yield Ratio(
+            f"{domain}: {name}, of the {control}'s", _score(report, name).mean, _score(report, name, control).mean
+        )
     if flags.twin:
         twin_run = _trained(clips, home / "run-without-adversary", flags, settings=_WITHOUT_ADVERSARY)
         twin = _evaluated(twin_run, clips, home / "report-without-adversary", flags)
         for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "matched_minus_mismatched"):
-            ours, theirs = told(name), twin["scores"][name]["model"]
+            ours, theirs = _score(report, name), _score(twin, name)
             text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without adversary"
-            yield Ratio(f"{text}, difference by source {_difference(name, report, twin)}", ours["mean"], theirs["mean"])
+            yield Ratio(f"{text}, difference by source {_difference(name, report, twin)}", ours.mean, theirs.mean)
 
 
 def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
@@ -83,13 +79,13 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
     seen = _prepared(domain, home / "hues-trained", flags, hues=_TRAINED)
     unseen = _prepared(domain, home / "hues-unseen", flags, hues=_UNSEEN)
     run = _trained(seen, home / "run-hues", flags)
-    inside = _evaluated(run, seen, home / "report-hues-trained", flags)["scores"]
-    outside = _evaluated(run, unseen, home / "report-hues-unseen", flags)["scores"]
+    inside = _evaluated(run, seen, home / "report-hues-trained", flags)
+    outside = _evaluated(run, unseen, home / "report-hues-unseen", flags)
     for name in ("colour_error", "motion_explained", "matched_minus_mismatched"):
-        theirs, ours = inside[name]["model"], outside[name]["model"]
+        theirs, ours = _score(inside, name), _score(outside, name)
         text = f"{domain}: {name} {_interval(ours)} of unseen hues, of {_interval(theirs)} of trained ones"
-        yield Ratio(text, ours["mean"], theirs["mean"])
-    frozen = (report["colour_error"]["frozen image"]["mean"] for report in (outside, inside))
+        yield Ratio(text, ours.mean, theirs.mean)
+    frozen = (_score(report, "colour_error", "frozen image").mean for report in (outside, inside))
     yield Ratio(f"{domain}: colour_error of the frozen image, likewise", *frozen)
 
 
@@ -112,23 +108,28 @@ def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: Mapping
     return str(run)
 
 
-def _evaluated(
-    run: str, clips: str, out: Path, flags: argparse.Namespace, resampled: str | None = None
-) -> dict[str, Any]:
-    return evaluate(checkpoint=run, clips=clips, out=str(out), resampled=resampled, seed=flags.seed)
+def _evaluated(run: str, clips: str, out: Path, flags: argparse.Namespace, resampled: str | None = None) -> Report:
+    evaluate(checkpoint=run, clips=clips, out=str(out), resampled=resampled, seed=flags.seed)
+    return Report.from_json((out / "report.json").read_text())
 
 
-def _difference(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+def _score(report: Report, name: str, control: str = "model") -> Score:
+    score = report.score(name, control)
+    assert score is not None, f"{name} of the {control} is undefined"
+    return score
+
+
+def _difference(name: str, ours: Report, theirs: Report) -> str:
     """Of the distances from the real video's score, or of the scores, over the same sources."""
     score = abs if name == "sharpness" else float
     pairs = [
-        [source["scores"]["model"][name] for source in pair]
-        for pair in zip(ours["sources"], theirs["sources"], strict=True)
+        [source.scores["model"][name] for source in pair] for pair in zip(ours.sources, theirs.sources, strict=True)
     ]
     differences = [score(one) - score(other) for one, other in pairs if one is not None and other is not None]
-    found = asdict(interval(differences, seed=0))
-    return f"{found['mean']:+.3f} {_interval(found)}"
+    found = interval_score(differences, seed=0)
+    assert found is not None
+    return f"{found.mean:+.3f} {_interval(found)}"
 
 
-def _interval(score: dict[str, Any]) -> str:
-    return f"[{score['low']:.2f}, {score['high']:.2f}]"
+def _interval(score: Score) -> str:
+    return f"[{score.low:.2f}, {score.high:.2f}]"

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import optuna
@@ -19,15 +18,16 @@ from benchmarks.measuring import Ratio
 from benchmarks.train_case import make_clips
 from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
-from s2v_ray.cluster.trial import DomainSweep
-from s2v_ray.config import load_config, with_settings
+from s2v_ray.config import load_config
 from s2v_ray.recipes.train import PreparedClips, job_on
 from s2v_ray.recipes.trial import train_to_rungs
-from s2v_ray.recipes.tune_plan import plan_domain, trial_config
+from s2v_ray.recipes.tune import plan_sweep
 from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
-from s2v_ray.tuning.journal import open_journal, sweep_place
+from s2v_ray.tuning.journal import open_journal
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials
 
 
@@ -45,19 +45,24 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         clips = str(Path(flags.clips or make_clips(home)).absolute())
-        base, space = trial_config(load_config("tiny"), None, 0, None, flags.steps)
-        plan = partial(
-            plan_domain, clips, base=base, space=space, objectives=("score",), trials=flags.trials, repeats=0
+        job = plan_sweep(
+            load_config("tiny"),
+            clips=[clips],
+            out=str(home / "sweep"),
+            trials=flags.trials,
+            repeats=0,
+            steps=flags.steps,
         )
-        # Trained to the end, so that the sides do the same.
-        sweep = replace(plan(sweep_place(home / "sweep"), warm_start=(), deadline=float("inf")), rungs=(1.0,))
+        # Without rungs, so that both sides train to the end.
+        sweep = replace(job.domains[0], rungs=(1.0,))
+        job = replace(job, domains=(sweep,), gpus_per_worker=0, max_concurrent=1)
         begin = time.perf_counter()
         connect()
         started = time.perf_counter() - begin
         begin = time.perf_counter()
-        run_sweeps([sweep], workers=1, gpus_per_worker=0, max_concurrent=1, show=lambda: None)
+        run_sweeps(job, show=lambda: None)
         ours = time.perf_counter() - begin
-        study = load_study(open_journal(sweep.place), sweep.domain)
+        study = load_study(open_journal(sweep.location), sweep.domain)
         trials = read_trials(study, read_floors(study))
         begin = time.perf_counter()
         optuna_alone(sweep, trials, str(home / "alone"))

@@ -1,8 +1,17 @@
 """`s2v evaluate`."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
 
 from s2v_ray.cli.flags import Location
+
+if TYPE_CHECKING:
+    from s2v_ray.evaluation.report.schema import Report
 
 
 def evaluate(
@@ -11,46 +20,49 @@ def evaluate(
     clips: Location,
     out: Location,
     split: str = "test",
-    resampled: Location | None = None,
+    resampled: Annotated[Location | None, tyro.conf.arg(aliases=["--redrawn"])] = None,
     weights_dir: Location | None = None,
     device: str = "auto",
     seed: int = 0,
-) -> dict[str, Any]:
-    """Score a model on held-out videos, beside the real video, the frozen image and the mismatched sound.
+) -> None:
+    """Score a model on held-out videos, beside the real video, the frozen image and mismatched sounds.
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
-        clips: what s2v prepare wrote.
+        clips: the output of s2v prepare.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
-        resampled: the same made-up videos by s2v synth --redraw 1, prepared: how well chance itself would do.
+        resampled: clips of the same synthetic videos by s2v synth --resample 1: the noise ceiling of the scores.
         weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too, or pytorch-i3d's
             rgb_imagenet.pt, to measure FVD (half a minute a clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
         seed: of the mismatched sounds and of the bootstrap.
     """
-    from rich.console import Console
-
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
-    from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
-    from s2v_ray.evaluation.table import notes, table
+    from s2v_ray.evaluation.report.table import notes
+    from s2v_ray.recipes.evaluate import EvaluateJob
+    from s2v_ray.recipes.evaluate import evaluate as run
     from s2v_ray.storage.paths import absolute
 
-    with ProgressBar("evaluating") as show:
-        report = evaluate_checkpoint(
-            checkpoint,
-            clips,
-            absolute(out),
-            choose_device(device),
-            seed=seed,
-            split=split,
-            resampled=resampled,
-            weights_dir=weights_dir,
-            show=lambda done, total: show(done / total, f"{done} of {total} clips"),
-        )
-    Console(width=None if Console().is_terminal else 120).print(table(report))
+    job = EvaluateJob(checkpoint, clips, absolute(out), choose_device(device), split, resampled, weights_dir, seed)
+    with ProgressBar("evaluating") as bar:
+        report = run(job, lambda done, total: bar(done / total, f"{done} of {total} clips"))
+    Console(width=None if Console().is_terminal else 120).print(_table(report))
     print(*notes(report), sep="\n")
-    print(f"Look at {out}/report.html; the figures and videos on it, and report.json, lie beside it.")
-    print(f"Next: s2v generate --checkpoint {checkpoint} --image PICTURE --sound SOUND --out video.mp4")
-    return report
+    print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
+    print(f"Next: s2v generate --checkpoint {checkpoint} --image IMAGE --sound SOUND --out video.mp4")
+
+
+def _table(report: Report) -> Table:
+    from s2v_ray.evaluation.report.table import GROUPS, cells, controls, rows, title
+
+    table = Table(title=title(report), title_justify="left")
+    table.add_column("")
+    for control in controls(report):
+        table.add_column(control, justify="right")
+    for group in GROUPS:
+        table.add_row(f"[bold]{group.label}")
+        for row in rows(report, group):
+            table.add_row(f"  {row.label}", *cells(report, row))
+    return table

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
 from s2v_ray.cli.flags import Location, Settings
-from s2v_ray.errors import UserError
-
-_LEAST_TRIALS = 3  # preset, control, and one to try
+from s2v_ray.config import with_settings
 
 
 def tune(
@@ -29,7 +26,7 @@ def tune(
     warm_start: tuple[Location, ...] = (),
     seed: int = 0,
 ) -> None:
-    """Find the best adversarial weights and learning rates of each domain. The same command resumes.
+    """Find the best adversarial weights and learning rates of each domain. The same command resumes it.
 
     Args:
         config: the settings of all trials.
@@ -51,77 +48,36 @@ def tune(
         warm_start: earlier sweeps, whose best settings are tried first.
         seed: of the search and of the trials' training.
     """
-    from s2v_ray.cli.tune_progress import SweepBoard
+    from s2v_ray.cli.tune_progress import sweep_board
     from s2v_ray.cluster.sweeps import run_sweeps
-    from s2v_ray.recipes.tune_plan import keep_to_description, plan_domain, trial_config
-    from s2v_ray.storage.lock import lock
+    from s2v_ray.recipes.tune import open_sweep, plan_sweep
     from s2v_ray.storage.paths import join
-    from s2v_ray.tuning.journal import fetch_journal, sweep_place
     from s2v_ray.tuning.report import write_report
-    from s2v_ray.tuning.space import with_settings
 
-    check_numbers(
-        trials=(trials, _LEAST_TRIALS),
-        repeats=(repeats, 0),
-        steps=(steps, 1),
-        max_concurrent=(max_concurrent, 1),
-        workers_per_trial=(workers_per_trial, 1),
-        seed=(seed, 0),
+    job = plan_sweep(
+        with_settings(config, {"training.seed": seed}),
+        clips=clips,
+        out=out,
+        trials=trials,
+        repeats=repeats,
+        objectives=objectives,
+        space=space,
+        minutes=minutes,
+        steps=steps,
+        time_budget=time_budget,
+        max_concurrent=max_concurrent,
+        workers_per_trial=workers_per_trial,
+        gpus_per_worker=gpus_per_worker,
+        warm_start=warm_start,
     )
-    for name, value in (("minutes", minutes), ("time-budget", time_budget), ("gpus-per-worker", gpus_per_worker)):
-        if value is not None and (value < 0 or (value == 0 and name != "gpus-per-worker")):
-            raise UserError(f"--{name} is {value:g}, but must be above 0; leave it out for the default.")
-    if gpus_per_worker and gpus_per_worker % 1 and workers_per_trial > 1:
-        raise UserError(
-            f"--gpus-per-worker is {gpus_per_worker:g}, but several workers of a trial need whole GPUs each (NCCL); "
-            "use --workers-per-trial 1."
-        )
-    if len(set(objectives)) < len(objectives):
-        raise UserError(f"--objectives names one twice ({' '.join(objectives)}); name each once.")
-    base, searched = trial_config(config, space, seed, minutes, steps)
-    place = sweep_place(out)
-    sweeps = [
-        plan_domain(
-            location,
-            place,
-            base,
-            searched,
-            objectives=objectives,
-            trials=trials,
-            repeats=repeats,
-            warm_start=warm_start,
-            deadline=time.time() + 60 * time_budget if time_budget else float("inf"),
-        )
-        for location in clips
-    ]
-    names = [sweep.domain for sweep in sweeps]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"Two of --clips are of the domain '{name}'; prepare one of them with another --domain.")
-    with lock(out, place.local):
-        fetch_journal(place)
-        keep_to_description(place.out, sweeps, clips)
-        with SweepBoard(sweeps) as board:
-            run_sweeps(
-                sweeps,
-                workers=workers_per_trial,
-                gpus_per_worker=gpus_per_worker,
-                max_concurrent=max_concurrent,
-                show=board,
-            )
-        final = with_settings(config, searched.fixed | {"training.seed": seed})
-        findings = write_report(place, {sweep.domain: (sweep.space, final) for sweep in sweeps}, objectives)
+    with open_sweep(job):
+        with sweep_board(job.domains) as show:
+            run_sweeps(job, show)
+        findings = write_report(job.domains)
     for finding in findings:
-        print(f"{finding.domain}: {finding.told}")
-    print(f"Look at {join(out, 'report.html')}, or at the trials with: optuna-dashboard {place.journal}")
-    for location, finding in zip(clips, findings, strict=True):
+        print(f"{finding.domain}: {finding.verdict}")
+    print(f"See {join(out, 'report.html')}, or the trials with: optuna-dashboard {job.domains[0].location.journal}")
+    for sweep, finding in zip(job.domains, findings, strict=True):
         if finding.best is not None:
-            name = finding.domain
-            print(f"Next: s2v train --clips {location} --config {join(out, name, 'best.toml')} --out runs/{name}-tuned")
-
-
-def check_numbers(**numbers: tuple[int | None, int]) -> None:
-    """Raise UserError by its flag for a number below its least."""
-    for name, (value, least) in numbers.items():
-        if value is not None and value < least:
-            raise UserError(f"--{name.replace('_', '-')} is {value}, but must be at least {least}.")
+            best, name = join(out, finding.domain, "best.toml"), finding.domain
+            print(f"Next: s2v train --clips {sweep.clips} --config {best} --out runs/{name}-tuned")

@@ -1,11 +1,11 @@
-"""How far a sweep is, for people: a live table of its trials in a terminal, a line a trial in a log."""
+"""Progress of a sweep: a live table of its trials in a terminal, a line a trial in a log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -13,58 +13,43 @@ from rich.table import Table
 
 from s2v_ray.cli.progress import format_duration
 from s2v_ray.tuning.journal import open_journal
-from s2v_ray.tuning.trials import (
-    Trial,
-    best_trial,
-    load_study,
-    read_floors,
-    read_trials,
-    repeats_of,
-)
-
-if TYPE_CHECKING:
-    from s2v_ray.cluster.trial import DomainSweep
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.trials import Trial, best_trial, load_study, read_floors, read_trials, repeats_of
 
 _ROWS = 12  # trials of a domain, the latest
-_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_READS = 2.0
 
 
-class SweepBoard:
-    """Call it now and then: it looks into the journal, and shows what is new."""
+@contextmanager
+def sweep_board(sweeps: Sequence[DomainSweep]) -> Iterator[Callable[[], None]]:
+    """Yields a function to call now and then: it reads the journal and shows what is new."""
+    board = _Board(sweeps)
+    with board.live or nullcontext():
+        yield board.update
+        board.read_at = 0.0
+        board.update()
 
+
+class _Board:
     def __init__(self, sweeps: Sequence[DomainSweep]) -> None:
         self.sweeps, self.console = sweeps, Console(highlight=False)
-        self.storage = open_journal(sweeps[0].place)
+        self.storage = open_journal(sweeps[0].location)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
-        self.told: set[tuple[str, int]] = set()
-        self.began, self.looked = time.monotonic(), 0.0
-        self.done_before = len(self._finished())
-        self.told |= {(name, trial.number) for name, trial in self._finished()}
+        self.started_at, self.read_at = time.monotonic(), 0.0
+        self.reported = {(name, trial.number) for name, trial in self._finished()}
+        self.done_before = len(self.reported)
         if self.done_before:
-            print(f"Going on with {self.done_before} finished trials in {sweeps[0].place.out}", flush=True)
+            print(f"Resuming with {self.done_before} finished trials in {sweeps[0].location.out}", flush=True)
 
-    def __enter__(self) -> SweepBoard:
-        if self.live:
-            self.live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.looked = 0.0
-            self()
-        if self.live:
-            self.live.stop()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self.looked < _SECONDS_BETWEEN_LOOKS:
+    def update(self) -> None:
+        """Read the journal, unless that was done a moment ago, and show what is new."""
+        if time.monotonic() - self.read_at < _SECONDS_BETWEEN_READS:
             return
-        self.looked = time.monotonic()
+        self.read_at = time.monotonic()
         finished = self._finished()
         for name, trial in finished:
-            if (name, trial.number) not in self.told:
-                self.told.add((name, trial.number))
+            if (name, trial.number) not in self.reported:
+                self.reported.add((name, trial.number))
                 if trial.failure or not self.live:
                     self.console.print(self._line(name, trial, len(finished)), soft_wrap=True, markup=False)
         if self.live:
@@ -85,28 +70,28 @@ class SweepBoard:
         return [(name, trial) for name, trials in self._studies() for trial in trials if trial.is_finished]
 
     def _left(self, done: int) -> str:
-        """An estimate from the trials that ended since this start."""
+        """An estimate from the trials that finished since this start."""
         fresh = done - self.done_before
         if not fresh:
             return "unknown"
         missing = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps) - done
-        return format_duration(max(0, missing) * (time.monotonic() - self.began) / fresh)
+        return format_duration(max(0, missing) * (time.monotonic() - self.started_at) / fresh)
 
     def _line(self, name: str, trial: Trial, done: int) -> str:
         best = best_trial(dict(self._studies())[name])
-        told = f"{name} trial {trial.number} ({trial.kind}) {trial.state}"
-        told += f", score {trial.score:.3f}" if trial.score is not None else ""
-        told += f": {trial.failure}" if trial.failure else ""
-        told += f"; best {best.score:.3f} (trial {best.number})" if best and best.score is not None else ""
-        return f"{told}; {self._left(done)} left"
+        line = f"{name} trial {trial.number} ({trial.kind}) {trial.state}"
+        line += f", score {trial.score:.3f}" if trial.score is not None else ""
+        line += f": {trial.failure}" if trial.failure else ""
+        line += f"; best {best.score:.3f} (trial {best.number})" if best and best.score is not None else ""
+        return f"{line}; {self._left(done)} left"
 
     def _table(self) -> Table:
         studies = self._studies()
         done = sum(trial.is_finished for _, trials in studies for trial in trials)
-        whole = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps)
-        table = Table(title=f"{done} of {whole} trials, {self._left(done)} left", title_justify="left")
+        total = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps)
+        table = Table(title=f"{done} of {total} trials, {self._left(done)} left", title_justify="left")
         settings = list(dict.fromkeys(name for _, trials in studies for trial in trials for name in trial.settings))
-        # Of a long name a word a line.
+        # Long names are broken at each word.
         words = [name.partition(".")[2].replace("_", "\n") for name in settings]
         for heading in ("domain", "trial", "kind", "state", "score", *words):
             table.add_column(heading, no_wrap=True, vertical="bottom")

@@ -1,4 +1,4 @@
-"""Joining the cluster that runs, or starting one on this machine."""
+"""Joining a running cluster, or starting one on this machine."""
 
 import logging
 import os
@@ -6,15 +6,15 @@ import sys
 
 import ray
 
-_NODE_GROUP = "ray.io/node-group"
+from s2v_ray.cluster.ray_internals import NODE_GROUP
 
 
 def connect() -> None:
-    """Join the cluster of this job, or start one here that ends with this process."""
+    """Join the cluster of this job, or start one on this machine that ends with this process."""
     if ray.is_initialized():
         return
     if not sys.stdout.isatty():
-        os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # no codes for a terminal in a log
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # no terminal codes in a log
     in_cluster = "RAY_ADDRESS" in os.environ
     ray.init(
         address=None if in_cluster else "local",
@@ -25,5 +25,5 @@ def connect() -> None:
 
 
 def grows() -> bool:
-    """Whether an autoscaler adds nodes to this cluster when there is work for them: it tells each node its group."""
-    return any(_NODE_GROUP in node.get("Labels", {}) for node in ray.nodes())
+    """Whether this cluster has an autoscaler, which labels each node with its group."""
+    return any(NODE_GROUP in node.get("Labels", {}) for node in ray.nodes())

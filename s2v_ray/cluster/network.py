@@ -1,7 +1,7 @@
-"""Which network the workers talk through: the one that Ray knows their nodes by.
+"""Workers talk over the network by which Ray knows their nodes.
 
-Left to itself, gloo takes the address that the machine's name stands for. On many machines that is loopback
-(`127.0.1.1 name` in /etc/hosts), and the workers of two nodes never find each other.
+By default, gloo uses the address that the machine's name resolves to. On many machines that is loopback
+(`127.0.1.1 name` in /etc/hosts), and workers on two nodes never find each other.
 """
 
 import os
@@ -9,26 +9,27 @@ from typing import Any
 
 import ray.util
 from ray.train.torch import TorchConfig
-from ray.train.torch.config import _TorchBackend
+
+from s2v_ray.cluster.ray_internals import TorchBackend
 
 
-class OneNetwork(TorchConfig):
-    """Ray's torch, with gloo on the network that Ray uses; GLOO_SOCKET_IFNAME in the environment overrules it."""
+class RayNetwork(TorchConfig):
+    """Ray's torch backend, with gloo on the network that Ray uses unless GLOO_SOCKET_IFNAME is set."""
 
     @property
-    def backend_cls(self) -> type[_TorchBackend]:
-        """What sets up each worker."""
-        return _OneNetworkBackend
+    def backend_cls(self) -> type[TorchBackend]:
+        """The class that sets up each worker."""
+        return _RayNetworkBackend
 
 
-class _OneNetworkBackend(_TorchBackend):
+class _RayNetworkBackend(TorchBackend):
     def on_start(self, worker_group: Any, backend_config: Any) -> None:
         worker_group.execute(_choose_interface)
         super().on_start(worker_group, backend_config)
 
 
 def _choose_interface() -> None:
-    import psutil  # Ray's own copy, there once Ray is imported
+    import psutil  # Ray's own copy, importable once Ray is
 
     address = ray.util.get_node_ip_address()
     for name, addresses in psutil.net_if_addrs().items():

@@ -1,9 +1,8 @@
 """Ray Tune's Optuna search, with three differences.
 
-Optuna's journal is the only record, so that a search goes on after anything: trials that were running when it ended
-come first, as the same trials. A trial that ASHA stops is told as pruned, where Ray would tell its last
-value as if it had been trained to the end. And trials can be given, also with settings that the space can't express,
-such as λ = 0.
+Optuna's journal is the only record, so that a search resumes after any interruption: trials that were running then come
+first, as the same trials. A trial that ASHA stops is recorded as pruned, where Ray would record its last value as if it
+had been trained to the end. And settings can be enqueued, even those outside the space such as λ = 0.
 """
 
 import time
@@ -20,18 +19,20 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from s2v_ray.cluster.ray_internals import study_of, trials_of
+from s2v_ray.tuning.optuna_internals import resumed
 from s2v_ray.tuning.space import Space, is_within
 from s2v_ray.tuning.trials import FAILURE, KIND, METRICS, SEARCH, SECONDS, SETTINGS
 
-PERCENT, DONE = "percent", 100.0  # of a trial's clock
+PERCENT, DONE = "percent", 100.0  # of a trial's budget
 MEASURED = "metrics/"
-_LOST = "its process ended each time it was begun, as when memory is out"
+_KILLED = "its process was killed at each attempt, as when memory runs out"
 
 
 class JournalSearch(OptunaSearch):
-    """A search of `space` in the study of this name. `ended` is called after each trial that is told to Optuna.
+    """A search of `space` in the study of this name; `finished` is called after each trial that is told to Optuna.
 
-    After `deadline`, in seconds since 1970, no trial is begun. `failure_of` tells why a trial failed, by its number.
+    No trial starts after `deadline`, in seconds since 1970. `failure_of` says why a trial failed, by its number.
     """
 
     def __init__(
@@ -44,9 +45,8 @@ class JournalSearch(OptunaSearch):
         sampler: BaseSampler,
         deadline: float,
         failure_of: Callable[[int], str],
-        ended: Callable[[], None],
+        finished: Callable[[], None],
     ) -> None:
-        self._ot_study: Any
         several = len(objectives) > 1
         super().__init__(
             partial(choose, space),
@@ -56,21 +56,22 @@ class JournalSearch(OptunaSearch):
             storage=storage,
             sampler=sampler,
         )
-        self._deadline, self._failure_of, self._ended = deadline, failure_of, ended
-        running = self._ot_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        self._interrupted = [optuna.trial.Trial(self._ot_study, trial._trial_id) for trial in running]
+        self._deadline, self._failure_of, self._finished = deadline, failure_of, finished
+        self._study = study_of(self)
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._interrupted = [resumed(self._study, trial) for trial in running]
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's settings; those that were interrupted come first."""
+        """The next trial's settings; interrupted trials come first."""
         if time.time() > self._deadline:
             return Searcher.FINISHED
         if self._interrupted:
-            self._ot_trials[trial_id] = self._interrupted.pop(0)
+            trials_of(self)[trial_id] = self._interrupted.pop(0)
         return super().suggest(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Keep what was measured, and tell it to Optuna with the part of the clock that is over."""
-        trial = self._ot_trials[trial_id]
+        """Record what was measured, and report it to Optuna at the percentage of the budget."""
+        trial = trials_of(self)[trial_id]
         if FAILURE in result:
             return
         metrics = {name.removeprefix(MEASURED): result[name] for name in result if name.startswith(MEASURED)}
@@ -78,41 +79,41 @@ class JournalSearch(OptunaSearch):
         trial.set_user_attr(SECONDS, result["seconds"])
         if isinstance(self.metric, str):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Ray tells the last result twice
+                warnings.simplefilter("ignore")  # Ray sends the last result twice
                 trial.report(result[self.metric], round(result[PERCENT]))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how it ended: complete, pruned by ASHA, or failed with a reason."""
-        trial = self._ot_trials[trial_id]
+        trial = trials_of(self)[trial_id]
         if error or not result or FAILURE in result:
-            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or _LOST)
-            self._ot_study.tell(trial, state=TrialState.FAIL)
+            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or _KILLED)
+            self._study.tell(trial, state=TrialState.FAIL)
         else:
             self.on_trial_result(trial_id, result)
             if result[PERCENT] < DONE:
-                self._ot_study.tell(trial, state=TrialState.PRUNED)
+                self._study.tell(trial, state=TrialState.PRUNED)
             else:
                 names = [self.metric] if isinstance(self.metric, str) else self.metric
-                self._ot_study.tell(trial, [result[name] for name in names])
-        self._ended()
+                self._study.tell(trial, [result[name] for name in names])
+        self._finished()
 
 
 def choose(space: Space, trial: Any) -> dict[str, Any]:
-    """A trial's settings: those it was given, or else the sampler's choice, with its number and kind."""
-    given = trial.user_attrs.get(SETTINGS)
-    if given is None or is_within(space, given):
+    """A trial's settings, either enqueued or the sampler's choice, with its number and kind."""
+    enqueued = trial.user_attrs.get(SETTINGS)
+    if enqueued is None or is_within(space, enqueued):
         settings = {name: _suggest(trial, name, distribution) for name, distribution in space.searched.items()}
     else:
-        settings = given
+        settings = enqueued
     return {"number": trial.number, KIND: trial.user_attrs.get(KIND, SEARCH), SETTINGS: settings}
 
 
-def give(study: optuna.Study, space: Space, kind: str, settings: dict[str, Any]) -> None:
-    """Make the study's next trial one of these settings, once: the same ones are not given again."""
-    given = {KIND: kind, SETTINGS: settings}
-    if any(given.items() <= trial.user_attrs.items() for trial in study.get_trials(deepcopy=False)):
+def enqueue(study: optuna.Study, space: Space, kind: str, settings: dict[str, Any]) -> None:
+    """Make the study's next trial one of these settings, unless they were enqueued before."""
+    attributes = {KIND: kind, SETTINGS: settings}
+    if any(attributes.items() <= trial.user_attrs.items() for trial in study.get_trials(deepcopy=False)):
         return
-    study.enqueue_trial(settings if is_within(space, settings) else {}, user_attrs=given)
+    study.enqueue_trial(settings if is_within(space, settings) else {}, user_attrs=attributes)
 
 
 def _suggest(trial: Any, name: str, distribution: Any) -> Any:

@@ -1,8 +1,8 @@
 """Sweeps: one Ray Tune search a domain, side by side.
 
-A trial of several workers is a Ray Train run; a trial of one trains in its own process, which goes on with the next
-trial. Their journal is the only record. A domain's search is a task that can be run again at any time: it does what the
-journal lacks.
+A trial with several workers is a Ray Train run; one with a single worker trains in its trial's process, which Ray
+reuses for later trials. The journal is the only record, so a domain's search is a task that can restart at any time: it
+does whatever the journal lacks.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,20 @@ import ray
 from optuna.samplers import TPESampler
 from optuna.study import Study
 from ray import tune
-from ray.train.v2.api.config import ScalingConfig
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from s2v_ray.cluster.connect import connect
-from s2v_ray.cluster.resources import places
-from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, give
-from s2v_ray.cluster.trial import DomainSweep, read_failure, run_trial
+from s2v_ray.cluster.ray_internals import ScalingConfig
+from s2v_ray.cluster.resources import trial_resources
+from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, enqueue
+from s2v_ray.cluster.trial import read_failure, run_trial
+from s2v_ray.recipes.tune import SweepJob
 from s2v_ray.storage.files import exists, remove_folder
 from s2v_ray.storage.paths import join
-from s2v_ray.tuning.journal import SweepPlace, open_journal
+from s2v_ray.tuning.journal import SweepLocation, open_journal
 from s2v_ray.tuning.objective import Floors
+from s2v_ray.tuning.plan import DomainSweep
 from s2v_ray.tuning.space import ADVERSARIAL_WEIGHTS
 from s2v_ray.tuning.trials import (
     CONTROL,
@@ -47,67 +49,60 @@ from s2v_ray.tuning.trials import (
 )
 
 _TRIAL_RESTARTS, _DOMAIN_RESTARTS = 2, 3
-_CPUS_TO_WATCH = 0.01  # the workers of a trial, from a process of their own
-_HALVING = 2
+_CPUS_TO_SUPERVISE = 0.01  # a trial's process whose workers are a Ray Train run
+_REDUCTION_FACTOR = 2
 
 
-def run_sweeps(
-    sweeps: Sequence[DomainSweep],
-    *,
-    workers: int,
-    gpus_per_worker: float | None,
-    max_concurrent: int | None,
-    show: Callable[[], None],
-) -> None:
-    """Run them side by side, as the cluster's resources allow, calling `show` about once a second.
+def run_sweeps(job: SweepJob, show: Callable[[], None]) -> None:
+    """Run its searches side by side, as far as the cluster's resources allow, calling `show` about once a second.
 
-    Raises UserError where the cluster can't hold a trial.
+    Raises UserError if the cluster can't hold a trial.
     """
     connect()
-    at_once, scaling = places(ray.cluster_resources(), workers, gpus_per_worker, max_concurrent)
-    domains_at_once = min(at_once, len(sweeps))
-    # The journal is a file of this machine, where the sweep lies in an object store.
+    at_once, scaling = trial_resources(ray.cluster_resources(), job.workers, job.gpus_per_worker, job.max_concurrent)
+    domains_at_once = min(at_once, len(job.domains))
+    # The journal is a file on this machine if the sweep is in an object store.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     run_domain = _run_domain.options(scheduling_strategy=here)
-    waiting, running = list(sweeps), set[Any]()
+    waiting, running = list(job.domains), set[Any]()
     while waiting or running:
         while waiting and len(running) < domains_at_once:
             running.add(run_domain.remote(waiting.pop(0), at_once // domains_at_once, scaling))
-        ended, _ = ray.wait(list(running), timeout=1.0)
-        ray.get(ended)
-        running -= set(ended)
+        done, _ = ray.wait(list(running), timeout=1.0)
+        ray.get(done)
+        running -= set(done)
         show()
 
 
 @ray.remote(num_cpus=0, max_retries=_DOMAIN_RESTARTS)
 def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> None:
-    """First the preset, whose scores are the floors of all others; then the search; then the repeats."""
+    """First the preset, whose metrics give the floors of all others; then the search; then the repeats."""
     study, preset = _open_study(sweep, sweep.domain), sweep.preset
-    give(study, sweep.space, PRESET, preset)
+    enqueue(study, sweep.space, PRESET, preset)
     _run_trials(sweep, study, None, 1, at_once=1, scaling=scaling)
     floors = read_floors(study)
     control = preset | dict.fromkeys(ADVERSARIAL_WEIGHTS, 0.0)
     if control != preset:
-        give(study, sweep.space, CONTROL, control)
+        enqueue(study, sweep.space, CONTROL, control)
     for settings in sweep.warm_starts:
         if settings != preset:
-            give(study, sweep.space, WARM, settings)
+            enqueue(study, sweep.space, WARM, settings)
     _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling, deadline=sweep.deadline)
     best = best_trial(read_trials(study, floors))
     if best is None or best.kind == PRESET or not sweep.repeats:
         return
     repeats = _open_study(sweep, repeats_of(sweep.domain))
-    for more in range(1, sweep.repeats + 1):
-        seed = {"training.seed": sweep.config.training.seed + more}
-        give(repeats, sweep.space, PRESET, preset | seed)
-        give(repeats, sweep.space, WINNER, best.settings | seed)
+    for offset in range(1, sweep.repeats + 1):
+        seed = {"training.seed": sweep.config.training.seed + offset}
+        enqueue(repeats, sweep.space, PRESET, preset | seed)
+        enqueue(repeats, sweep.space, WINNER, best.settings | seed)
     _run_trials(sweep, repeats, floors, len(repeats.trials), at_once=at_once, scaling=scaling)
 
 
 def _open_study(sweep: DomainSweep, name: str) -> Study:
     return optuna.create_study(
         study_name=name,
-        storage=open_journal(sweep.place),
+        storage=open_journal(sweep.location),
         directions=["maximize"] * len(sweep.objectives),
         load_if_exists=True,
     )
@@ -123,34 +118,34 @@ def _run_trials(
     scaling: ScalingConfig,
     deadline: float = float("inf"),
 ) -> None:
-    """Run trials until the study has so many that are finished, or the time is over."""
+    """Run trials until `trials` of the study are finished, or the deadline has passed."""
     name, known = study.study_name, read_trials(study, floors)
     missing = trials - sum(trial.is_finished for trial in known)
     if missing <= 0:
         return
-    rays_own = sweep.place.local / ".ray" / name
-    shutil.rmtree(rays_own, ignore_errors=True)
-    folder = partial(trial_folder, sweep.place.out, name)
-    ended = partial(_remove_losers, sweep.place, name, floors)
+    ray_folder = sweep.location.local / ".ray" / name
+    shutil.rmtree(ray_folder, ignore_errors=True)
+    folder = partial(trial_folder, sweep.location.out, name)
+    clean = partial(_remove_losers, sweep.location, name, floors)
     search = JournalSearch(
         sweep.space,
         study_name=name,
-        storage=open_journal(sweep.place),
+        storage=open_journal(sweep.location),
         objectives=sweep.objectives,
         sampler=_sampler(sweep, len(known)),
         deadline=deadline,
         failure_of=partial(read_failure, folder),
-        ended=ended,
+        finished=clean,
     )
     several = len(sweep.objectives) > 1  # Optuna prunes by one objective only
 
     def trial(params: dict[str, Any]) -> None:
         run_trial(sweep, folder(params["number"]), floors, scaling, params)
 
-    # Ray keeps trainables by their names, one for all Tuners of a job: of two alike, each would run the other's.
+    # Ray registers trainables by name for all Tuners of a job: with equal names, one search would run the other's.
     trial.__name__ = name
     alone = scaling.num_workers == 1
-    asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_WATCH}
+    asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_SUPERVISE}
     tuner = tune.Tuner(
         tune.with_resources(trial, asked),
         tune_config=tune.TuneConfig(
@@ -162,19 +157,19 @@ def _run_trials(
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
-            name=rays_own.name,
-            storage_path=str(rays_own.parent),
+            name=ray_folder.name,
+            storage_path=str(ray_folder.parent),
             failure_config=tune.FailureConfig(max_failures=_TRIAL_RESTARTS),
             verbose=0,
         ),
     )
-    # The sweep tells of trials and failures in its own words.
+    # The sweep reports trials and failures itself.
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         tuner.fit()
-    ended()  # a trial that was stopped may have been writing still
-    shutil.rmtree(rays_own, ignore_errors=True)
+    clean()  # a stopped trial may have been writing still
+    shutil.rmtree(ray_folder, ignore_errors=True)
 
 
 def _asha(sweep: DomainSweep) -> ASHAScheduler:
@@ -184,23 +179,23 @@ def _asha(sweep: DomainSweep) -> ASHAScheduler:
         mode="max",
         max_t=round(DONE),
         grace_period=round(DONE * sweep.rungs[0]),
-        reduction_factor=_HALVING,
+        reduction_factor=_REDUCTION_FACTOR,
         stop_last_trials=False,
     )
 
 
 def _sampler(sweep: DomainSweep, known: int) -> TPESampler:
-    """Seeded by the domain, as two should not draw the same, and by the trials there are, to draw none again."""
+    """Seeded by the domain, so that two differ, and by the known trials, so that a resumed search repeats none."""
     seed = zlib.crc32(f"{sweep.domain} {sweep.config.training.seed} {known}".encode())
     return TPESampler(seed=seed, n_startup_trials=min(10, max(4, sweep.trials // 3)), constant_liar=True)
 
 
-def _remove_losers(place: SweepPlace, name: str, floors: Floors | None) -> None:
-    """Keep the checkpoints of the best trial so far and of those that run, and of all repeats."""
-    trials = read_trials(load_study(open_journal(place), name), floors)
+def _remove_losers(location: SweepLocation, name: str, floors: Floors | None) -> None:
+    """Keep the checkpoints of the best trial so far, of running trials and of all repeats; remove all others."""
+    trials = read_trials(load_study(open_journal(location), name), floors)
     best = best_trial(trials)
     for trial in trials if best else ():
         if trial.is_finished and trial is not best and trial.kind != WINNER and "training.seed" not in trial.settings:
-            checkpoints = join(trial_folder(place.out, name, trial.number), "checkpoints")
+            checkpoints = join(trial_folder(location.out, name, trial.number), "checkpoints")
             if exists(checkpoints):
                 remove_folder(checkpoints)

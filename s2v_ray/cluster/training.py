@@ -20,10 +20,17 @@ from ray.train import (
     UserCallback,
 )
 from ray.train.torch import TorchTrainer, get_device
-from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
 from s2v_ray.cluster.connect import connect, grows
-from s2v_ray.cluster.network import OneNetwork
+from s2v_ray.cluster.network import RayNetwork
+from s2v_ray.cluster.ray_internals import (
+    RUN_FILES,
+    FailureConfig,
+    LoggingConfig,
+    RunConfig,
+    ScalingConfig,
+    original_error,
+)
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
 from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join
@@ -42,8 +49,6 @@ _CPUS_TO_DECODE = 1.0  # at least, beside the workers
 _SECONDS_BETWEEN_REQUESTS = 2.0  # to an object store, for the stop file
 _STOP_FILE = "stop"
 _FAILURE_FILE = "failure"  # what a worker raised that no retry would fix: its code and message
-# Ray's own record of a launch. We resume from the run's checkpoints, so the next launch doesn't need it.
-_RAY_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 
 
 def train_on_workers(
@@ -75,7 +80,7 @@ def train_on_workers(
         train_loop_config={"loop": loop, "run": run},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
-        torch_config=OneNetwork(),
+        torch_config=RayNetwork(),
         scaling_config=scaling_config
         or scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
         # Ray's directory for this training is the run's, so that checkpoints are in place when they are reported.
@@ -239,14 +244,14 @@ def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfi
 
 
 def _clean(run: str) -> None:
-    for name in (_STOP_FILE, _FAILURE_FILE, *_RAY_FILES):
+    for name in (_STOP_FILE, _FAILURE_FILE, *RUN_FILES):
         remove_file(join(run, name))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """What workers raised, unwrapped."""
     for failure in getattr(error, "worker_failures", {}).values():
-        yield getattr(failure, "_base_exc", failure)
+        yield original_error(failure)
 
 
 def reason_of(error: Exception) -> str:

@@ -2,19 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from ray import tune
 from ray.train import TrainingFailedError
-from ray.train.v2.api.config import ScalingConfig
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
-from s2v_ray.config import Config
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, TrainJob
 from s2v_ray.recipes.trial import train_to_rungs
@@ -23,38 +21,13 @@ from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
-from s2v_ray.tuning.journal import SweepPlace
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
-from s2v_ray.tuning.space import Space, get_setting, with_settings
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
 
 _FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS = 3
-
-
-@dataclass(frozen=True)
-class DomainSweep:
-    """What to do for one domain: `trials` in all, then winner and preset again with `repeats` seeds each.
-
-    `config` is the preset with the clips and the budget of a trial; `rungs` are the parts of it at which ASHA compares.
-    """
-
-    domain: str
-    place: SweepPlace
-    config: Config
-    space: Space
-    clips: str
-    objectives: tuple[str, ...]
-    trials: int
-    repeats: int
-    rungs: tuple[float, ...]
-    warm_starts: tuple[dict[str, Any], ...] = ()
-    deadline: float = float("inf")
-
-    @property
-    def preset(self) -> dict[str, Any]:
-        """The preset's own values of what is searched."""
-        return {name: get_setting(self.config, name) for name in self.space.searched}
 
 
 def run_trial(

@@ -1,7 +1,8 @@
-"""A model's videos of real clips beside their controls.
+"""A model's videos of real clips, and their controls.
 
-They are: other clips' sounds, the clip's own sound shifted in time, the frozen image, the real video; and for
-made-up videos, the same events resampled reference, with all else that is random in them.
+The controls are: the model given other sources' sounds, the model given the clip's own sound shifted in time, the
+frozen image, and the real video; for synthetic videos also the resampled reference, the same events with fresh
+randomness.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +22,15 @@ MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted
 RESAMPLED = "resampled reference"
 CONTROLS = (MODEL, MISMATCHED, SHIFTED, FROZEN, RESAMPLED, REAL)
 MISMATCHED_SOUNDS = 8
-# A shift is no shorter, nor, as sounds go round, leaves less.
+# Bounds a shift in both directions, since sounds wrap around.
 _LEAST_SHIFT = 0.125  # of the clip: half a second of four
 _SMOOTHED = 0.075  # of the clip: 9 of 120 frames
 _SEAM_SECONDS = 0.005
 _SILENCE = 1e-7  # the power of -70 dB
 _STEADY_DB = 0.01
 
-Judge = Callable[[Tensor, Tensor], dict[str, float | None]]
+Metrics = dict[str, float | None]  # by name; None where undefined
+MetricFunction = Callable[[Tensor, Tensor], Metrics]  # of a video and the real one
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class ClipVideos:
     model: Tensor
     mismatched: list[Tensor]  # with the sounds of other sources
     shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
-    resampled: list[Tensor] = field(default_factory=list)  # the real one resampled reference: one or none
+    resampled: list[Tensor] = field(default_factory=list)  # the resampled reference: one or none
     frame_rate: float = 30.0
     sample_rate: int = 44100
 
@@ -51,12 +53,12 @@ class ClipVideos:
 
     @property
     def frozen(self) -> Tensor:
-        """The input picture, held still."""
+        """The input image, repeated."""
         return self.real[:1].expand_as(self.real)
 
     @property
     def sound_blind_mean(self) -> Tensor:
-        """The model's mean output over the other sources' sounds: the best that it can do without hearing."""
+        """The sound-blind baseline: the model's mean output over the other sources' sounds."""
         return torch.stack(self.mismatched).mean(0) if self.mismatched else self.frozen
 
 
@@ -70,29 +72,30 @@ def clip_videos(
     shifted: bool = True,
     resampled: Mapping[str, Clip] = MappingProxyType({}),
 ) -> ClipVideos:
-    """What the model makes of a clip's first frame with the clip's own sound, with it shifted, and with `others`.
+    """The model's videos from a clip's first frame and the clip's own sound, the same shifted, and each of `others`.
 
-    `resampled` are made-up clips resampled reference, by their ids.
+    `number` is the clip's index in `reader`; `resampled` holds resampled references by clip id.
     """
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)
     device = next(model.parameters()).device
 
-    def make(wave: np.ndarray) -> Tensor:
+    def generate(wave: np.ndarray) -> Tensor:
         wave_1S = wave_to_float(torch.from_numpy(wave.copy()).to(device)).unsqueeze(0)
         video_TCHW = model(real[:1].to(device), wave_1S)[0]
         return to_float(to_bytes(video_TCHW)).cpu()
 
     sample_rate = reader.settings.sample_rate
-    moved = [shifted_sound(clip.wave, len(real), sample_rate)] if shifted else []
+    shifted_waves = [shifted_sound(clip.wave, len(real), sample_rate)] if shifted else []
+    references = [resampled[clip.clip_id]] if clip.clip_id in resampled else []
     with torch.no_grad():
         return ClipVideos(
             clip,
             real,
-            make(clip.wave),
-            [make(wave) for wave in others],
-            [make(wave) for wave in moved],
-            [centre_crop(again.frames_THWC, resolution) for again in filter(None, [resampled.get(clip.clip_id)])],
+            generate(clip.wave),
+            [generate(wave) for wave in others],
+            [generate(wave) for wave in shifted_waves],
+            [centre_crop(reference.frames_THWC, resolution) for reference in references],
             frame_rate=float(reader.settings.rate),
             sample_rate=sample_rate,
         )
@@ -101,22 +104,22 @@ def clip_videos(
 def mismatched_sounds(
     reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int
 ) -> list[np.ndarray]:
-    """Up to `count` sounds, each of another source, drawn by the seed; from `more` clips where `reader` has too few."""
+    """Up to `count` sounds, int16 [S], each of another source, drawn by the seed; `more` clips fill up a shortage."""
     random = np.random.default_rng([seed, number])
     sounds: list[np.ndarray] = []
-    heard = {reader.sources[number]}
+    used = {reader.sources[number]}
     for clips in (reader, more):
         for other in random.permutation(len(clips)) if clips else ():
-            if len(sounds) < count and clips and clips.sources[other] not in heard:
-                heard.add(clips.sources[other])
+            if len(sounds) < count and clips and clips.sources[other] not in used:
+                used.add(clips.sources[other])
                 sounds.append(clips[int(other)].wave)
     return sounds
 
 
 def shifted_sound(wave: np.ndarray, frames: int, sample_rate: int) -> np.ndarray:
-    """A clip's sound, int16 [S], `telling_nothing_shift` frames later; what leaves at the end enters at the start."""
-    shift = telling_nothing_shift(envelope_autocorrelation(wave, frames))
-    # Where end and start meet, both are faded: a click would be an event.
+    """A clip's sound, int16 [S], later by `uninformative_shift` frames; its end wraps around to the start."""
+    shift = uninformative_shift(envelope_autocorrelation(wave, frames))
+    # The ends are faded where they meet, since a click would be an event.
     fade = min(round(_SEAM_SECONDS * sample_rate), len(wave) // 2)
     ramp = (np.arange(fade) + 0.5) / fade
     gain = np.ones(len(wave))
@@ -125,11 +128,10 @@ def shifted_sound(wave: np.ndarray, frames: int, sample_rate: int) -> np.ndarray
 
 
 def envelope_autocorrelation(wave: np.ndarray, frames: int) -> np.ndarray:
-    """How the loudness of a sound, int16 [S], correlates with itself when it goes round by d frames, [frames].
+    """The circular autocorrelation [frames] of the loudness of a sound, int16 [S], by shift in frames.
 
-    Loudness is in dB a frame, smoothed over a thirteenth of the clip, so that peaks are as wide as the movements
-    around an event. The autocorrelation is 1 for d = 0 and has mean 0 but for a constant; 0 throughout, where the
-    loudness never changes.
+    Loudness is in dB a frame, smoothed over a thirteenth of the clip so that peaks are as wide as the movements around
+    an event. The autocorrelation is 1 at shift 0 and has mean 0; if the loudness never changes it is 0 throughout.
     """
     loudness = 10 * np.log10(power_in_frames(wave, frames) + _SILENCE)
     width = max(1, round(_SMOOTHED * frames))
@@ -142,11 +144,11 @@ def envelope_autocorrelation(wave: np.ndarray, frames: int) -> np.ndarray:
     return np.zeros(frames) if flat else correlation / correlation[0]
 
 
-def telling_nothing_shift(autocorrelation: np.ndarray) -> int:
-    """The shift in frames, an eighth of the clip or more from none, at which the autocorrelation is nearest to zero.
+def uninformative_shift(autocorrelation: np.ndarray) -> int:
+    """The shift in frames, at least an eighth of the clip, at which the autocorrelation is nearest to zero.
 
-    Away from its peaks, where a repeated sound would fit again, and from its troughs, where it would fit worse than
-    by chance. Of equal ones the middle one of the clip.
+    It avoids peaks, where a repeated sound would fit again, and troughs, where it would fit worse than by chance. Among
+    equals, the one nearest to half the clip.
     """
     frames = len(autocorrelation)
     least = max(1, round(_LEAST_SHIFT * frames))
@@ -154,23 +156,23 @@ def telling_nothing_shift(autocorrelation: np.ndarray) -> int:
     return min(shifts, key=lambda shift: round(abs(float(autocorrelation[shift])), 6))
 
 
-def measure(videos: ClipVideos, judge: Judge) -> dict[str, dict[str, float | None]]:
-    """What `judge` says of a clip's video and of its controls; what it says of mismatched sounds is averaged."""
+def measure(videos: ClipVideos, metrics: MetricFunction) -> dict[str, Metrics]:
+    """The metrics of a clip's video and of its controls; those of mismatched sounds are averaged."""
     return {
-        MODEL: judge(videos.model, videos.real),
-        MISMATCHED: _mean([judge(video, videos.real) for video in videos.mismatched]),
-        SHIFTED: _mean([judge(video, videos.real) for video in videos.shifted]),
-        FROZEN: judge(videos.frozen, videos.real),
-        RESAMPLED: _mean([judge(video, videos.real) for video in videos.resampled]),
-        REAL: judge(videos.real, videos.real),
+        MODEL: metrics(videos.model, videos.real),
+        MISMATCHED: _mean([metrics(video, videos.real) for video in videos.mismatched]),
+        SHIFTED: _mean([metrics(video, videos.real) for video in videos.shifted]),
+        FROZEN: metrics(videos.frozen, videos.real),
+        RESAMPLED: _mean([metrics(video, videos.real) for video in videos.resampled]),
+        REAL: metrics(videos.real, videos.real),
     }
 
 
-def _mean(scores: list[dict[str, float | None]]) -> dict[str, float | None]:
+def _mean(scores: list[Metrics]) -> Metrics:
     return {name: mean([score[name] for score in scores]) for name in scores[0]} if scores else {}
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the values that are defined, or None where none is."""
+    """The mean of the defined values; None if there are none."""
     defined = [value for value in values if value is not None]
     return sum(defined) / len(defined) if defined else None

@@ -1,19 +1,34 @@
-"""From clips to sources to scores with intervals."""
+"""Scores of clips, averaged to sources, then to means over sources with intervals."""
 
 from collections import defaultdict
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
+import torch
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, REAL, ClipVideos, mean, measure
-from s2v_ray.evaluation.sync_classifier import SyncClassifier, taken_for_matched
+from s2v_ray.evaluation.controls import (
+    CONTROLS,
+    FROZEN,
+    MISMATCHED,
+    MODEL,
+    REAL,
+    RESAMPLED,
+    SHIFTED,
+    ClipVideos,
+    Metrics,
+    mean,
+    measure,
+)
+from s2v_ray.evaluation.sync_classifier import SyncClassifier, is_matched
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.beat_alignment import beat_alignment
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.metrics.checks import checked_video
 from s2v_ray.metrics.colour import colour_error
 from s2v_ray.metrics.flicker import flicker
+from s2v_ray.metrics.fvd import frechet_distance, fvd_features
+from s2v_ray.metrics.i3d import I3d
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.lpips import Lpips
 from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
@@ -25,37 +40,77 @@ from s2v_ray.metrics.ssim import ssim
 from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
 from s2v_ray.metrics.video_motion import lag_frames, motion_correlation, motion_peaks, moving_mask
 
-_ERROR, _SOUND_BLIND_ERROR = "squared_error", "sound_blind_error"
-
-Scores = dict[str, float | None]
+_ERROR = "squared_error"  # an ingredient of motion explained
 
 
-def motion_metrics(video: Tensor, real: Tensor) -> Scores:
-    """The two headlines' ingredients."""
+@dataclass(frozen=True)
+class ClipScores:
+    """The metrics of one clip by control; `sound_blind_error` is the squared error of the sound-blind baseline."""
+
+    source: str
+    clip_id: str
+    scores: dict[str, Metrics]
+    sound_blind_error: float
+
+    @property
+    def motion_correlation(self) -> float:
+        """The model's; an undefined one counts 0."""
+        return self.scores[MODEL]["motion_correlation"] or 0.0
+
+
+@dataclass(frozen=True)
+class SourceScores:
+    """The metrics of one source by control, over `clips` clips."""
+
+    source: str
+    clips: int
+    scores: dict[str, Metrics]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's mean over `count` sources and its interval, None if unknown; of FVD also the number of `windows`."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+    windows: int | None = None
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """I3D's features [W, 400] of a clip's W windows, by control."""
+
+    source: str
+    by_control: dict[str, Tensor]
+
+
+def motion_metrics(video: Tensor, real: Tensor) -> Metrics:
+    """What the two headlines are made of."""
     return {"motion_correlation": motion_correlation(video, real), _ERROR: squared_error(video, real)}
 
 
 def timing_metrics(
     video: Tensor, videos: ClipVideos, onsets: list[int], sync_classifier: SyncClassifier | None
-) -> Scores:
-    """Whether it moves when it should, by the real video and by the clip's own sound, which has these onsets."""
-    lag, moves = lag_frames(video, videos.real), motion_peaks(video)
-    scores: Scores = {
+) -> Metrics:
+    """Whether it moves when it should: against the real video, and against the `onsets` of the clip's own sound."""
+    lag, peaks = lag_frames(video, videos.real), motion_peaks(video)
+    scores: Metrics = {
         "lag_frames": None if lag is None else lag.frames,
         "onset_f1": onset_f1(video, videos.real, frame_rate=videos.frame_rate),
-        "av_align": av_align(moves, onsets),
-        "beat_alignment": beat_alignment(moves, onsets),
+        "av_align": av_align(peaks, onsets),
+        "beat_alignment": beat_alignment(peaks, onsets),
     }
     if sync_classifier is not None:
-        taken = taken_for_matched(sync_classifier, video, videos.clip.wave, videos.sample_rate)
-        scores["sync_classifier"] = float(taken)
+        scores["sync_classifier"] = float(is_matched(sync_classifier, video, videos.clip.wave, videos.sample_rate))
     return scores
 
 
-def appearance_metrics(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Scores:
-    """How it looks: over everything, over what moves, and over what doesn't."""
-    seen = {"lpips": lpips(video, real)} if lpips else {}
-    return seen | {
+def appearance_metrics(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Metrics:
+    """How it looks: everywhere, where it moves, and where it doesn't."""
+    perceptual = {"lpips": lpips(video, real)} if lpips else {}
+    return perceptual | {
         "l1": l1(video, real),
         "l1_moving": l1(video, real, where_HW=moving_HW),
         "psnr": psnr(video, real),
@@ -76,11 +131,11 @@ def score_clip(
     appearance: bool = True,
     sync_classifier: SyncClassifier | None = None,
     lpips: Lpips | None = None,
-) -> dict[str, Any]:
-    """All that sums and means over a source need of one of its clips.
+) -> ClipScores:
+    """All metrics of a clip.
 
-    Without `appearance` only the headlines' ingredients; without `sync_classifier` all but its score, which is 1 where it
-    takes the video for matched and 0 where not; LPIPS only by a given `lpips`.
+    Without `appearance` only what the headlines are made of. The metric "sync_classifier" is 1 where that accepts the
+    video as matching its sound, else 0.
     """
     # Converted once, not by every metric.
     videos = replace(
@@ -92,65 +147,95 @@ def score_clip(
         resampled=[checked_video("resampled", video) for video in videos.resampled],
     )
     scores = measure(videos, motion_metrics)
-    if appearance:  # it hardly depends on which mismatched sound it was, and takes its time
+    if appearance:  # slow, and hardly dependent on which mismatched sound it was
         moving_HW = moving_mask(videos.real)
         onsets = sound_onsets(videos.sound, frames=len(videos.real), sample_rate=videos.sample_rate)
 
-        def other_metrics(video: Tensor, real: Tensor) -> Scores:
-            return timing_metrics(video, videos, onsets, sync_classifier) | appearance_metrics(
-                video, real, moving_HW, lpips
-            )
+        def other_metrics(video: Tensor, real: Tensor) -> Metrics:
+            timing = timing_metrics(video, videos, onsets, sync_classifier)
+            return timing | appearance_metrics(video, real, moving_HW, lpips)
 
         for control, values in measure(replace(videos, mismatched=videos.mismatched[:1]), other_metrics).items():
             scores[control].update(values)
-    return {
-        "source": videos.clip.source,
-        "clip_id": videos.clip.clip_id,
-        "scores": scores,
-        _SOUND_BLIND_ERROR: squared_error(videos.sound_blind_mean, videos.real),
-    }
+    error = squared_error(videos.sound_blind_mean, videos.real)
+    return ClipScores(videos.clip.source, videos.clip.clip_id, scores, error)
 
 
-def score_sources(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a source: means over its clips, and motion explained from their summed errors."""
-    by_source: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def score_sources(clips: Sequence[ClipScores]) -> list[SourceScores]:
+    """The means over each source's clips, with motion explained from their summed errors."""
+    by_source: dict[str, list[ClipScores]] = defaultdict(list)
     for clip in clips:
-        by_source[clip["source"]].append(clip)
-    return [{"source": source, "clips": len(rows), "scores": _of_source(rows)} for source, rows in by_source.items()]
+        by_source[clip.source].append(clip)
+    return [SourceScores(source, len(own), _source_metrics(own)) for source, own in by_source.items()]
 
 
-def _of_source(clips: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    names = clips[0]["scores"][MODEL]
+def _source_metrics(clips: list[ClipScores]) -> dict[str, Metrics]:
+    names = clips[0].scores[MODEL]
     means = {
-        control: {name: mean([clip["scores"][control].get(name) for clip in clips]) for name in names}
+        control: {name: mean([clip.scores[control].get(name) for clip in clips]) for name in names}
         for control in CONTROLS
     }
-    sound_blind = sum(clip[_SOUND_BLIND_ERROR] for clip in clips)
-    frozen = sum(clip["scores"][FROZEN][_ERROR] for clip in clips)
-    for control, scores in means.items():
-        error = scores.pop(_ERROR)
+    sound_blind = sum(clip.sound_blind_error for clip in clips)
+    frozen = sum(clip.scores[FROZEN][_ERROR] or 0.0 for clip in clips)
+    matched, mismatched = (means[control]["motion_correlation"] for control in (MODEL, MISMATCHED))
+    gap = matched - mismatched if matched is not None and mismatched is not None else None
+    for control, metrics in means.items():
+        error = metrics.pop(_ERROR)
         total = None if error is None else error * len(clips)
-        explained = None if total is None else motion_explained(model=total, frozen=frozen, sound_blind=sound_blind)
-        scores["motion_explained"] = explained
-        scores["motion_explained_over_picture"] = (
+        metrics["motion_explained"] = (
+            None if total is None else motion_explained(model=total, frozen=frozen, sound_blind=sound_blind)
+        )
+        metrics["motion_explained_over_picture"] = (
             None if total is None else motion_explained_over_picture(model=total, frozen=frozen)
         )
-        right, wrong = means[MODEL]["motion_correlation"], means[MISMATCHED]["motion_correlation"]
-        gap = right - wrong if right is not None and wrong is not None else None
-        scores["matched_minus_mismatched"] = gap if control == MODEL else None
+        metrics["matched_minus_mismatched"] = gap if control == MODEL else None
     return means
 
 
-def summarise(sources: list[dict[str, Any]], seed: int) -> dict[str, dict[str, dict[str, Any] | None]]:
-    """Each metric's mean over the sources that define it, with its bootstrap interval, for model and controls."""
+def summarise(sources: Sequence[SourceScores], seed: int) -> dict[str, dict[str, Score | None]]:
+    """Each metric's mean over the sources that define it, with its bootstrap interval, by metric and control."""
     return {
         name: {
-            control: _interval([source["scores"][control][name] for source in sources], seed) for control in CONTROLS
+            control: interval_score([source.scores[control][name] for source in sources], seed) for control in CONTROLS
         }
-        for name in sources[0]["scores"][REAL]
+        for name in sources[0].scores[REAL]
     }
 
 
-def _interval(values: list[float | None], seed: int) -> dict[str, Any] | None:
+def interval_score(values: Sequence[float | None], seed: int) -> Score | None:
+    """The mean of the defined values, one a source, with its interval; None if none is defined."""
     defined = [value for value in values if value is not None]
-    return asdict(interval(defined, seed=seed)) if defined else None
+    return Score(**asdict(interval(defined, seed=seed))) if defined else None
+
+
+def clip_features(videos: ClipVideos, i3d: I3d) -> ClipFeatures:
+    """What FVD needs of one clip. Only one mismatched sound counts, since FVD depends on the number of videos."""
+    by_control = {
+        MODEL: [videos.model],
+        MISMATCHED: videos.mismatched[:1],
+        SHIFTED: videos.shifted,
+        FROZEN: [videos.frozen],
+        RESAMPLED: videos.resampled,
+        REAL: [videos.real],
+    }
+    features = {control: fvd_features(video, i3d) for control, some in by_control.items() for video in some}
+    return ClipFeatures(videos.clip.source, features)
+
+
+def score_fvd(clips: Sequence[ClipFeatures]) -> dict[str, Score | None]:
+    """FVD of each control against the real videos of the same clips.
+
+    There is no interval: a bootstrap repeats windows, which by itself makes FVD larger, so that its interval would lie
+    above the FVD.
+    """
+    return {control: _fvd([clip for clip in clips if control in clip.by_control], control) for control in CONTROLS}
+
+
+def _fvd(clips: list[ClipFeatures], control: str) -> Score | None:
+    if not clips:
+        return None
+    ours, real = (torch.cat([clip.by_control[name] for clip in clips]) for name in (control, REAL))
+    distance = frechet_distance(ours, real)
+    if distance is None:
+        return None
+    return Score(distance, None, None, count=len({clip.source for clip in clips}), windows=len(ours))

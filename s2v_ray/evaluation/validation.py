@@ -1,4 +1,4 @@
-"""The validation that training is handed: the same measure as `s2v evaluate`, on a few clips of `val`."""
+"""The validation passed to training: the metrics of `s2v evaluate`, on a few clips of the split `val`."""
 
 import numpy as np
 import torch
@@ -18,38 +18,38 @@ _SEED = 0  # the same mismatched sounds at every validation
 
 
 def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
-    """A function that scores a model on up to `clips` sources, a clip each; None where there are no clips.
+    """A function that scores a model on up to `clips` sources, one clip each; None if `reader` has no clips.
 
-    Wrong sounds that `reader` has too few of come from `more`. The score is motion explained plus matched − mismatched
-    motion correlation: at best 2. Its metrics tell also of sharpness where it moves and of the appearance error where
-    nothing does, as `s2v evaluate` defines them.
+    If `reader` has too few other sources for mismatched sounds, `more` provides the rest. The score is motion explained
+    plus matched − mismatched motion correlation: at best 2. The metrics include sharpness where it moves and the
+    appearance error where nothing does, as `s2v evaluate` defines them.
     """
     numbers = [reader.sources.index(source) for source in dict.fromkeys(reader.sources)][:clips]
     if not numbers:
         return None
 
     def validate(model: SoundToVideo) -> Validation:
-        made = []
+        generated = []
         for number in numbers:
             others = mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=_SEED)
-            made.append(clip_videos(model, reader, number, others, resolution, shifted=False))
-        sources = score_sources([score_clip(videos, appearance=False) for videos in made])
+            generated.append(clip_videos(model, reader, number, others, resolution, shifted=False))
+        sources = score_sources([score_clip(videos, appearance=False) for videos in generated])
         metrics = {
-            name: float(np.mean([source["scores"][MODEL][name] or 0.0 for source in sources]))
+            name: float(np.mean([source.scores[MODEL][name] or 0.0 for source in sources]))
             for name in ("motion_correlation", "matched_minus_mismatched", "motion_explained")
         }
-        metrics |= _appearance(made)
+        metrics |= _appearance(generated)
         score = metrics["motion_explained"] + metrics["matched_minus_mismatched"]
-        side_by_side = to_bytes(torch.cat([made[0].model, made[0].real], dim=3)).numpy()
-        return Validation(score, metrics, side_by_side, made[0].clip.wave)
+        side_by_side = to_bytes(torch.cat([generated[0].model, generated[0].real], dim=3)).numpy()
+        return Validation(score, metrics, side_by_side, generated[0].clip.wave)
 
     return validate
 
 
-def _appearance(made: list[ClipVideos]) -> dict[str, float]:
-    """Means over the clips that define them; 0, as of the real video, where none does."""
-    moving = [moving_mask(videos.real) for videos in made]
-    pairs = list(zip(made, moving, strict=True))
+def _appearance(generated: list[ClipVideos]) -> dict[str, float]:
+    """Means over the clips that define them; 0, as for the real video, if none does."""
+    moving = [moving_mask(videos.real) for videos in generated]
+    pairs = list(zip(generated, moving, strict=True))
     blur = mean([sharpness(videos.model, videos.real, where_HW=mask_HW) for videos, mask_HW in pairs])
     error = mean([l1(videos.model, videos.real, where_HW=~mask_HW) for videos, mask_HW in pairs])
     return {"sharpness": blur or 0.0, "appearance_error": error or 0.0}

@@ -118,10 +118,10 @@ def job_on(clips: ClipSource, config: Config, run: str) -> TrainJob:
     return TrainJob(config, clips, run_schedule(run, config), absolute(run))
 
 
-def check_clips(clips: str) -> None:
-    """Raises UserError if there is nothing to train on."""
-    if not len(ClipReader(clips, "train")):
-        raise UserError("no_clips", f"'{clips}' has no clips in its split 'train'; prepare more videos.")
+def check_clips(clips: str, split: str = "train") -> None:
+    """Raises UserError if a split is empty."""
+    if not len(ClipReader(clips, split)):
+        raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
 
 
 def check_model(config: Config) -> None:

@@ -1,1 +1,1 @@
-"""What a sweep found: its trials as Optuna keeps them, a verdict, figures and a page."""
+"""Hyperparameter sweeps: what is searched and scored, the trials as Optuna keeps them, and the report."""

@@ -1,4 +1,4 @@
-"""Figures of a search as PNG files: Optuna's own, and what sync costs in appearance."""
+"""Figures of a search as PNG files: Optuna's own, and sync against appearance."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as optuna_figures
 
-from s2v_ray.evaluation.figures import GREEN, ORANGE, RED
+from s2v_ray.evaluation.report.figures import GREEN, ORANGE, RED
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
 from s2v_ray.tuning.objective import objective_values
@@ -22,44 +23,42 @@ from s2v_ray.tuning.trials import CONTROL, PRESET, Trial, best_trial
 _DPI = 110
 _WIDTH, _HEIGHT = 8.0, 4.2
 _GREY = "#9aa3ad"
-_LEAST_FOR_IMPORTANCE = 4  # trials; with fewer, nothing can be told apart
+_LEAST_FOR_IMPORTANCE = 4  # trials; fewer can't tell settings apart
 
 
 def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[str], folder: Location) -> dict[str, str]:
-    """Write what the trials so far allow; returns the files' names by what they show."""
+    """Write the figures that the trials so far allow; returns the file names by title."""
     mpl.use("agg")
-    from optuna.visualization import matplotlib as optuna_figures
-
-    whole = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    searched = [trial for trial in whole if trial.params]
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    searched = [trial for trial in complete if trial.params]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    within = optuna.create_study(directions=study.directions)  # without the control, which has no place in the space
+    within = optuna.create_study(directions=study.directions)  # without the control, which lies outside the space
     within.add_trials(searched)
     figures: dict[str, Callable[[], Any]] = {}
-    for place, name in enumerate(objectives if whole else ()):
-        target = partial(_value, place) if len(objectives) > 1 else None
+    for index, name in enumerate(objectives if complete else ()):
+        target = partial(lambda index, trial: trial.values[index], index) if len(objectives) > 1 else None
         of = f" of {name}" if target else ""
-        drawn: dict[str, Any] = {"target": target, "target_name": name}
-        figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, study, **drawn)
+        of_target: dict[str, Any] = {"target": target, "target_name": name}
+        figures[f"history{of}"] = partial(optuna_figures.plot_optimization_history, study, **of_target)
         if len(searched) > 1:
-            figures[f"slice{of}"] = partial(optuna_figures.plot_slice, within, **drawn)
-            figures[f"parallel coordinates{of}"] = partial(optuna_figures.plot_parallel_coordinate, within, **drawn)
+            figures[f"slice{of}"] = partial(optuna_figures.plot_slice, within, **of_target)
+            figures[f"parallel coordinates{of}"] = partial(optuna_figures.plot_parallel_coordinate, within, **of_target)
         if len(searched) >= _LEAST_FOR_IMPORTANCE and len(searched[0].params) > 1:
-            figures[f"importance{of}"] = partial(optuna_figures.plot_param_importances, within, **drawn)
-    if whole:
+            figures[f"importance{of}"] = partial(optuna_figures.plot_param_importances, within, **of_target)
+    if complete:
         figures["Pareto front"] = partial(_pareto_front, trials)
     written = {}
-    for told, figure in figures.items():
-        file = f"{told.replace(' ', '_').lower()}.png"
-        with warnings.catch_warnings(), mpl.rc_context():  # Optuna changes matplotlib's style for good
+    for title, figure in figures.items():
+        file = f"{title.replace(' ', '_').lower()}.png"
+        with warnings.catch_warnings(), mpl.rc_context():  # Optuna changes matplotlib's style permanently
             warnings.simplefilter("ignore")  # and calls its figures experimental
             _save(figure(), join(folder, file))
-        written[told] = file
+        written[title] = file
     return written
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points than which no other is better in both, from left to right."""
+    """The points that no other point beats in both coordinates, from left to right."""
     best: list[tuple[float, float]] = []
     for point in sorted(points, reverse=True):
         if not best or point[1] > best[-1][1]:
@@ -68,7 +67,7 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _pareto_front(trials: Sequence[Trial]) -> Any:
-    """Sync against appearance of all trials that were trained to their end."""
+    """Sync against appearance of all complete trials."""
     figure = Figure((_WIDTH, _HEIGHT))
     axes = figure.subplots()
     best, points = best_trial(trials), []
@@ -85,19 +84,15 @@ def _pareto_front(trials: Sequence[Trial]) -> Any:
     axes.step(*zip(*front(points), strict=True), where="pre", color=_GREY, linewidth=1, zorder=0)
     axes.set_xlabel("sync: motion explained + matched − mismatched (better to the right)")
     axes.set_ylabel("appearance, octaves (better upwards)")
-    told = (("the best", ORANGE), ("the preset", GREEN), ("the control, λ = 0", RED), ("others", _GREY))
-    for label, colour in told:
+    labels = (("the best", ORANGE), ("the preset", GREEN), ("the control, λ = 0", RED), ("others", _GREY))
+    for label, colour in labels:
         axes.plot([], [], "o", color=colour, label=label)
     axes.legend(fontsize=8, frameon=False)
     return axes
 
 
-def _value(place: int, trial: FrozenTrial) -> float:
-    return float(trial.values[place])
-
-
 def _save(drawn: Any, path: Location) -> None:
-    """Optuna gives axes, or an array of them, one a setting."""
+    """Save a figure that Optuna returns as one axes, or as an array of axes, one a setting."""
     several = list(drawn.flat) if hasattr(drawn, "flat") else [drawn]
     figure: Figure = several[0].figure
     figure.set_size_inches(max(_WIDTH, 3.2 * len(several)), _HEIGHT)

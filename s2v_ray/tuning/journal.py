@@ -1,15 +1,15 @@
-"""A sweep's journal: one file with an Optuna study a domain, and one for its repeats.
+"""A sweep's journal: one file with an Optuna study for each domain, and one for its repeats.
 
-An object store can't append: of a sweep that lies there the file is local, and uploaded whole after each change.
+An object store can't append: for a sweep that is stored there, the file is local, and uploaded whole after each change.
 """
 
-import fcntl
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -21,56 +21,56 @@ JOURNAL = "journal.log"
 
 
 @dataclass(frozen=True)
-class SweepPlace:
-    """Where a sweep lies, and the local folder of its journal: the same, unless `out` is in an object store."""
+class SweepLocation:
+    """A sweep's path or URI, and the local folder of its journal: the same, unless `out` is in an object store."""
 
     out: str
     local: Path
 
     @property
     def journal(self) -> Path:
-        """The file."""
+        """The local file."""
         return self.local / JOURNAL
 
 
-def sweep_place(out: Location) -> SweepPlace:
-    """Where the sweep of this path or URI lies."""
-    place = absolute(out)
-    if not is_uri(place):
-        return SweepPlace(place, Path(place))
-    return SweepPlace(place, cache_folder().with_name("sweeps") / hashlib.sha256(place.encode()).hexdigest()[:16])
+def sweep_location(out: Location) -> SweepLocation:
+    """The location of the sweep with this path or URI."""
+    out = absolute(out)
+    if not is_uri(out):
+        return SweepLocation(out, Path(out))
+    return SweepLocation(out, cache_folder().with_name("sweeps") / hashlib.sha256(out.encode()).hexdigest()[:16])
 
 
-def fetch_journal(place: SweepPlace) -> None:
-    """Begin with the journal that an object store has, whatever another machine wrote of it last."""
-    if not is_uri(place.out):
+def fetch_journal(location: SweepLocation) -> None:
+    """Replace the local journal by the object store's, which another machine may have written last."""
+    if not is_uri(location.out):
         return
-    if exists(join(place.out, JOURNAL)):
-        write_bytes(place.journal, read_journal(place.out))
+    if exists(join(location.out, JOURNAL)):
+        write_bytes(location.journal, read_journal(location.out))
     else:
-        place.journal.unlink(missing_ok=True)
+        location.journal.unlink(missing_ok=True)
 
 
 def read_journal(out: Location) -> bytes:
-    """The lines of a sweep's journal, without one at its end that is, or was, being written."""
+    """The complete lines of a sweep's journal, without a last one that is only partly written."""
     journal = read_bytes(join(out, JOURNAL))
     return journal[: journal.rfind(b"\n") + 1]
 
 
-def open_journal(place: SweepPlace) -> JournalStorage:
+def open_journal(location: SweepLocation) -> JournalStorage:
     """All studies of a sweep; optuna-dashboard opens the same file."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    place.local.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(_Uploaded(place) if is_uri(place.out) else JournalFileBackend(str(place.journal)))
+    location.local.mkdir(parents=True, exist_ok=True)
+    uploaded = is_uri(location.out)
+    return JournalStorage(_Uploaded(location) if uploaded else JournalFileBackend(str(location.journal)))
 
 
 class _Uploaded(JournalFileBackend):
-    def __init__(self, place: SweepPlace) -> None:
-        super().__init__(str(place.journal))
-        self._place = place
+    def __init__(self, location: SweepLocation) -> None:
+        super().__init__(str(location.journal))
+        self._location = location
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         super().append_logs(logs)
-        with (self._place.local / ".uploading").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # or an older state might replace a newer one
-            upload(self._place.journal, join(self._place.out, JOURNAL))
+        with FileLock(self._location.local / ".uploading"):  # or an older state might replace a newer one
+            upload(self._location.journal, join(self._location.out, JOURNAL))

@@ -1,9 +1,9 @@
-"""What a sweep looks for: motion that the sound explains, not bought with blur.
+"""What a sweep maximises: motion that the sound explains, without buying it with blur.
 
-Squared error prefers the mean of what it can't know, so that of two models with the same motion, the blurred one scores
-higher, and λ → 0 would win. So a setting may not look worse than the preset, trained as long on the same clips: where
-it is blurrier, or worse where nothing moves, by more than the noise, that is subtracted. How sharp a model can be
-differs between domains, so that one threshold for all would be loose here and out of reach there.
+Squared error prefers the mean of what can't be predicted: of two models with the same motion the blurrier one scores
+higher, and λ → 0 would win. So the score subtracts a penalty if a setting is blurrier than the preset trained as long
+on the same clips, or worse where nothing moves, by more than noise. How sharp a model can be differs between domains:
+a fixed threshold would be loose for one and out of reach for another.
 """
 
 import math
@@ -11,46 +11,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 OBJECTIVES = ("score", "sync", "appearance")
-# What may be noise, in octaves: two seeds of a setting differ by about half of it.
-_MARGIN = 0.15
-# What an octave below a floor costs: half an octave takes away all that sync can give, and more costs no more.
+_MARGIN = 0.15  # octaves that may be noise: two seeds of a setting differ by about half of that
+# The penalty of an octave below a floor, and the largest: half an octave costs as much as sync can gain.
 _COST, _MOST = 4.0, 2.0
 _ONE_PERCENT = 0.01
-_LEAST_ERROR = 1 / 255  # one level: nobody sees less
+_LEAST_ERROR = 1 / 255  # one level, the least visible difference
 
 
 @dataclass(frozen=True)
 class Floors:
-    """The least sharpness (octaves, 0 is real) and the largest appearance error (of 1) that cost nothing."""
+    """The least sharpness (octaves, 0 is real) and the largest appearance error (of 1) without a penalty."""
 
     sharpness: float
     appearance_error: float
 
 
 def floors_beside(preset: Mapping[str, float]) -> Floors:
-    """The floors, from the preset's validation scores: a tenth less sharp, or a tenth more error, may be noise."""
+    """The floors from the preset's validation metrics: a tenth less sharpness or a tenth more error may be noise."""
     return Floors(preset["sharpness"] - _MARGIN, preset["appearance_error"] * 2**_MARGIN)
 
 
-def objective_values(scores: Mapping[str, float], floors: Floors | None) -> dict[str, float]:
-    """Each of OBJECTIVES, higher is better, of a model's validation scores.
+def objective_values(metrics: Mapping[str, float], floors: Floors | None) -> dict[str, float]:
+    """Each of OBJECTIVES from a model's validation metrics; higher is better.
 
-    `sync` is motion explained plus matched − mismatched motion correlation, at best 2. `appearance` is minus the octaves
-    by which it is less (or more) sharp than the real video where things move, minus those by which its error where
+    `sync` is motion explained plus matched − mismatched motion correlation, at best 2. `appearance` is minus the
+    octaves by which sharpness differs from the real video's where it moves, minus those by which the error where
     nothing moves exceeds one percent. `score` is `sync` minus four for each octave below the floors, at most two.
     """
-    sync = scores["motion_explained"] + scores["matched_minus_mismatched"]
-    error = math.log2(max(scores["appearance_error"], _LEAST_ERROR) / _ONE_PERCENT)
+    sync = metrics["motion_explained"] + metrics["matched_minus_mismatched"]
+    error = math.log2(max(metrics["appearance_error"], _LEAST_ERROR) / _ONE_PERCENT)
     return {
-        "score": sync - min(_COST * octaves_below(scores, floors), _MOST),
+        "score": sync - min(_COST * octaves_below(metrics, floors), _MOST),
         "sync": sync,
-        "appearance": -abs(scores["sharpness"]) - error,
+        "appearance": -abs(metrics["sharpness"]) - error,
     }
 
 
-def octaves_below(scores: Mapping[str, float], floors: Floors | None) -> float:
-    """How far below the floors, both together; 0 where there are none."""
+def octaves_below(metrics: Mapping[str, float], floors: Floors | None) -> float:
+    """The octaves below both floors together; 0 without floors."""
     if floors is None:
         return 0.0
-    least, most = (max(error, _LEAST_ERROR) for error in (floors.appearance_error, scores["appearance_error"]))
-    return max(0.0, floors.sharpness - scores["sharpness"]) + max(0.0, math.log2(most / least))
+    largest, error = (max(value, _LEAST_ERROR) for value in (floors.appearance_error, metrics["appearance_error"]))
+    return max(0.0, floors.sharpness - metrics["sharpness"]) + max(0.0, math.log2(error / largest))

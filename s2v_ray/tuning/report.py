@@ -1,82 +1,65 @@
-"""What a sweep leaves behind: for each domain `best.toml`, `trials.parquet` and figures, and `report.html` over all."""
+"""What a sweep writes: for each domain `best.toml`, `trials.parquet` and figures, and one `report.html`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.config import Config, config_to_toml
+from s2v_ray.config import config_to_toml
 from s2v_ray.storage.files import write_bytes, writing
 from s2v_ray.storage.paths import join
 from s2v_ray.tuning.figures import write_figures
-from s2v_ray.tuning.journal import SweepPlace, open_journal
-from s2v_ray.tuning.objective import Floors
-from s2v_ray.tuning.space import Space, get_setting, with_settings
-from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials, repeats_of
-from s2v_ray.tuning.verdict import Verdict, control_sentence, verdict_of
+from s2v_ray.tuning.journal import open_journal
+from s2v_ray.tuning.page import sweep_page
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.space import with_settings
+from s2v_ray.tuning.trials import best_trial, load_study, read_floors, read_trials, repeats_of
+from s2v_ray.tuning.verdict import Finding, verdict_of
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What the sweep found for one domain. `figures` are the names of files in its folder, by what they show."""
-
-    domain: str
-    trials: list[Trial]
-    repeats: list[Trial]
-    floors: Floors | None
-    verdict: Verdict
-    preset: dict[str, Any]
-    figures: dict[str, str]
-
-    @property
-    def best(self) -> Trial | None:
-        """The best trial of the search."""
-        return self.verdict.best
-
-    @property
-    def told(self) -> str:
-        """The verdict, and what the control says."""
-        return f"{self.verdict.told} {control_sentence(self.trials)}".strip()
-
-
-def write_report(
-    place: SweepPlace, domains: Mapping[str, tuple[Space, Config]], objectives: tuple[str, ...]
-) -> list[Finding]:
-    """Write all that the sweep found so far; `domains` says what was searched, and from what."""
-    from s2v_ray.tuning.page import sweep_page
-
-    findings = [_find(place, domain, space, config, objectives) for domain, (space, config) in domains.items()]
-    write_bytes(join(place.out, "report.html"), sweep_page(findings, place.out).encode())
+def write_report(sweeps: Sequence[DomainSweep]) -> list[Finding]:
+    """Write all that the sweep has found so far for each domain."""
+    findings, out = [_find(sweep) for sweep in sweeps], sweeps[0].location.out
+    for sweep, finding in zip(sweeps, findings, strict=True):
+        folder = join(out, finding.domain)
+        if finding.best is not None:
+            lines = f"{finding.domain}: {finding.verdict}".splitlines()
+            comment = "".join(f"# {line}\n" for line in lines)
+            best = config_to_toml(with_settings(sweep.preset_config, finding.best.settings))
+            write_bytes(join(folder, "best.toml"), f"{comment}{best}".encode())
+        with writing(join(folder, "trials.parquet")) as file:
+            pq.write_table(trials_table(finding), file)
+    write_bytes(join(out, "report.html"), sweep_page(findings, out).encode())
     return findings
 
 
-def _find(place: SweepPlace, domain: str, space: Space, config: Config, objectives: tuple[str, ...]) -> Finding:
-    storage = open_journal(place)
+def _find(sweep: DomainSweep) -> Finding:
+    storage, domain = open_journal(sweep.location), sweep.domain
     study = load_study(storage, domain)
     floors = read_floors(study)
     trials = read_trials(study, floors)
     repeats = read_trials(load_study(storage, repeats_of(domain)), floors)
-    folder = join(place.out, domain)
-    figures = write_figures(study, trials, objectives, folder) if study else {}
-    preset = {name: get_setting(config, name) for name in space.searched}
-    finding = Finding(domain, trials, repeats, floors, verdict_of(trials, repeats), preset, figures)
-    if finding.best is not None:
-        best = with_settings(config, finding.best.settings)
-        told = "\n".join(f"# {line}" for line in f"{domain}: {finding.told}".splitlines())
-        write_bytes(join(folder, "best.toml"), f"{told}\n{config_to_toml(best)}".encode())
-    with writing(join(folder, "trials.parquet")) as file:
-        pq.write_table(trials_table(finding), file)
-    return finding
+    is_gain, verdict = verdict_of(trials, repeats)
+    return Finding(
+        domain=domain,
+        trials=trials,
+        repeats=repeats,
+        floors=floors,
+        preset=sweep.preset,
+        best=best_trial(trials),
+        is_gain=is_gain,
+        verdict=verdict,
+        figures=write_figures(study, trials, sweep.objectives, join(sweep.location.out, domain)) if study else {},
+    )
 
 
 def trials_table(finding: Finding) -> pa.Table:
-    """A row a trial, the repeats after the search; settings and scores are columns with their names."""
+    """A row a trial, repeats after the search; settings and scores are columns with their names."""
     rows: list[dict[str, Any]] = []
     for study, trials in (("search", finding.trials), ("repeats", finding.repeats)):
         for trial in trials:
-            told = {name: getattr(trial, name) for name in ("number", "kind", "state", "score", "seconds", "failure")}
-            rows.append({"domain": finding.domain, "study": study, **told, **trial.settings, **trial.metrics})
+            own = {name: getattr(trial, name) for name in ("number", "kind", "state", "score", "seconds", "failure")}
+            rows.append({"domain": finding.domain, "study": study, **own, **trial.settings, **trial.metrics})
     names = list(dict.fromkeys(name for row in rows for name in row))
     return pa.table({name: [row.get(name) for row in rows] for name in names})

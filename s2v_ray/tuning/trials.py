@@ -1,4 +1,4 @@
-"""The trials of a sweep, as its journal keeps them."""
+"""The trials of a sweep, as recorded in its journal."""
 
 import tempfile
 from collections.abc import Iterable
@@ -14,13 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import Location, join
-from s2v_ray.tuning.journal import JOURNAL, SweepPlace, open_journal, read_journal
+from s2v_ray.tuning.journal import JOURNAL, SweepLocation, open_journal, read_journal
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
 
 PRESET, CONTROL, WARM, SEARCH, WINNER = "preset", "control", "warm start", "search", "winner"
-# What the search writes to a trial of Optuna's.
+# The user attributes of Optuna's trials that the search writes.
 KIND, SETTINGS, METRICS, FAILURE, SECONDS = "kind", "settings", "metrics", "failure", "seconds"
 _REPEATS = " repeats"
+_RENAMED_METRICS = {"right_minus_wrong": "matched_minus_mismatched"}  # journals of 0.1 have the old names
 _STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped early",
@@ -32,7 +33,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: what was set, how far it came, and its validation scores."""
+    """One trial: its settings, how it ended, and its validation metrics."""
 
     number: int
     kind: str
@@ -45,23 +46,23 @@ class Trial:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is not to be run again."""
+        """Whether it needs no further run."""
         return self.state in ("complete", "stopped early", "failed")
 
 
 def repeats_of(domain: str) -> str:
-    """The name of the study in which a domain's winner and preset are run again."""
+    """The name of the study with the repeats of a domain's winner and preset."""
     return domain + _REPEATS
 
 
 def trial_folder(out: Location, study_name: str, number: int) -> str:
-    """Where a trial is trained."""
+    """The run directory of a trial."""
     domain = study_name.removesuffix(_REPEATS)
     return join(out, domain, "trials" if domain == study_name else "repeats", f"{number:04d}")
 
 
 def load_study(storage: JournalStorage, name: str) -> Study | None:
-    """The study of this name, or None where it has not begun."""
+    """The study of this name, or None if it doesn't exist yet."""
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
@@ -74,26 +75,26 @@ def read_trials(study: Study | None, floors: Floors | None) -> list[Trial]:
 
 
 def read_floors(study: Study | None) -> Floors | None:
-    """The floors that the preset's own trial gives; None where it has not ended well."""
+    """The floors from the preset's own trial; None unless it is complete."""
     preset = [trial for trial in read_trials(study, None) if trial.kind == PRESET and trial.state == "complete"]
     return floors_beside(preset[0].metrics) if preset else None
 
 
 def best_trial(trials: Iterable[Trial]) -> Trial | None:
-    """The one with the highest score of those that were trained to the end; the control is no candidate."""
+    """The complete trial with the highest score; the control doesn't count."""
     candidates = [trial for trial in trials if trial.state == "complete" and trial.kind != CONTROL]
     return max(candidates, key=lambda trial: trial.score or 0.0, default=None)
 
 
 def best_settings(sweep: Location, domain: str) -> list[dict[str, Any]]:
-    """The best settings of an earlier sweep: those of the same domain where it has one, else those of all.
+    """The best settings of an earlier sweep: those of the same domain if it has that, else those of every domain.
 
-    Raises UserError where there is no sweep.
+    Raises UserError if there is no sweep.
     """
     if not exists(join(sweep, JOURNAL)):
-        raise UserError(f"--warm-start '{sweep}' holds no sweep ({JOURNAL}); give the --out of an earlier s2v tune.")
+        raise UserError("not_found", f"--warm-start '{sweep}' has no {JOURNAL}; give the --out of an earlier s2v tune.")
     with tempfile.TemporaryDirectory() as folder:  # that sweep may be running
-        copy = SweepPlace(folder, Path(folder))
+        copy = SweepLocation(folder, Path(folder))
         copy.journal.write_bytes(read_journal(sweep))
         return _best_settings(open_journal(copy), domain)
 
@@ -110,7 +111,7 @@ def _best_settings(storage: JournalStorage, domain: str) -> list[dict[str, Any]]
 
 
 def _read(trial: FrozenTrial, floors: Floors | None) -> Trial:
-    metrics = trial.user_attrs.get(METRICS, {})
+    metrics = {_RENAMED_METRICS.get(name, name): value for name, value in trial.user_attrs.get(METRICS, {}).items()}
     return Trial(
         number=trial.number,
         kind=trial.user_attrs.get(KIND, SEARCH),

@@ -1,75 +1,81 @@
-"""Is a winner's gain more than the luck of a seed?"""
+"""What a sweep found for a domain, and whether the winner's gain is more than the luck of a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
+from typing import Any
 
-from s2v_ray.evaluation.table import signed
+from s2v_ray.evaluation.report.table import signed
+from s2v_ray.tuning.objective import Floors
 from s2v_ray.tuning.trials import CONTROL, PRESET, WINNER, Trial, best_trial
 
-# Three seeds a side that don't overlap, of which there is one among the twenty ways to divide six.
+# Three seeds a side that don't overlap: one of the twenty ways to divide six.
 _LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The best trial, the scores of winner and preset over fresh seeds, and what follows, in a sentence."""
+class Finding:
+    """What the sweep found for one domain. `figures` are file names in its folder, by title."""
 
+    domain: str
+    trials: list[Trial]
+    repeats: list[Trial]
+    floors: Floors | None
+    preset: dict[str, Any]
     best: Trial | None
-    preset_scores: list[float]
-    winner_scores: list[float]
     is_gain: bool
-    told: str
+    verdict: str
+    figures: dict[str, str]
 
 
-def verdict_of(trials: Sequence[Trial], repeats: Sequence[Trial]) -> Verdict:
-    """Judge a domain's search by the repeats of its best trial. The search's own scores are the best of many, so only
-    the repeats' count.
+def verdict_of(trials: Sequence[Trial], repeats: Sequence[Trial]) -> tuple[bool, str]:
+    """Whether the best trial is a gain outside the noise, and what follows, in sentences.
+
+    Only repeats with fresh seeds count: the search's own scores are the best of many.
     """
+    is_gain, sentence = _gain(trials, repeats)
+    return is_gain, f"{sentence} {_control_sentence(trials)}".strip()
+
+
+def _gain(trials: Sequence[Trial], repeats: Sequence[Trial]) -> tuple[bool, str]:
     best = best_trial(trials)
     if best is None:
         failed = sum(trial.state == "failed" for trial in trials)
-        return Verdict(None, [], [], False, f"No trial was trained to its end; {failed} of {len(trials)} failed.")
+        return False, f"No trial finished its training; {failed} of {len(trials)} failed."
     if best.kind == PRESET:
-        return Verdict(best, [], [], False, "The sweep found nothing better than the preset; keep it.")
+        return False, "The sweep found nothing better than the preset; keep it."
     preset = _scores(repeats, PRESET, {})
     winner = _scores(repeats, WINNER, best.settings)
     if not preset or not winner:
-        told = f"Trial {best.number} scored best, but was not repeated: its gain may be the luck of a seed."
-        return Verdict(best, preset, winner, False, told)
+        return False, f"Trial {best.number} scored best, but was not repeated: its gain may be the luck of a seed."
     gain, chance = mean(winner) - mean(preset), chance_of(winner, preset)
     compared = (
-        f"trial {best.number} over the preset: {signed(gain, 3)} ({_told(winner)} against {_told(preset)}, "
+        f"trial {best.number} over the preset: {signed(gain, 3)} ({_range(winner)} against {_range(preset)}, "
         f"{len(winner)} and {len(preset)} fresh seeds; by chance in {100 * chance:.0f} % of cases)"
     )
     if chance <= _LEVEL:
-        return Verdict(best, preset, winner, True, f"A gain outside the noise, of {compared}.")
-    return Verdict(
-        best, preset, winner, False, f"The sweep found nothing outside the noise; {compared}; keep the preset."
-    )
+        return True, f"A gain outside the noise, of {compared}."
+    return False, f"The sweep found nothing outside the noise; {compared}; keep the preset."
 
 
-def control_sentence(trials: Sequence[Trial]) -> str:
-    """What the adversarial losses are good for, by the one run without them."""
+def _control_sentence(trials: Sequence[Trial]) -> str:
+    """What the adversarial losses are worth, by the one run without them."""
     control = next((trial for trial in trials if trial.kind == CONTROL and trial.state == "complete"), None)
     best = best_trial(trials)
     if control is None or best is None or control.score is None or best.score is None:
         return ""
     scores = f"{signed(control.score, 3)}, the best trial {signed(best.score, 3)}"
-    told = f"Without adversarial losses, the control scored {scores}"
+    sentence = f"Without adversarial losses, the control scored {scores}"
     if control.score > best.score:
-        return f"{told}: at this length, the adversarial losses don't pay here."
-    return f"{told}."
+        return f"{sentence}: at this length, the adversarial losses don't pay here."
+    return f"{sentence}."
 
 
 def chance_of(winner: Sequence[float], preset: Sequence[float]) -> float:
-    """In which part of all ways to divide the scores in two, the first part is ahead by at least as much: 0..1.
-
-    The exact one-sided permutation test of a difference of means.
-    """
+    """The p-value, 0..1, of the exact one-sided permutation test that the winner's mean is above the preset's."""
     scores, size = [*winner, *preset], len(winner)
-    sums = [sum(scores[place] for place in places) for places in combinations(range(len(scores)), size)]
+    sums = [sum(chosen) for chosen in combinations(scores, size)]
     return sum(total >= sum(winner) - 1e-12 for total in sums) / len(sums)
 
 
@@ -84,5 +90,5 @@ def _scores(repeats: Sequence[Trial], kind: str, settings: dict[str, object]) ->
     ]
 
 
-def _told(scores: list[float]) -> str:
+def _range(scores: list[float]) -> str:
     return f"{signed(mean(scores), 3)} from {signed(min(scores), 3)} to {signed(max(scores), 3)}"

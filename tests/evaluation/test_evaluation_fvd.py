@@ -12,8 +12,8 @@ from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import Clip
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.controls import ClipVideos
-from s2v_ray.evaluation.fvd import clip_features, score_fvd
-from s2v_ray.evaluation.weights_dir import load_networks
+from s2v_ray.evaluation.pretrained import load_pretrained
+from s2v_ray.evaluation.scores import Score, clip_features, score_fvd
 from s2v_ray.metrics import i3d, lpips
 
 CPU = torch.device("cpu")
@@ -29,19 +29,18 @@ def test_controls_stand_against_the_real_videos_of_the_same_clips():
     pair = videos("a", 0.0, resampled=[torch.full((32, 3, 8, 8), 0.05)]), videos("b", 0.3)
     scores = score_fvd([clip_features(clip, levels) for clip in pair])
     # Only the mean differs, by 0.2 in both features.
-    assert scores["model"]["mean"] == pytest.approx(2 * 0.2**2)
-    assert (scores["model"]["count"], scores["model"]["windows"]) == (2, 4)
-    assert scores["mismatched sound"]["mean"] == scores["real video"]["mean"] == pytest.approx(0, abs=1e-9)
+    assert scores["model"] == Score(pytest.approx(2 * 0.2**2), None, None, count=2, windows=4)
+    assert scores["mismatched sound"].mean == scores["real video"].mean == pytest.approx(0, abs=1e-9)
     assert scores["shifted sound"] is None
     # One clip alone: both windows at the real ones' mean, but without their variance of 2 · 0.05² a feature.
-    assert scores["resampled reference"]["mean"] == pytest.approx(2 * 2 * 0.05**2, rel=1e-5)
-    assert (scores["resampled reference"]["count"], scores["resampled reference"]["windows"]) == (1, 2)
-    assert scores["model"]["low"] is None
+    reference = scores["resampled reference"]
+    assert reference == Score(pytest.approx(2 * 2 * 0.05**2, rel=1e-5), None, None, count=1, windows=2)
 
 
 def test_a_folder_with_neither_file_is_refused_naming_both(tmp_path):
     with pytest.raises(UserError) as refused:
-        load_networks(str(tmp_path), CPU)
+        load_pretrained(str(tmp_path), CPU)
+    assert refused.value.code == "no_weights"
     assert i3d.WEIGHTS in str(refused.value)
     assert lpips.WEIGHTS in str(refused.value)
 
@@ -64,16 +63,16 @@ def two_test_clips(small_videos, tmp_path):
 def test_the_report_holds_it_and_says_what_was_not_measured(weights_dir, small_run, two_test_clips, tmp_path, capsys):
     flags = ["--checkpoint", str(small_run), "--clips", str(two_test_clips), "--weights-dir", str(weights_dir)]
     assert main(["evaluate", *flags, "--out", str(tmp_path / "report")]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["counts"]["clips"] == 2  # of 20 frames: a window each
     scores = report["scores"]["fvd"]
     assert scores["model"]["windows"] == 2
-    # Made-up weights see little difference between any two videos.
+    # Synthetic weights see little difference between any two videos.
     assert scores["frozen image"]["mean"] > 1e-10
     assert scores["real video"]["mean"] == pytest.approx(0, abs=1e-13)
     assert report["not_measured"] == ["LPIPS"]
-    for text in (told, (tmp_path / "report" / "report.html").read_text()):
+    for text in (printed, (tmp_path / "report" / "report.html").read_text()):
         plain = " ".join(text.split())
         assert "FVD" in plain
         assert "2 windows of 16 frames" in plain

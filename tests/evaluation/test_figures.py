@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageColor
 from torch import Tensor
 
-from s2v_ray.evaluation.figures import GREEN, ORANGE, RED, figure_2, motion_curves
+from s2v_ray.evaluation.report.figures import GREEN, ORANGE, RED, figure_2, motion_curves
 
 RATE = 3000
 FPS = Fraction(30)
@@ -31,7 +31,7 @@ def draw_figure_2(path: Path, frames: int, *, original: bool = True, every: int 
         path,
         wave_S=wave(frames),
         sample_rate=RATE,
-        picture_CHW=video(1, 2, size)[0],
+        image_CHW=video(1, 2, size)[0],
         generated_TCHW=generated,
         real_TCHW=video(frames, 3, size) if original else None,
         frame_rate=FPS,
@@ -124,7 +124,7 @@ def test_a_sound_of_another_length_is_refused(tmp_path: Path) -> None:
             tmp_path / "a.png",
             wave_S=wave(60),
             sample_rate=RATE,
-            picture_CHW=video(1)[0],
+            image_CHW=video(1)[0],
             generated_TCHW=video(40),
             real_TCHW=None,
             frame_rate=FPS,

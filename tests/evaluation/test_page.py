@@ -1,17 +1,19 @@
 """The report's page: whole, safe, and readable in a browser without network."""
 
-import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from s2v_ray.cli.main import main
-from s2v_ray.evaluation.examples import choose_examples
-from s2v_ray.evaluation.page import headline, report_page
+from s2v_ray.evaluation.report.examples import choose_examples
+from s2v_ray.evaluation.report.page import headline, report_page
+from s2v_ray.evaluation.report.schema import Counts, Report
+from s2v_ray.evaluation.scores import ClipScores, Score
 
 
 @pytest.fixture(scope="module")
@@ -29,31 +31,43 @@ def test_the_page_carries_all_it_shows(report_folder):
     assert all(source.startswith("data:") for source in sources)
     assert "http:" not in page
     assert "https:" not in page
-    for told in ("motion correlation", "shifted sound", "The sync classifier", "generator_lr", "The clips"):
-        assert told in page
+    for text in ("motion correlation", "shifted sound", "The sync classifier", "generator_lr", "The clips"):
+        assert text in page
 
 
-def test_names_from_strangers_are_shown_and_not_run(report_folder):
-    report = json.loads((report_folder / "report.json").read_text())
+@pytest.fixture(scope="module")
+def report(report_folder) -> Report:
+    return Report.from_json((report_folder / "report.json").read_text())
+
+
+def test_a_report_comes_back_from_its_file(report, report_folder):
+    text = (report_folder / "report.json").read_text()
+    assert report.to_json() == text
+    assert report.score("l1", "real video").mean == 0
+    assert "windows" not in text  # only of FVD
+
+
+def test_names_from_strangers_are_shown_and_not_run(report, report_folder):
     bad = "<script>alert(1)</script>.mp4"
-    report["checkpoint"] = bad
-    for example in report["examples"].values():
-        example["source"] = bad
-    page = report_page(report, report_folder)
+    examples = {name: replace(clip, source=bad) for name, clip in report.examples.items()}
+    page = report_page(replace(report, checkpoint=bad, examples=examples), report_folder)
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(1)") >= 1 + len(report["examples"])
+    assert page.count("&lt;script&gt;alert(1)") >= 1 + len(examples)
 
 
 def test_examples_are_chosen_by_their_score():
-    rows = [{"scores": {"model": {"motion_correlation": value}}} for value in (0.2, 0.9, None, 0.5, 0.4)]
-    assert choose_examples(rows) == {"best": 1, "median": 4, "worst": 2}
-    assert choose_examples(rows[:1]) == {"median": 0}
+    values = (0.2, 0.9, None, 0.5, 0.4)
+    clips = [ClipScores("a", "id", {"model": {"motion_correlation": value}}, 0.0) for value in values]
+    assert choose_examples(clips) == {"best": 1, "median": 4, "worst": 2}
+    assert choose_examples(clips[:1]) == {"median": 0}
 
 
-@pytest.mark.parametrize(("low", "lag", "told"), [(0.4, 0.3, "it is the sound"), (-0.1, -7.0, "7.0 frames too early")])
-def test_the_headline_says_what_the_scores_say(low, lag, told):
-    def score(mean: float, low: float = 0.0) -> dict[str, float]:
-        return {"mean": mean, "low": low, "high": 1.0}
+@pytest.mark.parametrize(
+    ("low", "lag", "expected"), [(0.4, 0.3, "the gap is 0.60"), (-0.1, -7.0, "7.0 frames too early")]
+)
+def test_the_headline_says_what_the_scores_say(report, low, lag, expected):
+    def score(mean: float, low: float = 0.0) -> Score:
+        return Score(mean, low, 1.0, 9)
 
     scores = {
         "motion_correlation": {"model": score(0.6), "mismatched sound": score(0.0)},
@@ -62,8 +76,8 @@ def test_the_headline_says_what_the_scores_say(low, lag, told):
         "lag_frames": {"model": score(lag)},
         "appearance_error": {"model": None},
     }
-    sentences = " ".join(headline({"scores": scores, "counts": {"sources": 9}}))
-    assert told in sentences
+    sentences = " ".join(headline(replace(report, scores=scores, counts=Counts(sources=9, clips=9))))
+    assert expected in sentences
     assert ("too close to say" in sentences) == (low < 0)
 
 

@@ -39,7 +39,7 @@ from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.data.order import global_batch
-from s2v_ray.tuning.journal import fetch_journal, open_journal, sweep_place
+from s2v_ray.tuning.journal import fetch_journal, open_journal, sweep_location
 
 CLIPS = "s3://bucket/clips/sea"
 
@@ -374,7 +374,7 @@ def test_a_sweep_in_a_store_goes_on_from_another_machine(
 
 
 def test_a_line_of_a_journal_that_was_cut_off_is_left_out(store, tmp_path):
-    place = sweep_place("s3://bucket/sweeps/cut")
+    place = sweep_location("s3://bucket/sweeps/cut")
     optuna.create_study(study_name="sea", storage=open_journal(place))
     whole = read_bytes("s3://bucket/sweeps/cut/journal.log")
     write_bytes("s3://bucket/sweeps/cut/journal.log", whole + b'{"op_code":4,"wor')

@@ -1,8 +1,9 @@
-"""Sweeps: what is searched, what is looked for, what follows from it; and, through Ray, that they go on."""
+"""Sweeps: the space, the objective, the report; and, through Ray, that they resume."""
 
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,15 +11,14 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pyarrow.parquet as pq
 import pytest
-import torch
 from helpers.small import small_config
 from helpers.waiting import wait_until
-from helpers.weights import weights
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -28,38 +28,37 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.errors import UserError
 from s2v_ray.tuning.figures import front
-from s2v_ray.tuning.journal import sweep_place
+from s2v_ray.tuning.journal import sweep_location
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
+from s2v_ray.tuning.plan import DomainSweep, SweepDescription, describe, keep_description
 from s2v_ray.tuning.report import write_report
 from s2v_ray.tuning.space import default_space, get_setting, is_within, load_space
-from s2v_ray.tuning.trials import best_settings, best_trial, read_trials
+from s2v_ray.tuning.trials import best_settings, best_trial, read_floors, read_trials
 from s2v_ray.tuning.verdict import chance_of
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "code", "named"),
     [
-        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "did you mean 'adversarial_image_weight'"),
-        ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
-        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
-        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
-        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be at most 0.9999"),
-        (
-            "[data]\nframes_per_step = { low = 1.5, high = 3 }",
-            "data.frames_per_step is 1.5, but must be a whole number",
-        ),
-        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "generator.output is 'sin', but must be one of"),
-        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "must say what to search"),
-        ("[training]\nminutes = 3", "the sweep sets it by --minutes"),
-        ("[clips]\nframes = { low = 3, high = 5 }", "the clips are as they were prepared"),
-        ("[optim]\nbeta1 = [", "is not a TOML file"),
+        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "", "adversarial_image_weight"),
+        ("[los]\nx = 1", "", "'loss'"),
+        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "wrong_range", "optim.generator_lr goes from 0.01"),
+        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "wrong_range", "log scale"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "", "optim.beta1 is 1.5"),
+        ("[data]\nframes_per_step = { low = 1.5, high = 3 }", "", "data.frames_per_step is 1.5"),
+        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "", "generator.output is 'sin'"),
+        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "wrong_range", "optim.generator_lr"),
+        ("[training]\nminutes = 3", "fixed_setting", "--minutes"),
+        ("[clips]\nframes = { low = 3, high = 5 }", "fixed_setting", "clips.frames"),
+        ("[optim]\nbeta1 = [", "not_toml", "space.toml"),
     ],
 )
-def test_a_space_that_is_none_is_refused_by_name(tmp_path, text, told):
+def test_a_wrong_space_is_refused_by_name(tmp_path, text, code, named):
     path = tmp_path / "space.toml"
     path.write_text(text)
-    with pytest.raises(UserError, match=told.replace("(", r"\(")):
+    with pytest.raises(UserError, match=re.escape(named)) as refused:
         load_space(str(path), load_config("tiny"))
+    assert code in refused.value.code  # "" is for codes of other rooms
 
 
 def test_a_space_file_adds_changes_and_fixes(tmp_path):
@@ -126,6 +125,35 @@ def test_the_front_holds_what_nothing_beats_in_both():
     assert front([(0, 3), (1, 1), (2, 2), (3, 0), (0, 2)]) == [(0, 3), (2, 2), (3, 0)]
 
 
+def sea_sweep(out: Path) -> DomainSweep:
+    return DomainSweep(
+        domain="sea",
+        clips="clips",
+        fingerprint="1",
+        location=sweep_location(out),
+        preset_config=load_config("tiny"),
+        config=load_config("tiny"),
+        space=default_space(Config()),
+        loop=lambda *_: lambda *_: None,
+        objectives=("score",),
+        trials=6,
+        repeats=3,
+        rungs=(1.0,),
+    )
+
+
+def test_a_sweep_keeps_to_its_description_and_domains_may_join(tmp_path):
+    sea = sea_sweep(tmp_path)
+    keep_description(str(tmp_path), describe((sea,)))
+    lake = replace(sea, domain="lake", fingerprint="2")
+    keep_description(str(tmp_path), describe((lake,)))
+    stored = SweepDescription.from_json((tmp_path / "sweep.json").read_text(), "sweep.json")
+    assert stored == replace(describe((sea,)), clips={"sea": "1", "lake": "2"})
+    with pytest.raises(UserError, match=r"clips\.sea, objectives") as refused:
+        keep_description(str(tmp_path), describe((replace(sea, fingerprint="3", objectives=("sync",)),)))
+    assert refused.value.code == "wrong_settings"
+
+
 def journal(folder: Path, winner: float) -> optuna.Study:
     """A sweep of one domain: preset, control, a trial that failed, one that was stopped, and the best one."""
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
@@ -133,12 +161,12 @@ def journal(folder: Path, winner: float) -> optuna.Study:
     preset = {name: get_setting(Config(), name) for name in space.searched}
 
     def add(study: optuna.Study, state: TrialState, explained: float, **attributes: object) -> None:
-        told = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
+        attributes = {"metrics": scores(explained, -0.3, 0.01), "seconds": 9.0, **attributes}
         value = explained + 0.5 if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
         settings = {} if attributes.get("kind") == "control" else preset
         distributions = {name: space.searched[name] for name in settings}
         study.add_trial(
-            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=told)
+            create_trial(state=state, value=value, params=settings, distributions=distributions, user_attrs=attributes)
         )
 
     study = optuna.create_study(study_name="sea", storage=storage, direction="maximize")
@@ -155,18 +183,32 @@ def journal(folder: Path, winner: float) -> optuna.Study:
     return study
 
 
-@pytest.mark.parametrize(("winner", "told"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")])
-def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
+def test_a_journal_of_0_1_is_read_with_its_old_metric_names(tmp_path):
+    study = optuna.create_study(study_name="sea", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/journal.log")))
+    old = {
+        "right_minus_wrong" if name == "matched_minus_mismatched" else name: value
+        for name, value in scores(0.3, -0.3, 0.01).items()
+    }
+    study.add_trial(create_trial(state=TrialState.COMPLETE, value=0.8, user_attrs={"kind": "preset", "metrics": old}))
+    (trial,) = read_trials(study, read_floors(study))
+    assert trial.metrics == scores(0.3, -0.3, 0.01)
+    assert trial.score == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("winner", "sentence"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")]
+)
+def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, sentence):
     study = journal(tmp_path, winner)
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
-    searched = {"sea": (default_space(Config()), load_config("tiny"))}
-    (finding,) = write_report(sweep_place(tmp_path), searched, ("score",))
-    assert told in finding.told
-    assert "adversarial losses don't pay here" in finding.told
+    (finding,) = write_report([sea_sweep(tmp_path)])
+    assert sentence in finding.verdict
+    assert finding.is_gain == (winner == 0.5)
+    assert "adversarial losses don't pay here" in finding.verdict
     page = (tmp_path / "report.html").read_text()
-    assert told in page
+    assert sentence in page
     assert "&lt;b&gt;loss/generator is not finite" in page
     assert "http" not in page.replace('http-equiv="Content', "")
     assert set(finding.figures) >= {"history", "slice", "parallel coordinates", "Pareto front"}
@@ -177,14 +219,14 @@ def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, told):
     assert best_settings(tmp_path, "fireworks") == [best.settings]
 
 
-def test_what_can_not_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
+def test_what_cannot_be_done_is_refused_before_anything_is_written(small_clips, small_model, tmp_path, capsys):
     command = ["tune", "--config", str(small_model), "--out", str(tmp_path / "sweep"), "--clips", str(small_clips)]
     assert main([*command, "--warm-start", str(tmp_path / "none")]) == 1
-    assert "holds no sweep" in capsys.readouterr().err
+    assert str(tmp_path / "none") in capsys.readouterr().err
     assert main([*command, "--trials", "2"]) == 1
     assert "--trials is 2, but must be at least 3" in capsys.readouterr().err
     assert main([*command, str(small_clips)]) == 1
-    assert "Two of --clips are of the domain" in capsys.readouterr().err
+    assert "Two of --clips have the domain" in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
 
 
@@ -194,10 +236,10 @@ def result(percent: float, score: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
-def test_what_optuna_is_told(tmp_path, objectives):
-    from s2v_ray.cluster.search import JournalSearch, give
+def test_what_is_recorded_in_optuna(tmp_path, objectives):
+    from s2v_ray.cluster.search import JournalSearch, enqueue
 
-    space, ended = default_space(Config()), []
+    space, finished = default_space(Config()), []
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
 
     def search(deadline: float = float("inf")) -> JournalSearch:
@@ -209,29 +251,29 @@ def test_what_optuna_is_told(tmp_path, objectives):
             sampler=optuna.samplers.RandomSampler(seed=1),
             deadline=deadline,
             failure_of=lambda number: f"trial {number} diverged",
-            ended=lambda: ended.append(1),
+            finished=lambda: finished.append(1),
         )
 
     study = optuna.create_study(study_name="sea", storage=storage, directions=["maximize"] * len(objectives))
     preset = {name: get_setting(Config(), name) for name in space.searched}
     for _ in range(2):  # once is enough
-        give(study, space, "preset", preset)
-        give(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+        enqueue(study, space, "preset", preset)
+        enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
     first = search()
-    told = [first.suggest(name) for name in "abcde"]
-    assert [trial["number"] for trial in told] == [0, 1, 2, 3, 4]
-    assert told[0]["settings"] == preset
-    assert told[1]["settings"]["loss.adversarial_image_weight"] == 0
-    assert is_within(space, told[2]["settings"])
+    suggested = [first.suggest(name) for name in "abcde"]
+    assert [trial["number"] for trial in suggested] == [0, 1, 2, 3, 4]
+    assert suggested[0]["settings"] == preset
+    assert suggested[1]["settings"]["loss.adversarial_image_weight"] == 0
+    assert is_within(space, suggested[2]["settings"])
     first.on_trial_complete("a", result(100, 0.7))
     first.on_trial_result("b", result(100, 0.6))
-    first.on_trial_complete("b", result(100, 0.6))  # Ray tells the last one twice
+    first.on_trial_complete("b", result(100, 0.6))  # Ray sends the last one twice
     first.on_trial_complete("c", result(50, 0.1))  # what ASHA stops
     first.on_trial_complete("d", error=True)
-    assert len(ended) == 4
+    assert len(finished) == 4
 
     again = search()  # after a kill, while the fifth was running
-    assert again.suggest("e") == told[4]
+    assert again.suggest("e") == suggested[4]
     again.on_trial_complete("e", {"failure": True, "percent": 0.0})
     assert again.suggest("f")["number"] == 5
     assert search(deadline=0).suggest("g") == "FINISHED"
@@ -242,17 +284,17 @@ def test_what_optuna_is_told(tmp_path, objectives):
     assert [trial.kind for trial in read_trials(study, None)][:3] == ["preset", "control", "search"]
 
 
-def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
-    from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
+def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
+    from s2v_ray.recipes.tune_worker import trial_loop
+
     from s2v_ray.training.workers import ALONE
 
     config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
     reports: list[dict[str, float]] = []
 
     def run(rungs: tuple[float, ...]) -> None:
-        job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "run"))
-        train_to_rungs(job, rungs, None, ALONE, lambda location, values: reports.append(values), lambda: False)
+        loop = trial_loop(str(small_clips), config, tmp_path / "run", rungs, None)
+        loop(ALONE, lambda location, values: reports.append(values), lambda: False)
 
     run((0.5,))
     run((0.5, 1.0))  # in another process: the first half is not trained again
@@ -265,32 +307,15 @@ def test_a_trial_reports_at_its_rungs_and_goes_on(small_clips, tmp_path):
     # By the clock, both halves are trained, however long the validation between them took.
     config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
     reports.clear()
-    job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "timed"))
-    train_to_rungs(job, (0.5, 1.0), None, ALONE, lambda location, values: reports.append(values), lambda: False)
+    loop = trial_loop(str(small_clips), config, tmp_path / "timed", (0.5, 1.0), None)
+    loop(ALONE, lambda location, values: reports.append(values), lambda: False)
     assert reports[1]["steps"] > reports[0]["steps"]
     assert [report["seconds"] for report in reports] == pytest.approx([0.6, 1.2])
 
 
-def test_trials_with_and_without_rungs_are_trained_alike(small_clips, tmp_path):
-    from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
-    from s2v_ray.training.workers import ALONE
-
-    settings = {"training__steps": 8, "training__validate_every_steps": 10**9, "loss__discriminator_start": 0.5}
-    config = small_config(small_clips, **settings)
-    for name, rungs in (("search", (0.25, 0.5, 1.0)), ("preset", (1.0,))):
-        job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / name))
-        train_to_rungs(job, rungs, None, ALONE, lambda location, values: None, lambda: False)
-        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        with_discriminators = [line["step"] for line in lines if "loss/image_discriminator" in line]
-        assert with_discriminators == [8]  # steps 5 to 8; at 2 and 4 there were none
-    ours, theirs = (weights(tmp_path / name) for name in ("search", "preset"))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
 @pytest.fixture(scope="module")
 def two_domains(small_clips, tmp_path_factory) -> list[str]:
-    """The same clips under two names."""
+    """The same clips with two domain names."""
     folder = tmp_path_factory.mktemp("domains")
     for domain in ("sea", "lake"):
         shutil.copytree(small_clips, folder / domain)
@@ -308,7 +333,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
     command = ["tune", "--clips", *two_domains, "--out", str(out), "--config", str(small_model), "--space", str(space)]
     command += ["--trials", "3", "--steps", "4", "--repeats", "0"]
     assert main(command) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for domain in ("sea", "lake"):
         trials = pq.read_table(out / domain / "trials.parquet").to_pylist()
         assert [trial["kind"] for trial in trials] == ["preset", "control", "search"]
@@ -317,7 +342,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
         assert load_config(str(out / domain / "best.toml")).optim.generator_lr == 1e-3
         kept = [path for path in (out / domain / "trials").iterdir() if (path / "checkpoints").exists()]
         assert len(kept) == 1
-        assert f"{domain} trial 0 (preset) complete" in told
+        assert f"{domain} trial 0 (preset) complete" in printed
     before = [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")]
     assert main(command) == 0  # nothing is left to do
     assert [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")] == before
@@ -327,7 +352,7 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
+def test_a_sweep_resumes_after_a_kill_without_losing_or_repeating_a_trial(small_clips, small_model, tmp_path):
     out = tmp_path / "sweep"
     command = [sys.executable, "-m", "s2v_ray", "tune", "--clips", str(small_clips), "--out", str(out)]
     command += ["--config", str(small_model), "--trials", "5", "--steps", "30", "--repeats", "1"]
@@ -343,8 +368,8 @@ def test_a_sweep_goes_on_after_a_kill_without_losing_or_repeating_a_trial(small_
 
     def half_way() -> bool:
         assert sweep.poll() is None, (tmp_path / "log").read_text()
-        begun = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
-        return begun and len(finished()) >= 2
+        started = (out / "journal.log").exists() and f'"study_name":"{domain}"' in (out / "journal.log").read_text()
+        return started and len(finished()) >= 2
 
     wait_until(half_way, "two trials", seconds=400)
     os.kill(sweep.pid, signal.SIGKILL)
@@ -367,20 +392,20 @@ def test_optuna_dashboard_opens_the_journal(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = ["--host", "127.0.0.1", "--port", str(port)]
-    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *place])
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    dashboard = subprocess.Popen([program, str(tmp_path / "journal.log"), *address])
     try:
-        address = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
 
         def answers() -> bool:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/studies"):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/api/studies"):
                 return True
             return False
 
         wait_until(answers, "the dashboard", seconds=60)
-        studies = json.load(urllib.request.urlopen(f"{address}/api/studies"))
+        studies = json.load(urllib.request.urlopen(f"{url}/api/studies"))
         assert {study["study_name"] for study in studies["study_summaries"]} == {"sea", "sea repeats"}
-        assert b"<title>" in urllib.request.urlopen(f"{address}/dashboard").read()
+        assert b"<title>" in urllib.request.urlopen(f"{url}/dashboard").read()
     finally:
         dashboard.kill()
         dashboard.wait()

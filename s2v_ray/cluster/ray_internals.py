@@ -1,0 +1,35 @@
+"""The private parts of Ray that this room needs; a test names each one that a new version drops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ray.train.torch.config import _TorchBackend as TorchBackend
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+
+if TYPE_CHECKING:
+    from ray.tune.search.optuna import OptunaSearch
+
+__all__ = ["FailureConfig", "LoggingConfig", "RunConfig", "ScalingConfig", "TorchBackend"]
+
+# Ray Train's own record of a run, in its directory. Runs resume from their checkpoints, so a restart doesn't need it.
+RUN_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
+# The label by which an autoscaler marks its nodes.
+NODE_GROUP = "ray.io/node-group"
+
+
+def original_error(error: BaseException) -> BaseException:
+    """What a worker raised, without the wrapper that carries its traceback."""
+    original: BaseException = getattr(error, "_base_exc", error)
+    return original
+
+
+def study_of(search: OptunaSearch) -> Any:
+    """The Optuna study of a search."""
+    return search._ot_study
+
+
+def trials_of(search: OptunaSearch) -> dict[str, Any]:
+    """Optuna's trials of a search that are under way, by Ray's id; those put here are suggested as they are."""
+    trials: dict[str, Any] = search._ot_trials
+    return trials

@@ -1,0 +1,117 @@
+"""What `s2v evaluate` does: scores a model on held-out sources beside its controls, and writes a report."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+from s2v_ray.config import Config
+from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import UserError
+from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.pretrained import Pretrained, load_pretrained
+from s2v_ray.evaluation.report.examples import choose_examples, write_example
+from s2v_ray.evaluation.report.figures import headline_figure
+from s2v_ray.evaluation.report.page import HEADLINE, report_page
+from s2v_ray.evaluation.report.schema import Counts, Report
+from s2v_ray.evaluation.scores import clip_features, interval_score, score_clip, score_fvd, score_sources, summarise
+from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
+from s2v_ray.storage.files import make_folder, write_bytes
+from s2v_ray.storage.paths import join
+from s2v_ray.training.checkpoint import load_model
+from s2v_ray.training.checkpoint_files import find_checkpoint
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """What to evaluate.
+
+    `resampled` are clips of the same synthetic videos made with another `redraw`: one more control. `weights_dir` is a
+    folder with the weights of AlexNet (for LPIPS), of I3D (for FVD), or of both.
+    """
+
+    checkpoint: str
+    clips: str
+    out: str
+    device: torch.device
+    split: str = "test"
+    resampled: str | None = None
+    weights_dir: str | None = None
+    seed: int = 0
+
+
+def evaluate(job: EvaluateJob, show: Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """Evaluate, and write `report.json`, `report.html` and its figures and videos to `job.out`.
+
+    `show` is called after each clip with how many of how many are done. Raises UserError for clips of other rates than
+    the checkpoint's, and if the split is empty.
+    """
+    if job.seed < 0:
+        raise UserError("out_of_range", f"--seed is {job.seed}, but must be at least 0.")
+    location = find_checkpoint(job.checkpoint)
+    model, config, described = load_model(location)
+    reader = ClipReader(job.clips, job.split)
+    check_clips_fit(reader, config, job.checkpoint)
+    if not len(reader):
+        raise UserError(
+            "no_clips", f"'{job.clips}' has no clips in its split '{job.split}' to evaluate on; prepare more videos."
+        )
+    networks = load_pretrained(job.weights_dir, job.device) if job.weights_dir else Pretrained()
+    make_folder(job.out)
+    # If few sources are held out, mismatched sounds come from the others, too: hearing those in training is no help.
+    more = ClipReader(job.clips, [name for name in ("val", "train") if name != job.split])
+    resolution, seed = config.data.resolution, job.seed
+    classifier = train_sync_classifier(
+        ClipReader(job.clips, "train"), sample_rate=config.clips.sample_rate, resolution=resolution, seed=seed
+    )
+    model.to(job.device)
+    references = ClipReader(job.resampled, job.split) if job.resampled else ()
+    resampled = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
+    scored, features = [], []
+    for number in range(len(reader)):
+        others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
+        videos = clip_videos(model, reader, number, others, resolution, resampled=resampled)
+        scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips))
+        if networks.i3d:
+            features.append(clip_features(videos, networks.i3d))
+        show(number + 1, len(reader))
+    sources = score_sources(scored)
+    accuracy = classifier and sync_classifier_accuracy(classifier, reader, more, resolution=resolution, seed=seed)
+    examples = choose_examples(scored)
+    report = Report(
+        checkpoint=location,
+        step=described["step"],
+        clips=job.clips,
+        split=job.split,
+        seed=seed,
+        counts=Counts(sources=len(sources), clips=len(scored)),
+        sync_classifier_accuracy=interval_score(list(accuracy.values()), seed) if accuracy else None,
+        examples={name: scored[number] for name, number in examples.items()},
+        not_measured=networks.missing,
+        scores=summarise(sources, seed) | ({"fvd": score_fvd(features)} if features else {}),
+        sources=sources,
+        config=config,
+    )
+    write_bytes(join(job.out, "report.json"), report.to_json().encode())
+    for name, number in examples.items():
+        others = mismatched_sounds(reader, more, number, count=1, seed=seed)
+        videos = clip_videos(model, reader, number, others, resolution)
+        write_example(job.out, name, videos, others[0] if others else None, config.clips)
+    headline_figure(join(job.out, HEADLINE), report)
+    write_bytes(join(job.out, "report.html"), report_page(report, job.out).encode())
+    return report
+
+
+def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None:
+    """Raise UserError if the clips have other rates than those the checkpoint was trained on."""
+    ours, theirs = asdict(config.clips), asdict(reader.settings.clip_config())
+    # A model generates any number of frames.
+    names = [name for name in differing_names(ours, theirs) if name != "frames"]
+    if names:
+        differences = ", ".join(f"{name} {theirs[name]} instead of {ours[name]}" for name in names)
+        raise UserError(
+            "wrong_settings",
+            f"The clips in '{reader.location}' don't fit the checkpoint '{checkpoint}': {differences}; "
+            "prepare them with the checkpoint's settings.",
+        )

@@ -1,0 +1,117 @@
+"""What a sweep does for each domain, and `sweep.json`, which keeps later starts of it the same."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optuna.distributions import distribution_to_json
+
+from s2v_ray.config import Config, config_from_dict
+from s2v_ray.config.load import differing_names
+from s2v_ray.errors import UserError
+from s2v_ray.storage.files import exists, read_bytes, write_bytes
+from s2v_ray.storage.paths import join
+from s2v_ray.tuning.journal import SweepLocation
+from s2v_ray.tuning.space import Space, get_setting, with_settings
+
+_DEFAULT_MINUTES = 5.0
+# Early validations of short trials would take most of their time.
+_SHORT_MINUTES, _SHORT_STEPS = 3.0, 500
+_RUNGS, _SHORT_RUNGS = (0.25, 0.5, 1.0), (0.5, 1.0)
+_NEVER = 10**9
+
+
+@dataclass(frozen=True)
+class DomainSweep:
+    """The sweep over one data set: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
+
+    The winner's settings change `preset_config`; `config` has the clips and a trial's budget, too. ASHA compares trials
+    at the fractions `rungs` of that budget. No trial starts after `deadline`, in seconds since 1970.
+    """
+
+    domain: str
+    clips: str
+    fingerprint: str  # of the clips
+    location: SweepLocation
+    preset_config: Config
+    config: Config
+    space: Space
+    objectives: tuple[str, ...]
+    trials: int
+    repeats: int
+    rungs: tuple[float, ...]
+    warm_starts: tuple[dict[str, Any], ...] = ()
+    deadline: float = float("inf")
+
+    @property
+    def preset(self) -> dict[str, Any]:
+        """The preset's own values of the searched settings."""
+        return {name: get_setting(self.config, name) for name in self.space.searched}
+
+
+def trial_config(config: Config, *, minutes: float | None, steps: int | None) -> Config:
+    """`config` with a trial's budget, 5 minutes by default."""
+    budget = {
+        "training.steps": steps or _NEVER,
+        "training.minutes": minutes or (0.0 if steps else _DEFAULT_MINUTES),
+        "training.validate_every_steps": _NEVER,  # at the rungs only
+        "training.keep_checkpoints": 1,
+    }
+    return with_settings(config, budget)
+
+
+def rungs_of(config: Config) -> tuple[float, ...]:
+    """The fractions of a trial's budget at which it is validated and compared."""
+    training = config.training
+    short = training.steps < _SHORT_STEPS or 0 < training.minutes < _SHORT_MINUTES
+    return _SHORT_RUNGS if short else _RUNGS
+
+
+@dataclass(frozen=True)
+class SweepDescription:
+    """What `sweep.json` holds: `config` is without the clips' own settings, which differ between domains."""
+
+    config: Config
+    space: dict[str, str]  # each searched setting's distribution, as Optuna's JSON
+    objectives: tuple[str, ...]
+    clips: dict[str, str]  # the fingerprint of each domain's clips
+
+    def to_json(self) -> str:
+        """The text of `sweep.json`."""
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "SweepDescription":
+        """The description of this text. Raises UserError, naming `where`, for settings that don't exist."""
+        values: Mapping[str, Any] = json.loads(text)
+        config = config_from_dict(values["config"], where)
+        return cls(config, values["space"], tuple(values["objectives"]), values["clips"])
+
+
+def describe(sweeps: tuple[DomainSweep, ...]) -> SweepDescription:
+    """The description of a sweep over these domains."""
+    first = sweeps[0]
+    return SweepDescription(
+        config=replace(first.config, clips=Config().clips),
+        space={name: distribution_to_json(found) for name, found in first.space.searched.items()},
+        objectives=first.objectives,
+        clips={sweep.domain: sweep.fingerprint for sweep in sweeps},
+    )
+
+
+def keep_description(out: str, ours: SweepDescription) -> None:
+    """Write `sweep.json`. Raises UserError if the sweep was started with other settings; domains may be added."""
+    path = join(out, "sweep.json")
+    if exists(path):
+        earlier = SweepDescription.from_json(read_bytes(path).decode(errors="replace"), path)
+        ours = replace(ours, clips=earlier.clips | ours.clips)
+        comparable = replace(ours, clips={domain: ours.clips[domain] for domain in earlier.clips})
+        names = differing_names(asdict(earlier), asdict(comparable))
+        if names:
+            raise UserError(
+                "wrong_settings",
+                f"'{out}' is a sweep with other settings ({', '.join(names)}); "
+                "use the same ones to resume it, or another --out.",
+            )
+    write_bytes(path, ours.to_json().encode())

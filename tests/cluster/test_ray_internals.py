@@ -1,0 +1,34 @@
+"""The private parts of Ray that we use are still there: each failure names the one that a new version dropped."""
+
+import optuna
+import ray.train.v2._internal.constants as constants
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+from ray.tune.search.optuna import OptunaSearch
+
+from s2v_ray.cluster import ray_internals
+
+
+def test_a_workers_error_is_unwrapped():
+    error = ValueError("boom")
+    wrapped = UserExceptionWithTraceback(error, "Traceback ...")
+    assert hasattr(wrapped, "_base_exc"), "UserExceptionWithTraceback._base_exc"
+    assert ray_internals.original_error(wrapped) is error
+    assert ray_internals.original_error(error) is error
+
+
+def test_a_search_has_a_study_and_its_trials():
+    search = OptunaSearch(lambda trial: {}, metric="score", mode="max")
+    for name in ("_ot_study", "_ot_trials"):
+        assert hasattr(search, name), f"OptunaSearch.{name}"
+    assert isinstance(ray_internals.study_of(search), optuna.Study)
+    search.suggest("a")
+    assert ray_internals.trials_of(search)["a"].number == 0
+
+
+def test_the_files_of_a_run_have_these_names():
+    names = constants.CHECKPOINT_MANAGER_SNAPSHOT_FILENAME, constants.VALIDATE_STORAGE_MARKER_FILENAME
+    assert names == ray_internals.RUN_FILES
+
+
+def test_the_backend_sets_up_workers():
+    assert callable(getattr(ray_internals.TorchBackend, "on_start", None)), "_TorchBackend.on_start"
