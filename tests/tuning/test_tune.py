@@ -43,7 +43,7 @@ from s2v_ray.tuning.verdict import chance_of
         ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
         ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
         ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
-        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be at most 0.9999"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be a number, from 0 to 0.9999"),
         (
             "[data]\nframes_per_step = { low = 1.5, high = 3 }",
             "data.frames_per_step is 1.5, but must be a whole number",
