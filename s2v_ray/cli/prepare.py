@@ -47,8 +47,8 @@ def prepare(
         out: the folder for the clips.
         videos: folders (searched recursively), globs, or video files.
         domain: what the videos show, such as fireworks; by default the name of the folder.
-        manifest: a list of the videos, or parts of them, to use: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits', or a
-            CSV with the columns path,start,end[,split].
+        manifest: a list of the videos, or parts of them, to use: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits' or
+            a CSV with the columns path,start,end[,split].
         manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default recognised by its content.
         select: use only what has one of these labels in the manifest, or is in a folder of this name.
         clip_seconds: length of a clip.
