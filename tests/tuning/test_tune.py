@@ -40,20 +40,17 @@ from s2v_ray.tuning.verdict import chance_of
 @pytest.mark.parametrize(
     ("text", "code", "named"),
     [
-        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "did you mean 'adversarial_image_weight'"),
-        ("[los]\nx = 1", "no section 'los'; did you mean 'loss'"),
-        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "optim.generator_lr goes from 0.01 to 0.0001"),
-        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "above 0 on a log scale"),
-        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "optim.beta1 is 1.5, but must be a number, from 0 to 0.9999"),
-        (
-            "[data]\nframes_per_step = { low = 1.5, high = 3 }",
-            "data.frames_per_step is 1.5, but must be a whole number",
-        ),
-        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "generator.output is 'sin', but must be one of"),
-        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "must say what to search"),
-        ("[training]\nminutes = 3", "the sweep sets it by --minutes"),
-        ("[clips]\nframes = { low = 3, high = 5 }", "the clips are as they were prepared"),
-        ("[optim]\nbeta1 = [", "is not a TOML file"),
+        ("[loss]\nadversarial_imag_weight = { low = 1, high = 2 }", "", "adversarial_image_weight"),
+        ("[los]\nx = 1", "", "'loss'"),
+        ("[optim]\ngenerator_lr = { low = 1e-2, high = 1e-4 }", "wrong_range", "optim.generator_lr goes from 0.01"),
+        ("[optim]\ngenerator_lr = { low = 0, high = 1e-4, log = true }", "wrong_range", "log scale"),
+        ("[optim]\nbeta1 = { low = 0.1, high = 1.5 }", "", "optim.beta1 is 1.5"),
+        ("[data]\nframes_per_step = { low = 1.5, high = 3 }", "", "data.frames_per_step is 1.5"),
+        ('[generator]\noutput = { choices = ["tanh", "sin"] }', "", "generator.output is 'sin'"),
+        ("[optim]\ngenerator_lr = { lo = 1, high = 2 }", "wrong_range", "optim.generator_lr"),
+        ("[training]\nminutes = 3", "fixed_setting", "--minutes"),
+        ("[clips]\nframes = { low = 3, high = 5 }", "fixed_setting", "clips.frames"),
+        ("[optim]\nbeta1 = [", "not_toml", "space.toml"),
     ],
 )
 def test_a_wrong_space_is_refused_by_name(tmp_path, text, code, named):
