@@ -17,7 +17,8 @@ from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.image import read_image
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import base_name, is_folder
+from s2v_ray.storage.files import is_folder
+from s2v_ray.storage.paths import base_name
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 _FRAMES_AT_ONCE = 64

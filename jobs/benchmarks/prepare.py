@@ -26,7 +26,7 @@ from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
-from s2v_ray.preparation.sources.find import Source
+from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.windows import window_starts
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}

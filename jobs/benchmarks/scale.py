@@ -24,7 +24,7 @@ from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
-from s2v_ray.preparation.sources.find import Source
+from s2v_ray.preparation.sources.source import Source
 from s2v_ray.training.checkpoint import take_snapshot, write_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Saved, Stop

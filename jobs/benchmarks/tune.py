@@ -21,7 +21,7 @@ from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
 from s2v_ray.cluster.trial import DomainSweep
 from s2v_ray.recipes.tune_plan import plan_domain, trial_config
-from s2v_ray.storage.files import join
+from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.journal import open_journal, sweep_place

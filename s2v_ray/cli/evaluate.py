@@ -33,7 +33,7 @@ def evaluate(
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report import evaluate as evaluate_checkpoint
     from s2v_ray.evaluation.table import notes, table
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.paths import absolute
 
     with ProgressBar("evaluating") as show:
         report = evaluate_checkpoint(

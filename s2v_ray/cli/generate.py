@@ -15,7 +15,7 @@ def generate(*, checkpoint: str, image: str, sound: str, out: str, device: str =
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.generation import generate as generate_video
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.paths import absolute
 
     with ProgressBar("generating") as show:
         made = generate_video(checkpoint, image, sound, absolute(out), choose_device(device), show)

@@ -12,7 +12,8 @@ def info(where: str, /) -> None:
     Args:
         where: what s2v prepare or s2v train wrote, or one checkpoint of a run.
     """
-    from s2v_ray.storage.files import exists, join
+    from s2v_ray.storage.files import exists
+    from s2v_ray.storage.paths import join
 
     if exists(join(where, "dataset.json")):
         _tell_clips(where)

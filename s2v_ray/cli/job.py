@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from s2v_ray.cli.main import main
-from s2v_ray.storage.files import is_uri
+from s2v_ray.storage.paths import is_uri
 
 
 def run(verb: str, arguments: list[str]) -> int:

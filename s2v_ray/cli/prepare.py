@@ -71,8 +71,8 @@ def prepare(
     from s2v_ray.preparation.plan import plan
     from s2v_ray.preparation.prepare import prepare_source, record_crash
     from s2v_ray.preparation.report.card import write_card
-    from s2v_ray.storage.files import absolute
-    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.lock import lock
+    from s2v_ray.storage.paths import absolute
 
     settings = clip_settings(
         clip_seconds=clip_seconds,
@@ -102,18 +102,18 @@ def prepare(
         manifest_format=manifest_format,
         select=select,
     )
-    with only_one(shown_out, out):
+    with lock(shown_out, out):
         if preview:
             from s2v_ray.preparation.report.contact_sheet import preview_source
 
-            drawn = sum(gave for _, gave in _work(preview_source, todo.jobs, "drawing previews", "not drawn", local))
+            drawn = sum(gave for _, gave in _work(preview_source, todo.tasks, "drawing previews", "not drawn", local))
             print(f"Drew {drawn} contact sheets in {shown_out}/preview")
             return
         write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
         if todo.done_before:
             print(f"{todo.done_before} videos are done already.")
-        left = {job.source.name: job for job in todo.jobs}
-        for name, _ in _work(prepare_source, todo.jobs, "preparing clips", "without clips", local):
+        left = {job.source.name: job for job in todo.tasks}
+        for name, _ in _work(prepare_source, todo.tasks, "preparing clips", "without clips", local):
             del left[name]
         for job in left.values():
             record_crash(job)

@@ -56,8 +56,8 @@ def train(
     from s2v_ray.cli.device import choose_device
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.recipes.train_worker import clip_feed, train_here, video_feed
-    from s2v_ray.storage.files import absolute, base_name
-    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.lock import lock
+    from s2v_ray.storage.paths import absolute, base_name
     from s2v_ray.training.checkpoint import find_checkpoint
     from s2v_ray.training.run import config_for_clips, open_run
 
@@ -96,7 +96,7 @@ def train(
     if init_from:
         find_checkpoint(init_from)
     run_device = None if most else choose_device(device)
-    with only_one(out, run):
+    with lock(out, run):
         open_run(run, resolved)
         dataset = None
         if videos:
@@ -160,7 +160,8 @@ def check_clips(clips: str, overrides: dict[str, str]) -> None:
 def read_config(name: str, overrides: dict[str, str]) -> Config:
     """A preset, a TOML file or one in an object store, with dotted overrides on top. Raises UserError."""
     from s2v_ray.config.load import config_from_toml, override
-    from s2v_ray.storage.files import is_uri, read_bytes
+    from s2v_ray.storage.files import read_bytes
+    from s2v_ray.storage.paths import is_uri
 
     if not is_uri(name):
         return load_config(name, overrides)

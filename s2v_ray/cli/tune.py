@@ -55,8 +55,8 @@ def tune(
     from s2v_ray.cli.tune_progress import SweepBoard
     from s2v_ray.cluster.sweeps import run_sweeps
     from s2v_ray.recipes.tune_plan import base_config, keep_to_description, plan_domain, trial_config
-    from s2v_ray.storage.files import join
-    from s2v_ray.storage.lock import only_one
+    from s2v_ray.storage.lock import lock
+    from s2v_ray.storage.paths import join
     from s2v_ray.tuning.journal import fetch_journal, sweep_place
     from s2v_ray.tuning.report import write_report
     from s2v_ray.tuning.space import with_settings
@@ -99,7 +99,7 @@ def tune(
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"Two of --clips are of the domain '{name}'; prepare one of them with another --domain.")
-    with only_one(out, place.local):
+    with lock(out, place.local):
         fetch_journal(place)
         keep_to_description(place.out, sweeps, clips)
         with SweepBoard(sweeps) as board:

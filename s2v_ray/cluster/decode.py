@@ -14,7 +14,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.data import Dataset
 
-from s2v_ray.cluster.watchdog import MOST_TRIES, ending_what_hangs
+from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang
 from s2v_ray.dataset.reader import CLIP_COLUMNS
 from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.plan import SourceTask
@@ -84,7 +84,7 @@ def _clips_at(places: pa.Table, epoch: ActorHandle) -> Iterator[pa.Table]:
     rejects: list[Reject] = []
     try:
         # All are cut before the first goes on: while nobody takes its clips, a task stands, but its clock goes on.
-        with ending_what_hangs(job.settings.limits):
+        with terminate_on_hang(job.settings.limits):
             rows += source_clips(job, rejects)
     except Exception as error:  # Ray Data would count it among the crashes of decoders
         rejects.append(Reject(job.source.name, None, "failed", f"{type(error).__name__}: {error}"))

@@ -19,7 +19,8 @@ from s2v_ray.dataset.reader import Clip, clip_of_row
 from s2v_ray.dataset.records import Reject
 from s2v_ray.errors import UserError
 from s2v_ray.media.clock import samples_per_frame
-from s2v_ray.storage.files import join, write_bytes
+from s2v_ray.storage.files import write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.data.loader import Batch, augmented, to_device
 from s2v_ray.training.data.order import Draw, rank_slice
 from s2v_ray.training.workers import Workers

@@ -22,7 +22,8 @@ from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import Plan, plan
 from s2v_ray.preparation.prepare import prepare_source, record_crash
-from s2v_ray.storage.files import exists, join
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import join
 
 _SOUNDS = 5  # videos that a validation wants at least: it compares with the sounds of four others
 
@@ -47,7 +48,7 @@ def open_stream(
     connect()
     scaling(workers, device, ray.cluster_resources(), decoding=True, grows=grows())
     planned = plan(videos, run, Path(videos[0]).resolve().stem, settings)
-    jobs = [job for job in planned.jobs if job.split == "train"]
+    jobs = [job for job in planned.tasks if job.split == "train"]
     if not jobs:
         raise UserError(f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
     held_out = join(run, "validation_clips")
@@ -63,10 +64,10 @@ def open_stream(
 
 def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: int) -> None:
     """Prepare up to `count` videos of the split `val`, and of `train` what these lack in other sounds."""
-    held_out = [job for job in planned.jobs if job.split == "val"][:count]
-    more = [job for job in planned.jobs if job.split == "train"][: max(0, _SOUNDS - len(held_out))]
+    held_out = [job for job in planned.tasks if job.split == "val"][:count]
+    more = [job for job in planned.tasks if job.split == "train"][: max(0, _SOUNDS - len(held_out))]
     if exists(join(clips, "dataset.json")):
-        read_same_dataset(clips, settings, planned.jobs[0].domain)
+        read_same_dataset(clips, settings, planned.tasks[0].domain)
     done = read_records(clips)
     left = {
         job.source.name: replace(job, out=clips)
@@ -80,7 +81,7 @@ def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: 
     for job in left.values():
         record_crash(job)
     info = write_dataset(
-        clips, settings, planned.jobs[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
+        clips, settings, planned.tasks[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
     )
     if not info.split_counts["val"].clips:
         print("No clip fell into the split 'val', so no best checkpoint is chosen; more videos mend it.", flush=True)

@@ -28,7 +28,8 @@ from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.resources import places
 from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, give
 from s2v_ray.cluster.trial import DomainSweep, read_failure, run_trial
-from s2v_ray.storage.files import exists, join, remove_folder
+from s2v_ray.storage.files import exists, remove_folder
+from s2v_ray.storage.paths import join
 from s2v_ray.tuning.journal import SweepPlace, open_journal
 from s2v_ray.tuning.objective import Floors
 from s2v_ray.tuning.space import ADVERSARIAL_WEIGHTS

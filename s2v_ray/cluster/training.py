@@ -25,18 +25,8 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.network import OneNetwork
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.files import (
-    Location,
-    absolute,
-    base_name,
-    exists,
-    is_uri,
-    join,
-    locate,
-    read_bytes,
-    remove_file,
-    write_bytes,
-)
+from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
+from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Saved, Stop
 from s2v_ray.training.workers import Workers

@@ -15,7 +15,8 @@ from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import Config
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+from s2v_ray.storage.files import exists, read_bytes, write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.journal import SweepPlace

@@ -1,4 +1,4 @@
-"""How long a task may try at a video: a decoder can take its process down, or never come back."""
+"""Limits on trying a video: its decoder can take its process down, or never return."""
 
 import faulthandler
 import os
@@ -9,24 +9,24 @@ from pathlib import Path
 
 from s2v_ray.media.decoding.limits import Limits
 
-# Ray Data tries a task whose process dies for ever. A source whose decoder takes its process down is given up after:
+# Ray Data retries a task whose process dies without end. A source is given up after this many tries.
 MOST_TRIES = 3
-# Time is checked between packets. A call into a decoder that never returns is ended, with its process, after so many
-# times the limit of a source; the least leaves time to write down what was found.
-_PATIENCE, _LEAST_SECONDS = 2, 5.0
+# The time limit of a source is checked between packets. If a call into a decoder never returns, its process is ended
+# after twice that limit; the minimum leaves time to write what was found.
+_FACTOR, _LEAST_SECONDS = 2, 5.0
 
 
-def patience_seconds(limits: Limits) -> float:
-    """How long a source is waited for."""
-    return min(max(_PATIENCE * limits.max_source_seconds, _LEAST_SECONDS), threading.TIMEOUT_MAX)
+def watchdog_seconds(limits: Limits) -> float:
+    """How long a process may work on a source."""
+    return min(max(_FACTOR * limits.max_source_seconds, _LEAST_SECONDS), threading.TIMEOUT_MAX)
 
 
 @contextmanager
-def ending_what_hangs(limits: Limits) -> Iterator[None]:
-    """Where the block takes longer than `patience_seconds`, this process ends."""
+def terminate_on_hang(limits: Limits) -> Iterator[None]:
+    """End this process if the block takes longer than `watchdog_seconds`."""
     with Path(os.devnull).open("w") as nowhere:
-        # Unlike an alarm in Python, it needs no interpreter lock, which the call that hangs may hold.
-        faulthandler.dump_traceback_later(patience_seconds(limits), exit=True, file=nowhere)
+        # Unlike an alarm in Python, it does not need the interpreter lock, which the hanging call may hold.
+        faulthandler.dump_traceback_later(watchdog_seconds(limits), exit=True, file=nowhere)
         try:
             yield
         finally:

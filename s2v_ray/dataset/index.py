@@ -13,7 +13,7 @@ from s2v_ray.dataset.schema import SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import at_once, exists, list_files, read_bytes, write_bytes
+from s2v_ray.storage.files import exists, list_files, map_concurrently, read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, is_uri, join
 
 
@@ -123,7 +123,7 @@ def read_records(clips: Location) -> dict[str, SourceRecord]:
     folder = join(clips, "_sources")
     records = {}
     found = [join(folder, name) for name in list_files(folder) if name.endswith(".json") and not name.startswith(".")]
-    for content in at_once(read_bytes, found, remote=is_uri(clips)):
+    for content in map_concurrently(read_bytes, found, remote=is_uri(clips)):
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             record = SourceRecord.from_json(json.loads(content))
             records[record.source] = record

@@ -14,7 +14,7 @@ from s2v_ray.dataset.schema import MEASURES, SCHEMA_VERSION
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
-from s2v_ray.storage.files import at_once, list_versions, naming, open_file
+from s2v_ray.storage.files import list_versions, map_concurrently, open_file, store_errors
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
 CACHE_GIB = 10.0
@@ -65,7 +65,7 @@ class ClipReader:
                 raise UserError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
             self._versions |= _files(clips, split)
         for location, (source, counts) in zip(
-            self._versions, at_once(_contents, self._versions, remote=is_uri(clips)), strict=True
+            self._versions, map_concurrently(_contents, self._versions, remote=is_uri(clips)), strict=True
         ):
             self._sources += [source] * sum(counts)
             self._rows += [(location, group, row) for group, count in enumerate(counts) for row in range(count)]
@@ -114,13 +114,13 @@ def _contents(location: str) -> tuple[str, list[int]]:
     """The source of a file, which is that of all its clips, and the number of clips in each row group."""
     file = _open(location)
     counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    with naming(location):
+    with store_errors(location):
         source = file.read_row_group(0, ["source"], use_threads=False)["source"][0].as_py() if counts else ""
     return source, counts
 
 
 def _read_group(location: str, group: int) -> pa.Table:
-    with naming(location):
+    with store_errors(location):
         # One small row: Arrow's threads would cost more than they bring.
         return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
 
@@ -134,7 +134,7 @@ def _open(location: str) -> pq.ParquetFile:
 @lru_cache(maxsize=_OPEN_FILES)
 def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
     try:
-        with naming(location):
+        with store_errors(location):
             file = open_file(location)
             whole = pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
@@ -148,7 +148,7 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
 
 
 def _read_measures(location: str) -> pa.Table:
-    with naming(location):
+    with store_errors(location):
         return _open(location).read(list(MEASURES))
 
 
@@ -156,7 +156,7 @@ def card_columns(clips: str) -> dict[str, list[float]]:
     """What was measured of each clip of a data set, by the measure's name."""
     columns: dict[str, list[float]] = {name: [] for name in MEASURES}
     for split in SPLITS:
-        for table in at_once(_read_measures, _files(clips, split), remote=is_uri(clips)):
+        for table in map_concurrently(_read_measures, _files(clips, split), remote=is_uri(clips)):
             for measure, values in table.to_pydict().items():
                 columns[measure] += values
     return columns

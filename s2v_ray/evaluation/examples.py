@@ -12,7 +12,8 @@ from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.evaluation.controls import MODEL, ClipVideos
 from s2v_ray.evaluation.figures import figure_2, motion_curves
 from s2v_ray.media.encode import for_aac, video_bytes
-from s2v_ray.storage.files import Location, join, write_bytes
+from s2v_ray.storage.files import write_bytes
+from s2v_ray.storage.paths import Location, join
 
 # The paper's figure shows every 20th frame; of long clips fewer, so that they fit.
 _FIGURE_EVERY, _FIGURE_FRAMES = 20, 12

@@ -16,7 +16,8 @@ from torch import Tensor
 from s2v_ray.evaluation.table import controls, signed
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.video_motion import motion_correlation, video_motion_energy
-from s2v_ray.storage.files import Location, writing
+from s2v_ray.storage.files import writing
+from s2v_ray.storage.paths import Location
 
 # The paper's three borders.
 GREEN, ORANGE, RED = "#2a9d4a", "#f28c1b", "#d62828"

@@ -8,7 +8,8 @@ import base64
 from html import escape
 from string import Template
 
-from s2v_ray.storage.files import Location, read_bytes
+from s2v_ray.storage.files import read_bytes
+from s2v_ray.storage.paths import Location
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

@@ -9,7 +9,8 @@ from s2v_ray.evaluation.controls import MISMATCHED, MODEL
 from s2v_ray.evaluation.examples import FIGURES, VIDEOS
 from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.table import GROUPS, cells, controls, notes, rows, signed, title
-from s2v_ray.storage.files import Location, exists, join, read_bytes
+from s2v_ray.storage.files import exists, read_bytes
+from s2v_ray.storage.paths import Location, join
 
 _STYLE = """video { width: 100%; image-rendering: pixelated; background: black; border-radius: 4px; }
 .videos { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 1rem 0; }

@@ -20,7 +20,8 @@ from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.weights_dir import Networks, load_networks
 from s2v_ray.metrics.bootstrap import interval
-from s2v_ray.storage.files import join, make_folder, write_bytes
+from s2v_ray.storage.files import make_folder, write_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import find_checkpoint, load_model
 
 HEADLINE = "headline.png"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from s2v_ray.dataset.index import read_records, write_record
 from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.preparation.fingerprint import find_duplicates
-from s2v_ray.preparation.sources.find import Source
+from s2v_ray.preparation.sources.source import Source
 from s2v_ray.storage.files import move_file, remove_file
 from s2v_ray.storage.paths import join
 

@@ -1,4 +1,4 @@
-"""What is to prepare: which sources, in which split, and where in each."""
+"""What to prepare: which sources, in which split, and which parts of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.autocrop import find_crop
-from s2v_ray.preparation.sources.find import Source, find_sources
+from s2v_ray.preparation.sources.find import find_sources
+from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.windows import window_starts
-from s2v_ray.storage.files import join, list_files
+from s2v_ray.storage.files import list_files
+from s2v_ray.storage.paths import join
 
-# Up to so many sources are looked at to see whether enough of them are usable.
-_MOST_SOURCES_TO_COUNT = 60
-# What may have been the machine's fault: rights, memory, load.
-_PASSING_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
+# Up to this many sources are probed to see whether enough of them are usable.
+_MOST_SOURCES_TO_PROBE = 60
+# May have been the machine's fault: permissions, memory, load. Another run tries these sources again.
+_TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
 
 
 @dataclass(frozen=True)
 class SourceTask:
-    """One source to prepare; `failure` is `crashed` or `hung` where it took down the processes that tried it."""
+    """One source to prepare; `failure` is `crashed` or `hung` if it took down the processes that tried it."""
 
     source: Source
     split: str
@@ -38,9 +40,9 @@ class SourceTask:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to do, what is done already, and what is not there."""
+    """What to do, how many sources are done already, and what is missing."""
 
-    jobs: list[SourceTask]
+    tasks: list[SourceTask]
     done_before: int
     missing: list[Reject]
     ranked_splits: Mapping[str, str]
@@ -61,55 +63,57 @@ def plan(
     Raises UserError for missing videos, for an `out` that was made with other settings, and for names that clash.
     """
     sources, missing = find_sources(videos, manifest=manifest, manifest_format=manifest_format, select=select)
-    sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # our own files are no sources
+    sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # not what we wrote ourselves
     records = read_records(out)
     _check_names(sources, records)
     if records:
         ranked_splits = read_same_dataset(out, settings, domain).ranked_splits
     else:
         ranked_splits = _ranked_splits(sources, settings)
-
-    def split(source: Source) -> str:
-        return source.split or ranked_splits.get(source.group) or split_by_hash(source.group)
-
-    stored = {name: set(list_files(join(out, f"split={name}"))) for name in SPLITS} if records else {}
-    jobs = [
-        SourceTask(source, split(source), domain, out, settings)
+    stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
+    tasks = [
+        SourceTask(
+            source,
+            source.split or ranked_splits.get(source.group) or split_by_hash(source.group),
+            domain,
+            out,
+            settings,
+        )
         for source in sources
         if not _is_done(source, records.get(source.name), stored)
     ]
-    return Plan(jobs, len(sources) - len(jobs), missing, ranked_splits)
+    return Plan(tasks, len(sources) - len(tasks), missing, ranked_splits)
 
 
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
-    """Whether a source is as it was when it was prepared, its clips are there, and another try would end the same."""
+    """Whether a source has not changed, its clips exist, and another try would have the same result."""
     if record is None or record.version != source.version():
         return False
     if record.clips:
         return f"{source.key}.parquet" in stored.get(record.split, ())
-    return not any(reject.reason in _PASSING_REASONS for reject in record.rejects)
+    return not any(reject.reason in _TEMPORARY_REASONS for reject in record.rejects)
 
 
 def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fraction]:
-    """Where the clips of a source start, in seconds. Raises MediaError `too_short` where there is room for none."""
-    begin, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
+    """Where the clips of a source start, in seconds. Raises MediaError `too_short` if there is room for none."""
+    start, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
     origin = min(info.picture_start, info.sound_start)
-    if source.begin_seconds is not None:
-        begin = max(begin, origin + source.begin_seconds)
+    if source.start_seconds is not None:
+        start = max(start, origin + source.start_seconds)
     if source.end_seconds is not None:
         end = min(end, origin + source.end_seconds)
-    starts = window_starts(source.name, begin, end, settings)
+    starts = window_starts(source.name, start, end, settings)
     if not starts:
         raise MediaError(
             "too_short",
-            f"Picture and sound together last {max(0.0, float(end - begin)):.2f} s, shorter than a clip of "
+            f"Picture and sound together last {max(0.0, float(end - start)):.2f} s, shorter than a clip of "
             f"{float(settings.seconds):g} s; prepare with a smaller --clip-seconds to use it.",
         )
     return starts
 
 
 def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
-    """The square to cut out of a source's picture; None is the largest in the centre."""
+    """The square to crop from a source's picture; None is the largest in the centre."""
     if settings.crop != MOTION:
         return settings.fixed_crop()
     return find_crop(
@@ -118,12 +122,12 @@ def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings
 
 
 def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, str]:
-    """The splits of a small new data set, by group: those sources count that look as if they will give clips."""
-    free = [source for source in sources if not source.split]
-    if len({source.group for source in free}) > _MOST_SOURCES_TO_COUNT:
+    """The splits of a small new data set, by group, of the sources that promise clips; none for a larger one."""
+    undecided = [source for source in sources if not source.split]
+    if len({source.group for source in undecided}) > _MOST_SOURCES_TO_PROBE:
         return {}
     groups = set()
-    for source in free:
+    for source in undecided:
         try:
             with MediaFile(source.path, Budget(settings.limits)) as media:
                 source_starts(source, probe(media), settings)
@@ -134,20 +138,22 @@ def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, s
 
 
 def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:
-    """Raises UserError where a name means another file than before, or a file has another name.
+    """Raise UserError if a name means another file than before, or a file has another name.
 
-    Either happens when folders are added one by one whose names are relative to different roots.
+    Either happens when folders are added one by one, so that names are relative to different roots.
     """
     names = {record.path: name for name, record in records.items()}
     for source in sources:
         known = records.get(source.name)
         if known and known.path != source.path and known.version != source.version():
             raise UserError(
+                "same_name",
                 f"'{source.name}' is '{source.path}' now, but was '{known.path}' in this data set; "
-                "give one folder that holds both, or another --out."
+                "give one folder that holds both, or another --out.",
             )
         if not known and "@" not in source.name and source.path in names:
             raise UserError(
+                "other_name",
                 f"'{source.path}' is in this data set as '{names[source.path]}' and would be added again as "
-                f"'{source.name}'; give the same --videos as before."
+                f"'{source.name}'; give the same --videos as before.",
             )

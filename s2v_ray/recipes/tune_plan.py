@@ -69,7 +69,7 @@ def plan_domain(
     from s2v_ray.dataset.index import read_dataset
     from s2v_ray.dataset.reader import ClipReader
     from s2v_ray.recipes.tune_worker import trial_loop
-    from s2v_ray.storage.files import absolute
+    from s2v_ray.storage.paths import absolute
     from s2v_ray.training.run import config_for_clips
     from s2v_ray.tuning.trials import best_settings
 
@@ -105,7 +105,8 @@ def keep_to_description(out: str, sweeps: list[DomainSweep], clips: tuple[str, .
 
     from s2v_ray.config.load import differing_names
     from s2v_ray.dataset.reader import ClipReader
-    from s2v_ray.storage.files import exists, join, read_bytes, write_bytes
+    from s2v_ray.storage.files import exists, read_bytes, write_bytes
+    from s2v_ray.storage.paths import join
 
     path = join(out, "sweep.json")
     before: dict[str, Any] = json.loads(read_bytes(path)) if exists(path) else {}

@@ -1,4 +1,7 @@
-"""Local paths and object-store URIs alike, through pyarrow's file systems. A file appears whole or not at all."""
+"""Files and folders, local and in object stores alike, through pyarrow's file systems.
+
+A file that is written appears complete or not at all.
+"""
 
 import contextlib
 import shutil
@@ -14,24 +17,24 @@ from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.object_stores import connect_store
-from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join  # noqa: F401 (until all import paths)
+from s2v_ray.storage.paths import Location, base_name, is_uri
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-AT_ONCE = 16  # requests to an object store: each mostly waits
+CONCURRENT_REQUESTS = 16  # to an object store: each mostly waits
 
 
 def locate(location: Location) -> tuple[fs.FileSystem, str]:
     """The file system of a path or URI, and the path there. Raises UserError."""
-    if not is_uri(location):
-        return fs.LocalFileSystem(), str(Path(location).absolute())
-    return connect_store(str(location))
+    if is_uri(location):
+        return connect_store(str(location))
+    return fs.LocalFileSystem(), str(Path(location).absolute())
 
 
 @contextlib.contextmanager
-def naming(location: Location) -> Iterator[None]:
-    """What an object store refuses, after all tries, becomes a StoreError. A file that isn't there is no such thing."""
+def store_errors(location: Location) -> Iterator[None]:
+    """Raise StoreError for what an object store refuses after all retries, except FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
@@ -42,37 +45,46 @@ def naming(location: Location) -> Iterator[None]:
         raise StoreError(str(location), str(error)) from error
 
 
-def at_once(work: Callable[[_Item], _Result], items: Iterable[_Item], *, remote: bool) -> list[_Result]:
-    """`work` on each item, in their order; of an object store on many at once."""
+def map_concurrently(work: Callable[[_Item], _Result], items: Iterable[_Item], *, remote: bool) -> list[_Result]:
+    """`work` on each item, in their order; on many at a time if they are `remote`."""
     if not remote:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         return list(pool.map(work, items))
+
+
+def file_info(location: Location) -> fs.FileInfo:
+    """What is at `location`: a file with size and time, a folder, or nothing. Raises UserError if that is hidden."""
+    filesystem, path = locate(location)
+    try:
+        with store_errors(location):
+            return filesystem.get_file_info(path)
+    except OSError as error:
+        raise UserError("unreadable", f"'{location}' can't be read: {error}.") from None
 
 
 def exists(location: Location) -> bool:
     """Whether there is a file or a folder."""
-    return _kind(location) != fs.FileType.NotFound
+    return bool(file_info(location).type != fs.FileType.NotFound)
+
+
+def is_file(location: Location) -> bool:
+    """Whether there is a file."""
+    return bool(file_info(location).type == fs.FileType.File)
 
 
 def is_folder(location: Location) -> bool:
     """Whether there is a folder."""
-    return _kind(location) == fs.FileType.Directory
-
-
-def _kind(location: Location) -> fs.FileType:
-    filesystem, path = locate(location)
-    with naming(location):
-        return filesystem.get_file_info(path).type
+    return bool(file_info(location).type == fs.FileType.Directory)
 
 
 def list_versions(location: Location, *, recursive: bool = False) -> dict[str, str]:
-    """The files under a folder by their names relative to it, sorted, and for each what changes when it does.
+    """The files in a folder by their names relative to it, sorted, each with a text that changes when the file does.
 
-    There are none where there is no such folder.
+    A folder that does not exist has none.
     """
     filesystem, path = locate(location)
-    with naming(location):
+    with store_errors(location):
         infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
     files = {
         info.path[len(path) :].lstrip("/"): f"{info.size} {info.mtime_ns}"
@@ -83,116 +95,116 @@ def list_versions(location: Location, *, recursive: bool = False) -> dict[str, s
 
 
 def list_files(location: Location, *, recursive: bool = False) -> list[str]:
-    """Names of the files under a folder, relative to it, sorted; none where there is no such folder."""
+    """Names of the files in a folder, relative to it, sorted. A folder that does not exist has none."""
     return list(list_versions(location, recursive=recursive))
 
 
 def list_folders(location: Location) -> list[str]:
-    """Names of the folders right under a folder, sorted; none where there is no such folder."""
+    """Names of the folders directly in a folder, sorted. A folder that does not exist has none."""
     filesystem, path = locate(location)
-    with naming(location):
+    with store_errors(location):
         infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
     return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
 
 
 def open_file(location: Location) -> pa.NativeFile:
-    """A file to read here and there, also by several threads; a local one is mapped into memory."""
+    """A file for random access, also by several threads; a local one is mapped into memory."""
     filesystem, path = locate(location)
-    with naming(location):
+    with store_errors(location):
         return filesystem.open_input_file(path) if is_uri(location) else pa.memory_map(path)
 
 
 def read_bytes(location: Location) -> bytes:
-    """A file's whole content. Raises UserError where it is not there."""
+    """A file's whole content. Raises UserError `not_found`."""
     filesystem, path = locate(location)
     try:
-        # Not `open_input_stream`, of which an object store's `read` makes a request for every 256 KiB.
-        with naming(location), filesystem.open_input_file(path) as file:
-            return file.read()
+        # Not `open_input_stream`: its `read` makes a request to an object store for every 256 KiB.
+        with store_errors(location), filesystem.open_input_file(path) as file:
+            return bytes(file.read())
     except FileNotFoundError:
-        raise UserError(f"There is no file '{location}'.") from None
+        raise UserError("not_found", f"There is no file '{location}'.") from None
 
 
 @contextlib.contextmanager
 def writing(location: Location) -> Iterator[IO[bytes]]:
-    """A binary file to write, which appears under its name when the block ends well, and not at all otherwise."""
+    """A binary file to write. It appears under its name when the block ends without an error, otherwise not at all."""
     if is_uri(location):
-        # Uploaded only when whole: closing an upload, even after an error, would publish what it has.
-        with tempfile.TemporaryFile() as whole:
-            yield whole
-            whole.seek(0)
-            _upload(whole, location)
+        # Uploaded only when complete: closing an upload, even after an error, would publish what it has.
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            _upload(file, location)
     else:
-        with writing_path(location) as beside, beside.open("wb") as file:
+        with writing_path(location) as path, path.open("wb") as file:
             yield file
 
 
 @contextlib.contextmanager
 def writing_path(location: Location) -> Iterator[Path]:
-    """A local path to write to, which becomes the file `location` when the block ends well, and is removed otherwise.
+    """A temporary local path, whose file becomes `location` when the block ends without an error.
 
-    Of a local file it lies beside it, and is renamed.
+    For a local file it is in the same folder, and is renamed.
     """
     if is_uri(location):
         with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / base_name(location)
-            yield whole
-            upload(whole, location)
+            temporary = Path(folder) / base_name(location)
+            yield temporary
+            upload(temporary, location)
         return
     path = Path(location).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
-        yield beside
-        beside.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def upload(path: Path, location: Location) -> None:
     """Copy a local file to an object store."""
-    with path.open("rb") as whole:
-        _upload(whole, location)
+    with path.open("rb") as file:
+        _upload(file, location)
 
 
-def _upload(whole: IO[bytes], location: Location) -> None:
+def _upload(file: IO[bytes], location: Location) -> None:
     filesystem, path = locate(location)
-    with naming(location), filesystem.open_output_stream(path) as file:
-        shutil.copyfileobj(whole, file)
+    with store_errors(location), filesystem.open_output_stream(path) as stream:
+        shutil.copyfileobj(file, stream)
 
 
 def write_bytes(location: Location, content: bytes) -> None:
-    """Write a whole file, or nothing."""
+    """Write a complete file, or nothing."""
     with writing(location) as file:
         file.write(content)
 
 
 def make_folder(location: Location) -> None:
-    """Make a folder, and those above it, where there is none."""
+    """Make a folder, and those above it, unless it exists."""
     filesystem, path = locate(location)
-    with naming(location):
+    with store_errors(location):
         filesystem.create_dir(path)
 
 
 def move_file(location: Location, target: Location) -> None:
-    """Give a file another name in the same store; where it can't be renamed, it has both for a moment."""
+    """Move a file within its store. An object store copies it first, so that for a moment there are two."""
     filesystem, path = locate(location)
     _, new_path = locate(target)
-    with naming(location):
+    with store_errors(location):
         if not is_uri(target):
             Path(new_path).parent.mkdir(parents=True, exist_ok=True)
         filesystem.move(path, new_path)
 
 
 def remove_file(location: Location) -> None:
-    """Remove a file, where it is there."""
+    """Remove a file, if it exists."""
     filesystem, path = locate(location)
-    with naming(location), contextlib.suppress(FileNotFoundError):
+    with store_errors(location), contextlib.suppress(FileNotFoundError):
         filesystem.delete_file(path)
 
 
 def remove_folder(location: Location) -> None:
     """Remove a folder and all in it."""
     filesystem, path = locate(location)
-    with naming(location):
+    with store_errors(location):
         filesystem.delete_dir(path)

@@ -1,31 +1,37 @@
-"""That one process alone writes to a run, a sweep or a data set."""
+"""One process at a time writes to a run, a sweep or a data set."""
 
-import fcntl
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, is_uri
+from s2v_ray.storage.paths import Location, is_uri
 
 
-@contextmanager
-def only_one(out: Location, local: Location) -> Iterator[None]:
-    """Hold the lock of `out` in its folder `local`; it ends with the process. An object store has none.
+@contextlib.contextmanager
+def lock(out: Location, folder: Location) -> Iterator[None]:
+    """Hold the lock of `out`, a file in its local `folder`. It is released with the process at the latest.
 
-    Raises UserError where another process holds it.
+    There is none in an object store, nor in a file system that does not know locks.
+
+    Raises UserError `locked` while another process holds it.
     """
-    if is_uri(local):
+    if is_uri(folder):
         yield
         return
-    Path(local).mkdir(parents=True, exist_ok=True)
-    with (Path(local) / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another process is writing to '{out}'; wait until it ends, or give another --out."
-            ) from None
-        except OSError:
-            pass  # a network's file system that knows no locks
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    file_lock = FileLock(Path(folder) / ".lock")
+    try:
+        file_lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            "locked", f"Another process is writing to '{out}'; wait until it ends, or give another --out."
+        ) from None
+    except (OSError, NotImplementedError):
+        pass  # a network file system without locks
+    try:
         yield
+    finally:
+        file_lock.release()

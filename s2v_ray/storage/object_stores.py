@@ -1,7 +1,7 @@
-"""Connecting to object stores: where, by which rights, and how patiently.
+"""Connections to object stores, and how often a request is retried.
 
-Rights come from the environment, as the stores' own programs take them (AWS_ACCESS_KEY_ID or a profile or a role;
-GOOGLE_APPLICATION_CREDENTIALS), and never from a URI, since URIs are written to files and shown.
+Credentials come from the environment, where the stores' own programs look for them (AWS_ACCESS_KEY_ID, a profile or a
+role; GOOGLE_APPLICATION_CREDENTIALS), and never from a URI, since URIs are printed and written to files.
 """
 
 import os
@@ -12,8 +12,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
+from s2v_ray.storage.paths import refuse_password
 
-# The pauses between tries double from 25 ms: a store that fails for a minute and a half is waited for.
+# The pauses between tries double from 25 ms: a store may fail for a minute and a half.
 _TRIES = 13
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 30.0
 _S3_OPTIONS = {"endpoint_override", "region", "scheme"}
@@ -24,41 +25,40 @@ def connect_store(uri: str) -> tuple[fs.FileSystem, str]:
 
     Raises UserError for a URI that can't be used, and StoreError where its store does not answer.
     """
-    parts = urlsplit(uri)
-    if parts.password is not None:
-        raise UserError(
-            f"A URI of {parts.scheme}:// holds a password, which would come into files and logs; set the environment's "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what the store's own programs read) instead."
-        )
+    refuse_password(uri)
     try:
+        parts = urlsplit(uri)
         if parts.scheme == "s3":
             return _s3(parts), unquote(parts.netloc + parts.path).rstrip("/")
-        # Connected once a bucket, so that connections are used again.
+        # One connection for each bucket, used again and again.
         return _connect(uri[: uri.index("://")], parts.netloc, parts.query), fs.FileSystem.from_uri(uri)[1]
-    except pa.ArrowInvalid as error:
-        raise UserError(f"'{uri}' is no path and no URI that can be opened: {error}.") from None
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise UserError("wrong_uri", f"'{uri}' is neither a path nor a URI that can be opened: {error}.") from None
     except OSError as error:
         raise StoreError(uri, str(error)) from error
 
 
 @lru_cache
-def _connect(scheme: str, place: str, query: str) -> fs.FileSystem:
-    filesystem, _ = fs.FileSystem.from_uri(f"{scheme}://{place}/" + (f"?{query}" if query else ""))
+def _connect(scheme: str, authority: str, query: str) -> fs.FileSystem:
+    filesystem, _ = fs.FileSystem.from_uri(f"{scheme}://{authority}/" + (f"?{query}" if query else ""))
     return filesystem
 
 
 def _s3(parts: SplitResult) -> fs.S3FileSystem:
-    """S3, or what speaks its protocol, at `?endpoint_override=` or where the environment says."""
+    """S3, or another store with its protocol, at `?endpoint_override=` or where the environment says."""
     options = dict(parse_qsl(parts.query))
     if unknown := options.keys() - _S3_OPTIONS:
         raise UserError(
-            f"'{parts.geturl()}' has the option '{min(unknown)}'; there are {', '.join(sorted(_S3_OPTIONS))}."
+            "unknown_setting",
+            f"'{parts.geturl()}' has the option '{min(unknown)}'; there are {', '.join(sorted(_S3_OPTIONS))}.",
         )
-    told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    scheme, _, endpoint = options.get("endpoint_override", told).rpartition("://")
+    default = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    scheme, _, endpoint = options.get("endpoint_override", default).rpartition("://")
     tries = os.environ.get("AWS_MAX_ATTEMPTS", str(_TRIES))
     if not tries.isdecimal():
-        raise UserError(f"AWS_MAX_ATTEMPTS is '{tries}', but must be a number such as {_TRIES}; or unset it.")
+        raise UserError(
+            "out_of_range", f"AWS_MAX_ATTEMPTS is '{tries}', but must be a number such as {_TRIES}; or unset it."
+        )
     return _connect_s3(
         parts.netloc, options.get("scheme", scheme), endpoint.rstrip("/"), options.get("region", ""), int(tries)
     )
@@ -66,7 +66,7 @@ def _s3(parts: SplitResult) -> fs.S3FileSystem:
 
 @lru_cache
 def _connect_s3(bucket: str, scheme: str, endpoint: str, region: str, tries: int) -> fs.S3FileSystem:
-    # pyarrow's own reading of a URI would do the same, with a patience of a second.
+    # pyarrow's own reading of a URI would do the same, but give up after a second.
     if not region and not endpoint:
         region = fs.resolve_s3_region(bucket)
     return fs.S3FileSystem(
@@ -75,7 +75,7 @@ def _connect_s3(bucket: str, scheme: str, endpoint: str, region: str, tries: int
         region=region or None,
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_SILENT_SECONDS,
-        # The AWS SDK's "standard" one shares a small budget of tries: many readers at once would use it up in seconds.
+        # The AWS SDK's "standard" strategy has a small budget of retries, which many readers use up in seconds.
         retry_strategy=fs.AwsDefaultS3RetryStrategy(max_attempts=tries),
         allow_delayed_open=True,  # a small file is one request
     )

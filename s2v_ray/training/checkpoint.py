@@ -19,16 +19,8 @@ from torch.optim import Optimizer
 from s2v_ray.config import Config, config_from_dict
 from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import (
-    Location,
-    exists,
-    join,
-    list_folders,
-    read_bytes,
-    remove_file,
-    remove_folder,
-    write_bytes,
-)
+from s2v_ray.storage.files import exists, list_folders, read_bytes, remove_file, remove_folder, write_bytes
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.state import TrainingState
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location
+from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import checkpoints, last_checkpoint
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState

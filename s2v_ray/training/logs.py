@@ -13,17 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from s2v_ray.config.schema import ClipConfig
 from s2v_ray.media.encode import for_aac, write_video
-from s2v_ray.storage.files import (
-    Location,
-    exists,
-    is_uri,
-    join,
-    list_versions,
-    read_bytes,
-    upload,
-    write_bytes,
-    writing_path,
-)
+from s2v_ray.storage.files import exists, list_versions, read_bytes, upload, write_bytes, writing_path
+from s2v_ray.storage.paths import Location, is_uri, join
 
 _STRIP_EVERY = 20  # frames
 

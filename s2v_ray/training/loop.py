@@ -10,7 +10,7 @@ import torch
 
 from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
-from s2v_ray.storage.files import Location
+from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import DamagedCheckpointError, checkpoints, last_checkpoint, load_state
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.health import Health, naming_memory_settings

@@ -6,7 +6,8 @@ from s2v_ray.config import Config, config_from_toml, config_to_toml
 from s2v_ray.config.load import differing_names
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, join, read_bytes, write_bytes
+from s2v_ray.storage.files import read_bytes, write_bytes
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint import last_checkpoint
 
 # A resumed run may go further, and be watched and saved at another pace.

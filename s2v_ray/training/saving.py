@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.files import Location
+from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import (
     Snapshot,
     best_checkpoint,

@@ -14,7 +14,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from s2v_ray.evaluation.figures import GREEN, ORANGE, RED
-from s2v_ray.storage.files import Location, join, writing
+from s2v_ray.storage.files import writing
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.tuning.objective import objective_values
 from s2v_ray.tuning.trials import CONTROL, PRESET, Trial, best_trial
 

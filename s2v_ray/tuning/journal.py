@@ -14,7 +14,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from s2v_ray.storage.cache import cache_folder
-from s2v_ray.storage.files import Location, absolute, exists, is_uri, join, read_bytes, upload, write_bytes
+from s2v_ray.storage.files import exists, read_bytes, upload, write_bytes
+from s2v_ray.storage.paths import Location, absolute, is_uri, join
 
 JOURNAL = "journal.log"
 

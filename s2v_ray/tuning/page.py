@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2v_ray.evaluation.html import data_uri, page
 from s2v_ray.evaluation.table import signed
-from s2v_ray.storage.files import Location, join
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.tuning.trials import CONTROL, PRESET, Trial
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s2v_ray.config import Config, config_to_toml
-from s2v_ray.storage.files import join, write_bytes, writing
+from s2v_ray.storage.files import write_bytes, writing
+from s2v_ray.storage.paths import join
 from s2v_ray.tuning.figures import write_figures
 from s2v_ray.tuning.journal import SweepPlace, open_journal
 from s2v_ray.tuning.objective import Floors

@@ -12,7 +12,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import Location, exists, join
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import Location, join
 from s2v_ray.tuning.journal import JOURNAL, SweepPlace, open_journal, read_journal
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
 

@@ -34,33 +34,35 @@ def test_preparing_in_parallel_gives_the_same_bytes(small_videos, small_clips, t
 
 def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos, tmp_path):
     videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
-    jobs = plan(videos, str(tmp_path), "sea", clip_settings(clip_seconds=1)).jobs
+    tasks = plan(videos, str(tmp_path), "sea", clip_settings(clip_seconds=1)).tasks
 
-    def crash_on_the_second(job: SourceTask) -> int:
-        if job.source.path == videos[1]:
+    def crash_on_the_second(task: SourceTask) -> int:
+        if task.source.path == videos[1]:
             os.kill(os.getpid(), signal.SIGKILL)
         return 1
 
-    done = dict(run_in_parallel(crash_on_the_second, jobs))
-    assert set(done) == {jobs[0].source.name, jobs[2].source.name}
+    done = dict(run_in_parallel(crash_on_the_second, tasks))
+    assert set(done) == {tasks[0].source.name, tasks[2].source.name}
 
 
 def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
     videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
     settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=6))
-    jobs = plan(videos, str(tmp_path / "clips"), "sea", settings).jobs
+    tasks = plan(videos, str(tmp_path / "clips"), "sea", settings).tasks
     tries = tmp_path / "tries"
 
-    def hang_in_the_second(job: SourceTask) -> int:
-        if job.source.path == videos[1] and not job.failure:
+    def hang_in_the_second(task: SourceTask) -> int:
+        if task.source.path == videos[1] and not task.failure:
             with tries.open("a") as file:
                 file.write("tried\n")
             ctypes.PyDLL(None).pause()  # in C, and with the interpreter's lock
-        return prepare_source(job)
+        return prepare_source(task)
 
-    done = dict(run_in_parallel(hang_in_the_second, jobs))
-    hung = jobs[1].source.name
-    assert {name: clips > 0 for name, clips in done.items()} == {job.source.name: job is not jobs[1] for job in jobs}
+    done = dict(run_in_parallel(hang_in_the_second, tasks))
+    hung = tasks[1].source.name
+    assert {name: clips > 0 for name, clips in done.items()} == {
+        task.source.name: task is not tasks[1] for task in tasks
+    }
     (reject,) = read_records(str(tmp_path / "clips"))[hung].rejects
     assert (reject.reason, reject.detail[:25]) == ("hung", "The decoder never came ba")
     assert tries.read_text() == "tried\n"

@@ -20,8 +20,8 @@ from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.encode import write_video
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
-from s2v_ray.preparation.sources.find import Source
-from s2v_ray.storage.lock import only_one
+from s2v_ray.preparation.sources.source import Source
+from s2v_ray.storage.lock import lock
 from s2v_ray.synthetic.write import synthesize
 
 
@@ -216,7 +216,7 @@ def test_limits_cut_a_source_off(tmp_path, small_videos):
 
 def test_a_second_preparation_into_the_same_folder_is_refused(tmp_path, small_videos, capsys):
     command = ["prepare", "--videos", str(small_videos), "--out", str(tmp_path), "--local", *SMALL_CLIPS]
-    with only_one(tmp_path, tmp_path):
+    with lock(tmp_path, tmp_path):
         assert main(command) == 1
     assert f"Another process is writing to '{tmp_path}'" in capsys.readouterr().err
     assert not (tmp_path / "dataset.json").exists()

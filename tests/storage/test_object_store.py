@@ -25,7 +25,6 @@ from s2v_ray.storage.cache import ClipCache
 from s2v_ray.storage.files import (
     exists,
     is_folder,
-    join,
     list_files,
     list_folders,
     locate,
@@ -35,6 +34,7 @@ from s2v_ray.storage.files import (
     upload,
     write_bytes,
 )
+from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.data.order import global_batch
@@ -84,33 +84,34 @@ def metric_steps(run: str) -> list[int]:
 
 
 def test_files_and_folders(store):
-    place = "s3://bucket/files"
-    write_bytes(join(place, "a b.bin"), b"one")
-    write_bytes(join(place, "deep", "ü#?.bin"), b"two")
-    assert list_files(place, recursive=True) == ["a b.bin", "deep/ü#?.bin"]
-    assert list_files(place) == ["a b.bin"]
-    assert list_folders(place) == ["deep"]
-    assert read_bytes(join(place, "deep", "ü#?.bin")) == b"two"
-    assert (is_folder(place), is_folder(join(place, "a b.bin")), exists(join(place, "none"))) == (True, False, False)
-    assert open_file(join(place, "a b.bin")).read_at(2, 1) == b"ne"
-    with pytest.raises(UserError, match="There is no file 's3://bucket/files/none'"):
-        read_bytes(join(place, "none"))
-    remove_folder(join(place, "deep"))
-    assert list_files(place, recursive=True) == ["a b.bin"]
+    folder = "s3://bucket/files"
+    write_bytes(join(folder, "a b.bin"), b"one")
+    write_bytes(join(folder, "deep", "ü#?.bin"), b"two")
+    assert list_files(folder, recursive=True) == ["a b.bin", "deep/ü#?.bin"]
+    assert list_files(folder) == ["a b.bin"]
+    assert list_folders(folder) == ["deep"]
+    assert read_bytes(join(folder, "deep", "ü#?.bin")) == b"two"
+    assert (is_folder(folder), is_folder(join(folder, "a b.bin")), exists(join(folder, "none"))) == (True, False, False)
+    assert open_file(join(folder, "a b.bin")).read_at(2, 1) == b"ne"
+    with pytest.raises(UserError, match="'s3://bucket/files/none'") as error:
+        read_bytes(join(folder, "none"))
+    assert error.value.code == "not_found"
+    remove_folder(join(folder, "deep"))
+    assert list_files(folder, recursive=True) == ["a b.bin"]
     assert join("s3://bucket/x?region=eu-west-1", "y z") == "s3://bucket/x/y%20z?region=eu-west-1"
 
 
 @pytest.mark.parametrize("kind", ["500", "cut"])
 def test_a_fault_that_passes_is_waited_for_and_one_that_stays_is_told(store, kind):
-    place = f"s3://bucket/faults/{kind}.bin"
+    file = f"s3://bucket/faults/{kind}.bin"
     for method in ("PUT", "GET"):
         store.faults.append(Fault(kind, lambda request, method=method: request.startswith(method), times=2))
-    write_bytes(place, b"content")
-    assert read_bytes(place) == b"content"
+    write_bytes(file, b"content")
+    assert read_bytes(file) == b"content"
     assert [fault.times for fault in store.faults] == [0, 0]
     store.faults[:] = [Fault(kind, lambda request: not request.startswith("HEAD"))]
-    with pytest.raises(StoreError, match=rf"'{place}' can't be read or written: .*give the same command\."):
-        read_bytes(place)
+    with pytest.raises(StoreError, match=rf"'{file}'"):
+        read_bytes(file)
     with pytest.raises(StoreError, match=r"other\.bin"):
         write_bytes("s3://bucket/faults/other.bin", b"content")
     store.faults.clear()
@@ -132,16 +133,15 @@ def test_of_a_large_file_whose_upload_breaks_off_nothing_appears(store, tmp_path
 def test_each_scheme_finds_its_file_system():
     filesystem, path = locate("gs://bucket/clips/a%20b?endpoint_override=127.0.0.1:9&scheme=http")
     assert (filesystem.type_name, path) == ("gcs", "bucket/clips/a b")
-    with pytest.raises(UserError, match="no URI that can be opened"):
-        locate("nowhere://bucket/clips")
-    with pytest.raises(UserError, match="option 'retries'; there are endpoint_override, region, scheme"):
-        locate("s3://bucket/clips?retries=3")
-
-
-def test_a_secret_in_a_uri_is_refused_and_not_repeated():
-    with pytest.raises(UserError, match=r"holds a password.*AWS_SECRET_ACCESS_KEY") as refused:
-        locate("s3://the-key:the-secret@bucket/run")
-    assert "the-secret" not in str(refused.value)
+    for uri, code in (
+        ("nowhere://bucket/clips", "wrong_uri"),
+        ("s3://bucket/clips?retries=3", "unknown_setting"),
+        ("s3://the-key:the-secret@bucket/run", "password_in_uri"),
+    ):
+        with pytest.raises(UserError) as error:
+            locate(uri)
+        assert error.value.code == code
+        assert "the-secret" not in str(error.value)
 
 
 def test_clips_are_prepared_into_a_store_as_into_a_folder(store, small_videos, small_clips):

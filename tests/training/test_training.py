@@ -23,7 +23,7 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.losses import discriminator_loss
 from s2v_ray.storage.files import read_bytes
-from s2v_ray.storage.lock import only_one
+from s2v_ray.storage.lock import lock
 from s2v_ray.training.checkpoint import find_checkpoint, last_checkpoint, load_model
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.training.data.order import global_batch
@@ -427,7 +427,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, t
 def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model, tmp_path, capsys):
     run = tmp_path / "run"
     command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--steps", "1"]
-    with only_one(run, run):
+    with lock(run, run):
         assert main(command) == 1
     assert "Another process is writing to" in capsys.readouterr().err
     assert not (run / "config.toml").exists()

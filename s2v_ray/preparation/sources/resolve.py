@@ -4,21 +4,20 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from pyarrow import fs
-
 from s2v_ray.errors import UserError
-from s2v_ray.preparation.sources.discovery import Files, child, file_info, parent
+from s2v_ray.preparation.sources.discovery import FoundFiles
 from s2v_ray.preparation.sources.manifests.rows import Part, Row, refused
-from s2v_ray.storage.files import is_uri
+from s2v_ray.storage.files import is_file
+from s2v_ray.storage.paths import is_uri, join, parent
 
 
-def resolve_rows(rows: Iterable[Row], files: Files, manifest: str) -> Iterator[tuple[Row, Part, str, str]]:
-    """Each row with the first of its parts whose file is there, that file's name and its location.
+def resolve_rows(rows: Iterable[Row], files: FoundFiles, manifest: str) -> Iterator[tuple[Row, Part, str, str]]:
+    """Each row with the first of its parts whose file exists, that file's name and its location.
 
-    Where none is there, the name is that of the first part and the location is empty. A path is looked up in the
-    folders that were given, then in the manifest's own.
+    If none exists, the name is that of the first part and the location is empty. A path is looked up in the folders
+    that `files` were found in, then in the manifest's own.
 
-    Raises UserError for a path that leaves these folders, and for a file name that is there several times.
+    Raises UserError for a path outside these folders, and for a file name that exists several times.
     """
     by_base_name = defaultdict(list)
     for name in files.locations:
@@ -27,30 +26,27 @@ def resolve_rows(rows: Iterable[Row], files: Files, manifest: str) -> Iterator[t
         if row.by_path:
             part = row.parts[0]
             name = _relative(part.file, [*files.roots, parent(manifest)], row, manifest)
-            yield row, part, name, files.locations.get(name) or _beside(manifest, name)
+            beside = join(parent(manifest), name)
+            yield row, part, name, files.locations.get(name) or (beside if is_file(beside) else "")
             continue
         part = next((part for part in row.parts if part.file in by_base_name), row.parts[0])
         names = by_base_name.get(part.file, [])
         if len(names) > 1:
             raise UserError(
-                f"{manifest}, {row.place}: '{part.file}' is there {len(names)} times, such as '{names[0]}' and "
-                f"'{names[1]}'; give the folder that has the right ones."
+                "same_name",
+                f"{manifest}, {row.line}: '{part.file}' exists {len(names)} times, such as '{names[0]}' and "
+                f"'{names[1]}'; give the folder with the right ones.",
             )
         yield row, part, names[0] if names else part.file, files.locations[names[0]] if names else ""
 
 
 def _relative(path: str, roots: list[str], row: Row, manifest: str) -> str:
-    """The path relative to the root that it lies in."""
+    """The path relative to the root that it is in."""
     if ".." in path.split("/"):
-        raise refused(manifest, row.place, path, "a path must not contain '..'")
+        raise refused(manifest, row.line, path, "a path must not contain '..'")
     if path.startswith("/") or is_uri(path):
         inside = next((root for root in roots if path.startswith(root.rstrip("/") + "/")), None)
         if inside is None:
-            raise refused(manifest, row.place, path, f"an absolute path must lie in {' or '.join(roots)}")
+            raise refused(manifest, row.line, path, f"an absolute path must be in {' or '.join(roots)}")
         path = path[len(inside) :]
     return posixpath.normpath(path.lstrip("/"))
-
-
-def _beside(manifest: str, name: str) -> str:
-    file = child(parent(manifest), name)
-    return file if file_info(file).type == fs.FileType.File else ""

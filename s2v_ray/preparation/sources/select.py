@@ -1,4 +1,4 @@
-"""Choosing by label."""
+"""Choosing sources by label."""
 
 import difflib
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from s2v_ray.errors import UserError
 
-_NAMED = 10  # labels that a refusal offers
+_NAMED = 10  # labels that an error names
 
 
 class Labelled(Protocol):
@@ -21,9 +21,9 @@ Item = TypeVar("Item", bound=Labelled)
 
 
 def select_labels(items: Iterable[Item], wanted: tuple[str, ...], where: str) -> list[Item]:
-    """The items with one of the `wanted` labels, case aside; all of them where none is wanted.
+    """The items with one of the `wanted` labels, in any case; all items if none is wanted.
 
-    Raises UserError for a wanted label that nothing has, with the closest ones, or else the most frequent.
+    Raises UserError `unknown_label`, with the closest labels, or else the most frequent.
     """
     if not wanted:
         return list(items)
@@ -36,7 +36,8 @@ def select_labels(items: Iterable[Item], wanted: tuple[str, ...], where: str) ->
     there = {label.casefold(): label for label in counts}
     for label in wanted:
         if label.casefold() not in there:
-            raise UserError(f"--select '{label}' is no label in {where}; {_offer(label.casefold(), there, counts)}.")
+            offer = _offer(label.casefold(), there, counts)
+            raise UserError("unknown_label", f"--select '{label}' is not a label in {where}; {offer}.")
     return chosen
 
 
@@ -46,6 +47,6 @@ def _offer(wanted: str, there: dict[str, str], counts: Counter[str]) -> str:
     if close:
         return f"the closest are {', '.join(repr(there[label]) for label in close)}"
     if not counts:
-        return "it has no labels (where there is no manifest, they are the names of folders)"
+        return "it has no labels (without a manifest, they are the names of folders)"
     named = ", ".join(repr(label) for label, _ in counts.most_common(_NAMED))
     return f"it has {named}" + (f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else "")

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 from s2v_ray.config import Config
 from s2v_ray.dataset.pixels import crop_size, resize, to_float, wave_to_float
 from s2v_ray.dataset.reader import Clip, ClipReader
-from s2v_ray.storage.files import AT_ONCE
+from s2v_ray.storage.files import CONCURRENT_REQUESTS
 from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
 from s2v_ray.training.data.order import Draw, EndlessBatches
 
@@ -70,7 +70,7 @@ class ReadAhead(IterableDataset[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         coming: deque[list[Future[dict[str, Any]]]] = deque()
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clips")
+        pool = ThreadPoolExecutor(CONCURRENT_REQUESTS, thread_name_prefix="clips")
         try:
             for draws in self.batches:
                 coming.append([pool.submit(self.clips.__getitem__, draw) for draw in draws])

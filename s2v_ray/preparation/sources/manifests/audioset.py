@@ -1,6 +1,6 @@
 """AudioSet: three comment lines, then `YTID, start_seconds, end_seconds, "mid,mid"`.
 
-The files are named as VGGSound's where they are cut; `<id>.mp4` is the whole video, of which the times are used.
+A file cut to those times is named as VGGSound's; `<id>.mp4` is the whole video, from which the times are cut.
 """
 
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ from s2v_ray.preparation.sources.manifests.rows import (
     parse_times,
 )
 
-# The classes of our domains, so that they can be chosen by name; the others go by their mid.
+# Classes of our domains, so that --select finds them by name; the others have only their mid.
 NAMES = {"/m/0g6b5": "Fireworks", "/m/0l15bq": "Clapping", "/m/034srq": "Waves"}
 
 
 def read(text: str, manifest: str) -> Iterator[Row]:
-    """The rows. Labels are mids, and names where we know them. Raises UserError for a malformed one."""
+    """The rows, labelled by mids and by names in NAMES. Raises UserError for a malformed one."""
     return csv_rows(text, manifest, _parse)
 
 
-def _parse(place: str, cells: list[str]) -> Row:
+def _parse(line: str, cells: list[str]) -> Row:
     check_columns(cells, 4)
     video = parse_id(cells[0])
-    begin, end = parse_times(cells[1], cells[2])
+    start, end = parse_times(cells[1], cells[2])
     mids = tuple(mid.strip() for mid in cells[3].split(","))
     if not all(mid.startswith("/") for mid in mids):
         raise ValueError(f"its labels '{cells[3]}' must be mids such as /m/0g6b5, with commas between them")
-    parts = cut_parts(video, begin, end) + tuple(Part(video + suffix, begin, end) for suffix in VIDEO_SUFFIXES)
-    return Row(place, parts, labels=mids + tuple(NAMES[mid] for mid in mids if mid in NAMES), group=video)
+    parts = cut_parts(video, start, end) + tuple(Part(video + suffix, start, end) for suffix in VIDEO_SUFFIXES)
+    return Row(line, parts, labels=mids + tuple(NAMES[mid] for mid in mids if mid in NAMES), group=video)

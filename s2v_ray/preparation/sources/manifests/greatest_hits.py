@@ -1,9 +1,9 @@
 """Greatest Hits: CSV `filename,start_time,occurring_time,end_time,material,action_type,effect`, one row a hit.
 
-A row `<recording>_<number>.mp4` is the stretch of `<recording>.mp4` around one hit. Hits follow one another faster than
-these stretches are long, so the recording is used where it is there: overlapping stretches of it make one source, and
-nothing is cut twice. Otherwise the file of the row is used, which is that stretch already. Either way all stretches of
-a recording stay in one split, since they show the same seconds.
+A row `<recording>_<number>.mp4` is the part of `<recording>.mp4` around one hit. Hits are closer together than these
+parts are long. So the recording is used if it exists: overlapping parts make one source, and nothing is cut twice.
+Otherwise the row's own file is used, which is that part already. Either way all parts of a recording are in one split,
+since they show the same seconds.
 """
 
 import re
@@ -16,18 +16,18 @@ _CUT = re.compile(r"(.+)_\d+(\.\w+)")
 
 
 def read(text: str, manifest: str) -> Iterator[Row]:
-    """The rows. Labels are material, action and effect. Raises UserError for a malformed one."""
+    """The rows, labelled by material, action and effect. Raises UserError for a malformed one."""
     return csv_rows(text, manifest, _parse, header=True)
 
 
-def _parse(place: str, cells: list[str]) -> Row:
+def _parse(line: str, cells: list[str]) -> Row:
     check_columns(cells, len(HEADER))
-    file, begin, occurring, end = cells[:4]
+    file, start, occurring, end = cells[:4]
     if not file or "/" in file:
         raise ValueError(f"its filename is '{file}', but must be the name of a file without folders")
     parse_seconds(occurring)
     labels = tuple(label for label in cells[4:] if label not in ("", "None"))
     cut = _CUT.fullmatch(file)
     recording = cut[1] + cut[2] if cut else file
-    parts = (Part(recording, *parse_times(begin, end)),) + ((Part(file),) if cut else ())
-    return Row(place, parts, event=True, labels=labels, group=recording)
+    parts = (Part(recording, *parse_times(start, end)),) + ((Part(file),) if cut else ())
+    return Row(line, parts, event=True, labels=labels, group=recording)

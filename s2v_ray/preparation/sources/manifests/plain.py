@@ -1,7 +1,7 @@
-"""One's own list: CSV with the header `path,start,end`, and if wanted `split` and `label`, in any order.
+"""A plain list: CSV with the header `path,start,end`, optionally with `split` and `label`, in any order.
 
-Empty `start` and `end` are the file's own, and without a label the folders of the path are the labels. Paths are
-relative to the folder of the videos, or else to the manifest's.
+Empty `start` and `end` are the file's own. Without a label the folders of the path are the labels. Paths are relative
+to the folder of the videos, or else to the manifest's.
 """
 
 from collections.abc import Iterator
@@ -29,19 +29,20 @@ def read(text: str, manifest: str) -> Iterator[Row]:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or "path" not in header or len(set(header)) < len(header):
         raise UserError(
+            "wrong_manifest",
             f"{manifest} has the header '{','.join(header)}', but must have 'path' and may have "
-            f"{', '.join(COLUMNS[1:])}, each once; rename or remove the others."
+            f"{', '.join(COLUMNS[1:])}, each once; rename or remove the others.",
         )
-    return csv_rows(text, manifest, lambda place, cells: _parse(place, header, cells), header=True)
+    return csv_rows(text, manifest, lambda line, cells: _parse(line, header, cells), header=True)
 
 
-def _parse(place: str, header: list[str], cells: list[str]) -> Row:
+def _parse(line: str, header: list[str], cells: list[str]) -> Row:
     check_columns(cells, len(header))
     values = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
     path, start, end, split, label = (values[name] for name in COLUMNS)
     folders = path.split("/")[:-1]
     if not path or "\0" in path or any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
-        raise ValueError("its path is no path of a file")
+        raise ValueError("its path is not the path of a file")
     if split and split not in SPLITS:
         raise ValueError(f"its split is '{split}', but must be train, val, test or empty")
     if start and end:
@@ -50,4 +51,4 @@ def _parse(place: str, header: list[str], cells: list[str]) -> Row:
         part = Part(path, parse_seconds(start) if start else None, parse_seconds(end) if end else None)
     if part.end_seconds == 0:
         raise ValueError("it ends at 0 s, but must end after its start")
-    return Row(place, (part,), by_path=True, labels=(label,) if label else tuple(filter(None, folders)), split=split)
+    return Row(line, (part,), by_path=True, labels=(label,) if label else tuple(filter(None, folders)), split=split)

@@ -1,11 +1,12 @@
-"""Which format a manifest has, and its rows."""
+"""Recognising a manifest's format, and reading its rows."""
 
 from collections.abc import Callable, Iterator
 
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.manifests import audioset, greatest_hits, plain, unav100, vggsound
 from s2v_ray.preparation.sources.manifests.rows import Row, csv_lines
-from s2v_ray.storage.files import Location, read_bytes
+from s2v_ray.storage.files import read_bytes
+from s2v_ray.storage.paths import Location
 
 FORMATS: dict[str, Callable[[str, str], Iterator[Row]]] = {
     "vggsound": vggsound.read,
@@ -17,21 +18,24 @@ FORMATS: dict[str, Callable[[str, str], Iterator[Row]]] = {
 
 
 def read_manifest(location: Location, manifest_format: str = "") -> Iterator[Row]:
-    """The rows of a manifest, a local path or a URI, of the named format or of the one that its content shows.
+    """The rows of a manifest at a local path or URI, in the named format, or in the one that its content shows.
 
-    Raises UserError where there is no such file, where its format is none of ours, and, while the rows are read, for a
-    malformed row, with its line, content and the rule.
+    Raises UserError if there is no such file, if its format is unknown, and, while the rows are read, for a malformed
+    row, with its line, content and the rule.
     """
     try:
         text = read_bytes(location).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{location} is not text in UTF-8, but a manifest must be; save it as UTF-8.") from None
+        raise UserError(
+            "wrong_manifest", f"{location} is not text in UTF-8, but a manifest must be; save it as UTF-8."
+        ) from None
     except OSError as error:
-        raise UserError(f"{location} can't be read ({error}); give the file of a manifest.") from None
+        raise UserError("unreadable", f"{location} can't be read ({error}); give the file of a manifest.") from None
     if manifest_format and manifest_format not in FORMATS:
         raise UserError(
+            "unknown_format",
             f"--manifest-format is '{manifest_format}', but must be one of {', '.join(FORMATS)}; "
-            "GRID needs no manifest: give its folder."
+            "GRID needs no manifest: give its folder.",
         )
     return FORMATS[manifest_format or _detect(text, str(location))](text, str(location))
 
@@ -52,6 +56,7 @@ def _detect(text: str, manifest: str) -> str:
     if len(first) == 4 and first[3] in ("train", "test"):
         return "vggsound"
     raise UserError(
-        f"{manifest} is in none of the formats that we know ({', '.join(FORMATS)}); name one of them with "
-        "--manifest-format, or write a CSV with the header path,start,end."
+        "unknown_format",
+        f"{manifest} is in none of the known formats ({', '.join(FORMATS)}); name one of them with "
+        "--manifest-format, or write a CSV with the header path,start,end.",
     )

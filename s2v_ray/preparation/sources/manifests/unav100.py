@@ -1,6 +1,6 @@
 """UnAV-100: JSON `{"database": {id: {"subset": ..., "annotations": [{"label": ..., "segment": [start, end]}]}}}`.
 
-The files are whole videos, `<id>.mp4`. An annotation is an event in one: those that overlap make one source.
+The files are whole videos, `<id>.mp4`. An annotation is an event in one: events that overlap make one source.
 """
 
 import json
@@ -14,19 +14,19 @@ _SPLITS = {"train": "train", "training": "train", "validation": "val", "val": "v
 
 
 def read(text: str, manifest: str) -> Iterator[Row]:
-    """One row an annotation. Raises UserError for a malformed one."""
+    """A row for each annotation. Raises UserError for a malformed one."""
     for video, entry in _database(text, manifest).items():
-        place = f"entry '{video}'"
+        line = f"entry '{video}'"
         try:
             _check(video, entry)
         except ValueError as error:
-            raise refused(manifest, place, json.dumps(entry, ensure_ascii=False), str(error)) from None
+            raise refused(manifest, line, json.dumps(entry, ensure_ascii=False), str(error)) from None
         for number, annotation in enumerate(entry["annotations"], 1):
             try:
-                row = _parse(f"{place}, annotation {number}", video, _SPLITS[entry["subset"].lower()], annotation)
+                row = _parse(f"{line}, annotation {number}", video, _SPLITS[entry["subset"].lower()], annotation)
             except ValueError as error:
                 content = json.dumps(annotation, ensure_ascii=False)
-                raise refused(manifest, f"{place}, annotation {number}", content, str(error)) from None
+                raise refused(manifest, f"{line}, annotation {number}", content, str(error)) from None
             yield row
 
 
@@ -35,12 +35,18 @@ def _database(text: str, manifest: str) -> dict[str, Any]:
         # Numbers stay text, so that times are exact.
         content = json.loads(text, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
-        raise UserError(f"{manifest}, line {error.lineno}: not JSON ({error.msg}); get the file again.") from None
+        raise UserError(
+            "wrong_manifest", f"{manifest}, line {error.lineno}: not JSON ({error.msg}); get the file again."
+        ) from None
     except RecursionError:
-        raise UserError(f"{manifest} is nested too deeply to be a manifest; get the file again.") from None
+        raise UserError(
+            "wrong_manifest", f"{manifest} is nested too deeply to be a manifest; get the file again."
+        ) from None
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(database, dict):
-        raise UserError(f"{manifest} has no object 'database', but UnAV-100's has; get the file again.")
+        raise UserError(
+            "wrong_manifest", f"{manifest} has no object 'database', but UnAV-100's has; get the file again."
+        )
     return database
 
 
@@ -52,12 +58,12 @@ def _check(video: str, entry: Any) -> None:
         raise ValueError(f"its subset is '{entry.get('subset')}', but must be train, validation or test")
 
 
-def _parse(place: str, video: str, split: str, annotation: Any) -> Row:
+def _parse(line: str, video: str, split: str, annotation: Any) -> Row:
     if not isinstance(annotation, dict) or not isinstance(annotation.get("label"), str):
         raise ValueError("it must have a 'label'")
     segment = annotation.get("segment")
     if not isinstance(segment, list) or len(segment) != 2:
         raise ValueError("it must have a 'segment' of a start and an end")
-    begin, end = parse_times(*segment)
-    parts = tuple(Part(video + suffix, begin, end) for suffix in VIDEO_SUFFIXES)
-    return Row(place, parts, event=True, labels=(annotation["label"].strip(),), split=split, group=video)
+    start, end = parse_times(*segment)
+    parts = tuple(Part(video + suffix, start, end) for suffix in VIDEO_SUFFIXES)
+    return Row(line, parts, event=True, labels=(annotation["label"].strip(),), split=split, group=video)

@@ -1,6 +1,6 @@
-"""VGGSound: CSV without a header, `ytid,start_seconds,label,train|test`, of files that are cut to their ten seconds.
+"""VGGSound: CSV without a header, `ytid,start_seconds,label,train|test`, with files that are already cut.
 
-The files are `<id>_<start, six digits>.mp4` or `<id>_<start ms>_<end ms>.mp4`, so no times are left to apply.
+They are called `<id>_<start, six digits>.mp4` or `<id>_<start ms>_<end ms>.mp4`, and last ten seconds.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _SECONDS = 10
 
 
 def read(text: str, manifest: str) -> Iterator[Row]:
-    """The rows. Rows of one video are one group. Raises UserError for a malformed one."""
+    """The rows; those of one video are one group. Raises UserError for a malformed one."""
     return csv_rows(text, manifest, _parse)
 
 
-def _parse(place: str, cells: list[str]) -> Row:
+def _parse(line: str, cells: list[str]) -> Row:
     check_columns(cells, 4)
     video, start, label, split = parse_id(cells[0]), parse_seconds(cells[1]), cells[2], cells[3]
     if split not in ("train", "test"):
         raise ValueError(f"its split is '{split}', but must be train or test")
-    return Row(place, cut_parts(video, start, start + _SECONDS), labels=(label,), split=split, group=video)
+    return Row(line, cut_parts(video, start, start + _SECONDS), labels=(label,), split=split, group=video)

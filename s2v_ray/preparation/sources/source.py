@@ -1,0 +1,50 @@
+"""A file, or a part of one, to cut clips from."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pyarrow import fs
+
+from s2v_ray.errors import MediaError
+from s2v_ray.storage.files import file_info
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, or a part of one, to cut clips from.
+
+    path: an absolute local path, or a URI of one of pyarrow's file systems.
+    name: the file's path relative to the root it was found under, and the part: "a/b.mp4" or "a/b.mp4@12.000-22.000".
+    start_seconds, end_seconds: the part to use, counted from the file's beginning; None is the file's own.
+    labels: what is in it, as the manifest says; without a manifest, the folders in its name.
+    split: "train", "val" or "test" if the data come with a split, otherwise "".
+    group: sources of one group belong in one split, which a hash of `group` decides if `split` is empty: the file's
+        name, the video that several files were cut from, or GRID's speaker.
+    """
+
+    path: str
+    name: str
+    start_seconds: Fraction | None = None
+    end_seconds: Fraction | None = None
+    labels: tuple[str, ...] = ()
+    split: str = ""
+    group: str = ""
+
+    @property
+    def key(self) -> str:
+        """A file name for what is made of it: readable, and unique by a hash of `name`."""
+        readable = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.name).stem)[:60]
+        return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
+
+    def version(self) -> tuple[int, int]:
+        """Size in bytes and time of change in ns, which change when the file is replaced.
+
+        Raises MediaError `no_file` if the file has disappeared.
+        """
+        info = file_info(self.path)
+        if info.type != fs.FileType.File:
+            raise MediaError("no_file", f"'{self.path}' is no longer there; put it back, or leave it out.")
+        return info.size or 0, info.mtime_ns or 0
