@@ -33,4 +33,4 @@ def _mean_power(wave: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
-    return np.maximum(10 * np.log10(power + 1e-20), SILENCE_DB)
+    return np.asarray(np.maximum(10 * np.log10(power + 1e-20), SILENCE_DB))

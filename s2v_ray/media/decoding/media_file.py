@@ -86,10 +86,13 @@ class MediaFile:
         return self._track(container, audio_stream(container))
 
     def interleaved(self) -> tuple[Track, Track]:
-        """Picture and sound, from their start, through the picture's container: for a single look at all packets.
+        """Picture and sound, from their start, through the picture's container: for one pass over all packets.
 
-        This invalidates the track of an earlier call of `video`. Raises what `video` and `audio` raise.
+        Call it before `video`: afterwards the file must be opened again, as a seek to one stream's start may lead past
+        the other's. Raises what `video` and `audio` raise.
         """
+        if "video" in self._containers:
+            self._containers.pop("video").close()
         container = self._rewound("video", video_stream)
         return self._track(container, video_stream(container)), self._track(container, audio_stream(container))
 

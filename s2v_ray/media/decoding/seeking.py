@@ -134,7 +134,7 @@ def _is_worth_a_seek(track: Track, dts: int, goal: int) -> bool:
         return True
     entries = track.stream.index_entries
     index = entries.search_timestamp(goal - _ticks(SEEK_MARGIN_SECONDS, track))
-    return index >= 0 and entries[index].timestamp > dts
+    return bool(index >= 0 and entries[index].timestamp > dts)
 
 
 def _ticks(seconds: float, track: Track) -> int:

@@ -88,5 +88,6 @@ def _smooth(grey_TXY: np.ndarray) -> np.ndarray:
 def _tile_means(values_TXY: np.ndarray) -> np.ndarray:
     """The means of 4 x 4 tiles, [T, 16]."""
     edges = np.linspace(0, values_TXY.shape[1], _TILES + 1).astype(int)[:-1]
-    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values_TXY, edges, axis=1), edges, axis=2)
-    return sums.reshape(len(sums), -1) * (_TILES / values_TXY.shape[1]) ** 2
+    sums = np.add.reduceat(np.add.reduceat(values_TXY, edges, axis=1), edges, axis=2)
+    means: np.ndarray = sums.reshape(len(sums), -1) * (_TILES / values_TXY.shape[1]) ** 2
+    return means
