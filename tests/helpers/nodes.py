@@ -31,7 +31,8 @@ class Nodes:
         port = free_port()
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
         head["dashboard_agent_listen_port"] = 0  # the default one may be taken by another Ray on this machine
-        self.cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        make_cluster: Any = Cluster  # which has no types
+        self.cluster = make_cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(count)]
         self.session = self.cluster.head_node.get_session_dir_path()
         self.jobs: JobSubmissionClient
