@@ -1,4 +1,4 @@
-"""What the tests of decoding share."""
+"""Shared by the tests of decoding."""
 
 import subprocess
 from fractions import Fraction
@@ -28,12 +28,17 @@ def probe_path(path: Path | str) -> MediaInfo:
 def windows_of(
     path: Path | str, starts: list[Fraction], frame_count: int, size: int = 32, crop: Crop | None = None
 ) -> list[Window | MediaError]:
-    rates = {"frame_rate": FRAME_RATE, "sample_rate": SAMPLE_RATE}
     with MediaFile(path) as media:
-        return [
-            window
-            for _, window in decode_windows(media, starts, frame_count=frame_count, size=size, crop=crop, **rates)
-        ]
+        found = decode_windows(
+            media,
+            starts,
+            frame_count=frame_count,
+            frame_rate=FRAME_RATE,
+            sample_rate=SAMPLE_RATE,
+            size=size,
+            crop=crop,
+        )
+        return [window for _, window in found]
 
 
 def window_of(path: Path, start: Fraction, frame_count: int, size: int = 32) -> Window:

@@ -1,4 +1,4 @@
-"""Ray clusters on this machine: of several nodes, to which jobs are submitted; and heads started as users do it."""
+"""Ray clusters on this machine: one of several nodes that takes jobs, and heads started as users start them."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ _DONE = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 class Nodes:
-    """The cluster, and what is done to it."""
+    """The cluster, and faults to inject into it."""
 
     def __init__(self, count: int) -> None:
         from ray.cluster_utils import Cluster
@@ -30,8 +30,9 @@ class Nodes:
 
         port = free_port()
         head = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": port}
-        head["dashboard_agent_listen_port"] = 0  # the usual one is taken where another Ray is on this machine
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        head["dashboard_agent_listen_port"] = 0  # the default one may be taken by another Ray on this machine
+        make_cluster: Any = Cluster  # which has no types
+        self.cluster = make_cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(count)]
         self.session = self.cluster.head_node.get_session_dir_path()
         self.jobs: JobSubmissionClient
@@ -56,7 +57,7 @@ class Nodes:
                     raise
             return bool(submitted)
 
-        wait_until(accepted, "an agent that takes the job")
+        wait_until(accepted, "an agent that accepts the job")
         return submitted[0]
 
     def status(self, job: str) -> str:
@@ -64,7 +65,7 @@ class Nodes:
         return str(self.jobs.get_job_status(job).value)
 
     def finished(self, job: str) -> tuple[str, str]:
-        """Its last status and its log, when it has come to an end."""
+        """Its final status and its log, once it has finished."""
         wait_until(lambda: self.status(job) in _DONE, f"the end of {job}: {self.jobs.get_job_logs(job)}")
         return self.status(job), self.jobs.get_job_logs(job)
 
@@ -75,40 +76,40 @@ class Nodes:
         return log
 
     def kill_worker(self) -> None:
-        """Kill -9 of a process that trains."""
+        """SIGKILL a training process."""
         self._send(signal.SIGKILL, _trains)
 
     def hold_worker(self) -> None:
-        """Let a process that trains stand still for a while, as on a node that is much slower than the others."""
+        """Suspend a training process for a while, as on a node that is much slower than the others."""
         pid = self._send(signal.SIGSTOP, _trains)
         threading.Event().wait(_HELD_SECONDS)
         os.kill(pid, signal.SIGCONT)
 
     def kill_driver(self) -> None:
-        """Kill -9 of the program of a job."""
+        """SIGKILL the program of a job."""
         self._send(signal.SIGKILL, lambda process: any(part.startswith("jobs/") for part in process.cmdline()))
 
     def replace_node(self) -> None:
-        """Take a node away without warning, and add another."""
+        """Remove a node without warning, and add another."""
         self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
         self.nodes.append(self.cluster.add_node(num_cpus=1))
 
-    def _send(self, number: signal.Signals, meant: Callable[[Any], bool]) -> int:
-        """Send a signal to one of this cluster's processes; returns which."""
+    def _send(self, number: signal.Signals, matches: Callable[[Any], bool]) -> int:
+        """Send a signal to one of this cluster's processes; returns its PID."""
         import psutil  # Ray's own copy, there once Ray is imported
 
         for process in psutil.process_iter():
             try:
-                if meant(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
+                if matches(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
                     os.kill(process.pid, number)
                     return int(process.pid)
             except (psutil.Error, AttributeError):
-                continue  # it ended meanwhile
-        raise AssertionError("there is no such process")
+                continue  # it has exited meanwhile
+        raise AssertionError("no such process")
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -116,10 +117,10 @@ def free_port() -> int:
 
 @contextmanager
 def ray_start(port: int, *flags: str, **environment: str) -> Iterator[None]:
-    """A head by `ray start` with these flags and this environment. Its processes are known by their folder."""
+    """Start a head by `ray start` with these flags and this environment. Its processes are found by their folder."""
     import ray
 
-    ray.shutdown()  # that of tests before: two Rays on a machine disturb each other
+    ray.shutdown()  # one left by earlier tests: two Rays on a machine disturb each other
     folder = tempfile.mkdtemp(prefix="r")  # short, for the paths of sockets
     program = str(Path(sys.executable).with_name("ray"))
     command = [program, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", f"--temp-dir={folder}"]

@@ -1,4 +1,4 @@
-"""An S3 server on loopback whose requests can be made to fail: moto's, behind a few lines that know the faults."""
+"""An S3 server on loopback whose requests can be made to fail: moto's, with faults injected in front of it."""
 
 import socket
 import threading
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -20,19 +20,19 @@ class _Quiet(WSGIRequestHandler):
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests whose "METHOD /path?query" `meets` it.
+    """What happens to the next `times` requests of which `matches("METHOD /path?query")` is true.
 
-    kind: "500"; "cut", a connection that breaks off in its middle; "slow", an answer only when `goes_on` is set.
+    kind: "500"; "cut", a connection that breaks off halfway; "slow", no answer until `released` is set.
     """
 
     kind: str
-    meets: Callable[[str], bool] = lambda request: True
+    matches: Callable[[str], bool] = lambda request: True
     times: int = 10**9
-    goes_on: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 class ObjectStore:
-    """A bucket `bucket` behind `url`; `requests` are those that came, `faults` those to come."""
+    """A bucket `bucket` behind `url`; `requests` are those received so far, `faults` what happens to later ones."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -47,19 +47,19 @@ class ObjectStore:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to find it, besides the keys of conftest.py; it tries three times more."""
+        """What a program needs to find it besides the keys of conftest.py, with few retries."""
         return {"AWS_ENDPOINT_URL": self.url, "AWS_MAX_ATTEMPTS": "3"}
 
     def content(self) -> dict[str, bytes]:
-        """All objects."""
+        """The content of all objects, by key."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket="bucket")
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return {key: self.client.get_object(Bucket="bucket", Key=key)["Body"].read() for key in keys}
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         for fault in self.faults:
-            fault.goes_on.set()
+            fault.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -68,7 +68,7 @@ class ObjectStore:
         with self._lock:
             self.requests.append(request)
             for fault in self.faults:
-                if fault.times and fault.meets(request):
+                if fault.times and fault.matches(request):
                     fault.times -= 1
                     return fault
         return None
@@ -82,7 +82,7 @@ class ObjectStore:
             start_response("500 Internal Server Error", [("Content-Length", "0")])
             return
         if fault and kind == "slow":
-            fault.goes_on.wait(60)
+            fault.released.wait(60)
         if kind == "cut" and environ["REQUEST_METHOD"] != "GET":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionAbortedError

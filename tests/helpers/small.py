@@ -39,7 +39,7 @@ batch_size = 4
 
 
 def small_config(clips: Path, **settings: object) -> Config:
-    """The same as a configuration for `clips`, with dotted `settings` (as `training__steps`) on top."""
+    """SMALL_MODEL as a configuration for `clips`, with dotted `settings` (such as `training__steps`) on top."""
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     config = config_from_dict(tomllib.loads(SMALL_MODEL), "the tests' settings")
     config = with_settings(config, {"training.steps": 8, "training.validate_clips": 1} | dotted)
@@ -47,7 +47,7 @@ def small_config(clips: Path, **settings: object) -> Config:
 
 
 class SyntheticClips:
-    """Four clips of smooth noise, drawn by NumPy alone: no video is decoded for them."""
+    """Four clips of smooth noise, drawn by NumPy alone: without decoding any video."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -58,4 +58,4 @@ class SyntheticClips:
         coarse = random.integers(0, 256, (clips.frames, 6, 6, 3))
         frames_THWC = coarse.repeat(-(-size // 6), 1).repeat(-(-size // 6), 2)[:, :size, :size].astype(np.uint8)
         wave = random.integers(-9000, 9000, clips.frames * 1470).astype("<i2")
-        return Clip(f"clip {number}", "made up", 0.0, frames_THWC, wave)
+        return Clip(f"clip {number}", "synthetic", 0.0, frames_THWC, wave)

@@ -1,13 +1,13 @@
-"""Waiting for what other processes do."""
+"""Waiting for other processes."""
 
 import threading
 from collections.abc import Callable
 
 
-def wait_until(said: Callable[[], object], what: str, seconds: float = 240) -> None:
-    """Wait until it is so; fails, saying for what it waited."""
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+    """Wait until the condition holds. Fails after `seconds`, naming `what` it waited for."""
     for _ in range(int(seconds * 5)):
-        if said():
+        if condition():
             return
         threading.Event().wait(0.2)
     raise AssertionError(f"waited {seconds:g} s for {what}")

@@ -10,14 +10,14 @@ from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import last_checkpoint
 
 
-def waves(*shape, speed):
-    """Numbers without a random generator, which may change between versions."""
+def waves(*shape: int, speed: float) -> torch.Tensor:
+    """Numbers from a sine: those of a random generator may change between versions of torch."""
     count = torch.Size(shape).numel()
     return torch.sin(torch.arange(count, dtype=torch.float64) * speed).float().reshape(shape)
 
 
-def synthetic_i3d_weights():
-    """Weights that let a signal through, of the file's names and shapes."""
+def synthetic_i3d_weights() -> dict[str, torch.Tensor]:
+    """Weights with the names and shapes of I3D's file, scaled so that a signal passes through all layers."""
     weights = {}
     for number, (name, shape) in enumerate(i3d.shapes().items()):
         value = waves(*shape, speed=0.7 + number / 100)
@@ -33,8 +33,8 @@ def synthetic_i3d_weights():
     return weights
 
 
-def levels(videos_BCTHW):
-    """Instead of the network: the brightness of the first and of the last frame, then zeros."""
+def levels(videos_BCTHW: torch.Tensor) -> torch.Tensor:
+    """A stand-in for the network: the brightness of the first and of the last frame, then zeros."""
     assert videos_BCTHW.shape == (1, 3, 16, 224, 224)
     seen = torch.zeros(1, 400)
     seen[0, 0], seen[0, 1] = videos_BCTHW[:, :, 0].mean(), videos_BCTHW[:, :, -1].mean()

@@ -238,7 +238,7 @@ def test_clips_are_read_while_a_step_is_made(store, small_clips):
     batches = training_batches(reader, config, cpu)
     ours = [next(batches)]  # it does not wait for the others
     assert waiting.acquire(timeout=60)  # and the store is asked for them before we are
-    slow.goes_on.set()
+    slow.released.set()
     ours += [next(batches) for _ in range(5)]
     batches.close()
     theirs = training_batches(ClipReader(small_clips, "train"), config, cpu)
