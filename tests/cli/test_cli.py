@@ -57,8 +57,8 @@ def test_an_unknown_flag_or_verb_is_refused(capsys):
 
 
 def test_a_place_without_a_name_is_refused(capsys, small_clips, small_model):
-    assert "A path is empty" in told_by(capsys, "prepare", "--videos", small_clips, "--out", "", "--local")
-    assert "A path is empty" in told_by(capsys, "train", "--clips", small_clips, "--out", "", "--config", small_model)
+    assert "is empty" in told_by(capsys, "prepare", "--videos", small_clips, "--out", "", "--local")
+    assert "is empty" in told_by(capsys, "train", "--clips", small_clips, "--out", "", "--config", small_model)
 
 
 def test_missing_videos(capsys, tmp_path):
@@ -110,7 +110,7 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert "0 (without Ray) to 4" in told_by(capsys, *base, "--workers", "5")
     assert "as they were prepared" in told_by(capsys, *base, "--clips.sample-rate", "8000")
     told = told_by(capsys, "train", "--clips", small_clips, "--out", "nowhere://bucket/run", "--config", small_model)
-    assert "no URI that can be opened" in told
+    assert "URI that can be opened" in told
     (tmp_path / "own.toml").write_text('preset = "tiny"\n[optim]\nspeed = 3\n')
     told = told_by(
         capsys, "train", "--clips", small_clips, "--out", tmp_path / "run", "--config", tmp_path / "own.toml"

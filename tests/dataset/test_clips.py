@@ -33,7 +33,7 @@ def test_the_papers_clip():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "offending"),
     [
         ({"clip_seconds": 1.01}, "use --clip-seconds 1"),
         ({"clip_seconds": 0.0}, "at least 4"),
@@ -45,10 +45,10 @@ def test_the_papers_clip():
         ({"stride_seconds": -1.0}, "--stride-seconds is -1"),
     ],
 )
-def test_clip_settings_that_do_not_fit_are_refused(given, told):
-    with pytest.raises(UserError) as caught:
+def test_clip_settings_that_do_not_fit_are_refused(given, offending):
+    with pytest.raises(UserError) as error:
         clip_settings(**given)
-    assert told in str(caught.value)
+    assert offending in str(error.value)
 
 
 def test_sliding_windows_stand_a_stride_apart_within_the_source():
