@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from s2v_ray.config import Config
-from s2v_ray.dataset.pixels import centre_crop, to_bytes, wave_to_float
 from s2v_ray.errors import UserError
 from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.clock import samples_per_frame
@@ -21,6 +20,7 @@ from s2v_ray.storage.files import is_folder
 from s2v_ray.storage.paths import base_name
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
+from s2v_ray.training.data.pixels import centre_crop, to_bytes, wave_to_float
 
 _FRAMES_PER_CHUNK = 64
 _WINDOWS_PER_BATCH = 8

@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from rich.console import Console
+from rich.table import Table
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.progress import ProgressBar, format_duration
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.measures import QualityLimits
-from s2v_ray.errors import UserError
+from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.decoding.limits import Limits
+from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from s2v_ray.preparation.plan import SourceTask
+    from s2v_ray.recipes.prepare import MapTasks
 
 
 def prepare(
@@ -65,15 +67,7 @@ def prepare(
         preview: only draw a contact sheet of each video, which shows what would be cut, into the folder preview.
         local: work in this process, without Ray, for debugging.
     """
-    from s2v_ray.dataset.index import read_records, write_dataset
-    from s2v_ray.dataset.reader import card_columns, card_examples
-    from s2v_ray.dataset.settings import clip_settings
-    from s2v_ray.preparation.duplicates import settle_duplicates
-    from s2v_ray.preparation.plan import plan
-    from s2v_ray.preparation.prepare import prepare_source, record_crash
-    from s2v_ray.preparation.report.card import write_card
-    from s2v_ray.storage.lock import lock
-    from s2v_ray.storage.paths import absolute
+    from s2v_ray.recipes.prepare import PrepareJob, draw_previews, prepare_clips, run_here
 
     settings = clip_settings(
         clip_seconds=clip_seconds,
@@ -88,75 +82,53 @@ def prepare(
         quality=quality,
         limits=limits,
     )
-    if not videos and not manifest:
-        raise UserError("--videos or --manifest is needed; give a folder of videos.")
-    if not domain and len(videos) != 1:
-        raise UserError("--domain is needed where --videos is not one place; give it a name such as fireworks.")
-    domain = domain or Path(videos[0]).resolve().stem
-    shown_out, out = out, absolute(out)
-    todo = plan(
-        [absolute(video) for video in videos],
-        out,
-        domain,
-        settings,
-        manifest=absolute(manifest) if manifest else "",
+    job = PrepareJob(
+        videos=videos,
+        out=out,
+        domain=domain,
+        settings=settings,
+        manifest=manifest,
         manifest_format=manifest_format,
         select=select,
     )
-    with lock(shown_out, out):
-        if preview:
-            from s2v_ray.preparation.report.contact_sheet import preview_source
-
-            drawn = sum(gave for _, gave in _work(preview_source, todo.tasks, "drawing previews", "not drawn", local))
-            print(f"Drew {drawn} contact sheets in {shown_out}/preview")
-            return
-        write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=False)
-        if todo.done_before:
-            print(f"{todo.done_before} videos are done already.")
-        left = {job.source.name: job for job in todo.tasks}
-        for name, _ in _work(prepare_source, todo.tasks, "preparing clips", "without clips", local):
-            del left[name]
-        for job in left.values():
-            record_crash(job)
-        copies = settle_duplicates(out)
-        info = write_dataset(out, settings, domain, todo.ranked_splits, missing=todo.missing, complete=True)
-        records = read_records(out)
-        if info.counts.clips:
-            write_card(out, info, records=records.values(), columns=card_columns(out), examples=card_examples(out))
-        if copies:
-            copy, first = next(iter(copies.items()))
-            print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; none is in another split.")
-        _print_counts(info, shown_out)
-
-
-def _work(
-    work: "Callable[[SourceTask], int]", jobs: "list[SourceTask]", label: str, gave_nothing: str, local: bool
-) -> Iterator[tuple[str, int]]:
-    """Do the work on each job, in this process or by Ray, showing how far it is; yields names and what it gave."""
-    from s2v_ray.cli.progress import ProgressBar, format_duration
-
-    done: Iterator[tuple[str, int]]
-    if local:
-        done = ((job.source.name, work(job)) for job in jobs)
-    else:
+    map_tasks: MapTasks = run_here
+    if not local:
         from s2v_ray.cluster.preparation import run_in_parallel
 
-        done = run_in_parallel(work, jobs)
-    started, nothing = time.monotonic(), 0
-    with ProgressBar(label) as show:
-        for number, (name, gave) in enumerate(done, start=1):
-            yield name, gave
-            nothing += not gave
-            rate = number / (time.monotonic() - started)
-            left = format_duration((len(jobs) - number) / rate)
-            text = f"{number} of {len(jobs)} videos, {nothing} {gave_nothing}, {rate:.2g} a second, {left} left"
-            show(number / len(jobs), text)
+        map_tasks = run_in_parallel
+    planned = job.plan()
+    if preview:
+        drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
+        print(f"Drew {drawn} contact sheets in {out}/preview")
+        return
+    if planned.done_before:
+        print(f"{planned.done_before} videos are done already.")
+    info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))
+    if copies:
+        copy, first = next(iter(copies.items()))
+        print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; copies share a split.")
+    _print_counts(info, out)
 
 
-def counts_table(info: DatasetInfo) -> "Table":
+def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "MapTasks":
+    """`map_tasks` with a progress bar, which also counts the sources without a result."""
+
+    def shown(work: "Callable[[SourceTask], int]", tasks: "list[SourceTask]") -> Iterator[tuple[str, int]]:
+        started, without = time.monotonic(), 0
+        with ProgressBar(label) as show:
+            for number, (name, result) in enumerate(map_tasks(work, tasks), start=1):
+                yield name, result
+                without += not result
+                rate = number / (time.monotonic() - started)
+                left = format_duration((len(tasks) - number) / rate)
+                text = f"{number} of {len(tasks)} videos, {without} {without_result}, {rate:.2g} a second, {left} left"
+                show(number / len(tasks), text)
+
+    return shown
+
+
+def counts_table(info: DatasetInfo) -> Table:
     """The counts of a data set by split."""
-    from rich.table import Table
-
     table = Table("", "sources", "clips", "seconds", "frames")
     for name, row in {**info.split_counts, "all": info.counts}.items():
         table.add_row(name, str(row.sources), str(row.clips), f"{row.seconds:g}", str(row.frames))
@@ -164,15 +136,13 @@ def counts_table(info: DatasetInfo) -> "Table":
 
 
 def _print_counts(info: DatasetInfo, out: str) -> None:
-    from rich.console import Console
-
     Console().print(counts_table(info))
     if info.rejected:
-        told = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
-        print(f"Rejected: {told}. Each with its reason: {out}/rejects.jsonl")
-    for split, use in (("val", "no best checkpoint is chosen"), ("test", "there is nothing to evaluate on")):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
+        print(f"Rejected: {reasons}. Each with its reason: {out}/rejects.jsonl")
+    for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
         if info.counts.clips and not info.split_counts[split].clips:
-            print(f"No video fell into the split '{split}', so {use}; more videos mend it.")
+            print(f"No video is in the split '{split}', so {use}; prepare more videos.")
     print(f"Wrote {info.counts.clips} clips to {out}")
     if info.counts.clips:
-        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{Path(out).name}")
+        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")

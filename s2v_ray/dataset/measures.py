@@ -1,18 +1,19 @@
-"""What is measured of a clip, and what it must keep to."""
+"""What is measured of a clip, and the limits on it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of one window.
+    """What is measured of one clip.
 
-    `loudness_db`: root mean square of the sound in dB of full scale, at least -100. `motion`: mean |V_t - V_{t-1}| of
-    a video in [0, 1]. `camera_motion`: how fast the calmest quarter of the picture moves, in sides of the picture a
-    second. `scene_cut`: how much, in [0, 1], the picture changes at once and for good. Of motion and loudness over
-    time: `sync_correlation` is how they correlate as they lie, in [-1, 1]; `lag_frames`, at which shift they correlate
-    best (positive: the sound comes after the motion); `lag_confidence`, in [0, 1], by how much that is
-    better than at other shifts.
+    loudness_db: root mean square of the sound in dB of full scale, at least -100.
+    motion: mean |V_t - V_{t-1}| of a video in [0, 1].
+    camera_motion: how fast the calmest quarter of the picture moves, in widths of the picture a second.
+    scene_cut: how much, in [0, 1], the picture changes abruptly and lastingly.
+    sync_correlation: how motion and loudness correlate over time, in [-1, 1].
+    lag_frames: the shift at which they correlate best; positive if the sound comes after the motion.
+    lag_confidence: how much better, in [0, 1], they correlate there than at other shifts.
     """
 
     loudness_db: float
@@ -26,20 +27,20 @@ class Measures:
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """What a window must keep to; `max_lag_frames` None leaves the lag alone.
+    """Which clips are good enough.
 
-    Of sounds laid under another clip's motion, fewer than one in a hundred reach a confidence of 0.4.
+    With the sound of another clip, fewer than one clip in a hundred reaches a lag confidence of 0.4.
     """
 
     min_loudness_db: float = -60.0
-    """quieter windows are `silent`; dB of full scale"""
+    """quieter clips are rejected as `silent`; in dB of full scale"""
     min_motion: float = 0.0005
-    """windows that change less are `still_picture`; mean change from frame to frame, of 1"""
+    """clips that change less are `still_picture`; mean change from frame to frame, 0 to 1"""
     max_camera_motion: float = 0.06
-    """windows that move more as a whole are `camera_moves`; sides of the picture a second"""
+    """clips that move faster as a whole are `camera_moves`; in widths of the picture a second"""
     max_scene_cut: float = 0.03
-    """windows that change more at once and for good are `scene_cut`; of 1"""
+    """clips with a larger abrupt and lasting change are `scene_cut`; 0 to 1"""
     max_lag_frames: int | None = None
-    """windows whose sound is surely further from their motion are `lag`; None leaves it alone"""
+    """clips whose sound and motion are further apart, with confidence, are `lag`; None allows any lag"""
     min_lag_confidence: float = 0.4
-    """how sure of the lag one must be for that, of 1"""
+    """the least confidence in the lag for that, 0 to 1"""

@@ -1,4 +1,4 @@
-"""Prepared clips, by number: each read costs the bytes of that clip and no more."""
+"""Prepared clips by index: reading one costs the bytes of that clip and no more."""
 
 import hashlib
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _OPEN_FILES = 64
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono. Both are read-only views of what was read."""
+    """One clip: `frames_THWC` uint8 RGB [T, S, S, 3], `wave` int16 mono. Both are read-only views of what was read."""
 
     clip_id: str
     source: str
@@ -50,7 +50,7 @@ def clip_of_row(table: pa.Table, row: int, *, frames: int, stored_size: int) -> 
 class ClipReader:
     """The clips of some splits of a data set, in the order of their files' names; several threads may read.
 
-    Of clips in an object store up to `cache_gib` stay on this machine once they are read; 0 keeps none.
+    Up to `cache_gib` of clips from an object store are cached on this machine; 0 caches none.
     """
 
     def __init__(self, clips: Location, splits: str | Iterable[str], *, cache_gib: float = CACHE_GIB) -> None:
@@ -62,7 +62,7 @@ class ClipReader:
         self._cache = ClipCache(cache_folder(), int(cache_gib * 2**30)) if is_uri(clips) and cache_gib else None
         for split in [splits] if isinstance(splits, str) else splits:
             if split not in SPLITS:
-                raise UserError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
+                raise UserError("unknown_split", f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
             self._versions |= _files(clips, split)
         for location, (source, counts) in zip(
             self._versions, map_concurrently(_contents, self._versions, remote=is_uri(clips)), strict=True
@@ -80,17 +80,17 @@ class ClipReader:
 
     @property
     def remote(self) -> bool:
-        """Whether the clips lie in an object store, where reading one is mostly waiting."""
+        """Whether the clips are in an object store, where reading one is mostly waiting."""
         return is_uri(self.location)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of which clips these are, wherever they lie."""
+        """A hash of which clips these are, independent of where they are stored."""
         names = [f"{base_name(location)} {group} {row}" for location, group, row in self._rows]
         return hashlib.sha256("\n".join([self.settings.fingerprint, *names]).encode()).hexdigest()[:16]
 
-    def __getitem__(self, number: int) -> Clip:
-        location, group, row = self._rows[number]
+    def __getitem__(self, index: int) -> Clip:
+        location, group, row = self._rows[index]
 
         def read() -> pa.Table:
             return _read_group(location, group)
@@ -101,7 +101,7 @@ class ClipReader:
 
 
 def _files(clips: Location, split: str) -> dict[str, str]:
-    """The Parquet files of a split, and what changes when one does."""
+    """The Parquet files of a split, each with a text that changes when the file does."""
     folder = join(clips, f"split={split}")
     return {
         join(folder, name): version
@@ -111,7 +111,7 @@ def _files(clips: Location, split: str) -> dict[str, str]:
 
 
 def _contents(location: str) -> tuple[str, list[int]]:
-    """The source of a file, which is that of all its clips, and the number of clips in each row group."""
+    """The source that all clips of a file are from, and the number of clips in each row group."""
     file = _open(location)
     counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     with store_errors(location):
@@ -121,12 +121,12 @@ def _contents(location: str) -> tuple[str, list[int]]:
 
 def _read_group(location: str, group: int) -> pa.Table:
     with store_errors(location):
-        # One small row: Arrow's threads would cost more than they bring.
+        # For one small row, Arrow's threads would cost more than they save.
         return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
 
 
 def _open(location: str) -> pq.ParquetFile:
-    """A reader of a file that is open already, if it was of late: no thread shares it with another."""
+    """A reader of its own for each call; the file underneath stays open between calls."""
     file, metadata = _open_once(location)
     return pq.ParquetFile(file, metadata=metadata, pre_buffer=is_uri(location))
 
@@ -138,12 +138,17 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
             file = open_file(location)
             whole = pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{location} is no whole Parquet file ({error}); remove it and prepare it again.") from None
+        raise UserError(
+            "damaged_clips", f"'{location}' is not a complete Parquet file ({error}); remove it and prepare it again."
+        ) from None
     except OSError as error:
-        raise UserError(f"{location} can't be read ({error.strerror or error}).") from None
+        raise UserError("unreadable", f"'{location}' can't be read ({error.strerror or error}).") from None
     version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if version != str(SCHEMA_VERSION):
-        raise UserError(f"{location} has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.")
+        raise UserError(
+            "wrong_version",
+            f"'{location}' has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.",
+        )
     return file, whole.metadata
 
 
@@ -153,7 +158,7 @@ def _read_measures(location: str) -> pa.Table:
 
 
 def card_columns(clips: str) -> dict[str, list[float]]:
-    """What was measured of each clip of a data set, by the measure's name."""
+    """The measures of all clips of a data set, by the measure's name."""
     columns: dict[str, list[float]] = {name: [] for name in MEASURES}
     for split in SPLITS:
         for table in map_concurrently(_read_measures, _files(clips, split), remote=is_uri(clips)):
@@ -163,7 +168,7 @@ def card_columns(clips: str) -> dict[str, list[float]]:
 
 
 def card_examples(clips: str, count: int = 12) -> list[np.ndarray]:
-    """The middle frames, uint8 [S, S, 3], of up to `count` clips that lie evenly over a data set."""
+    """The middle frames, uint8 [S, S, 3], of up to `count` clips, evenly spaced over a data set."""
     reader = ClipReader(clips, SPLITS)
-    numbers = sorted({len(reader) * place // count for place in range(count)})
-    return [reader[number].frames_THWC[reader.settings.frames // 2] for number in numbers if number < len(reader)]
+    indices = sorted({len(reader) * example // count for example in range(count)}) if len(reader) else []
+    return [reader[index].frames_THWC[reader.settings.frames // 2] for index in indices]

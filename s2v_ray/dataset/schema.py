@@ -1,4 +1,4 @@
-"""A clip as one Arrow row, readable by any Parquet reader: plain bytes, with their shape in the schema's metadata."""
+"""A clip as one Arrow row that any Parquet reader reads: plain bytes, with their shape in the schema's metadata."""
 
 import hashlib
 from dataclasses import asdict, fields
@@ -15,7 +15,7 @@ MEASURES = tuple(field.name for field in fields(Measures))
 
 
 def clip_schema(settings: ClipSettings) -> pa.Schema:
-    """The columns of a clip, with the shapes and types of their bytes, and what was measured of it."""
+    """The columns of a clip, its measures among them, with the shapes and types of the bytes."""
     metadata = {
         "schema_version": str(SCHEMA_VERSION),
         "frames_shape": f"{settings.frames},{settings.stored_size},{settings.stored_size},3",
@@ -40,7 +40,7 @@ def clip_schema(settings: ClipSettings) -> pa.Schema:
 
 
 def clip_id(source: str, start: Fraction, settings: ClipSettings) -> str:
-    """A stable hash of where a clip comes from and how it was prepared."""
+    """A stable hash of a clip's source, start and settings."""
     return hashlib.sha256(f"{source}\n{start}\n{settings.fingerprint}".encode()).hexdigest()[:20]
 
 
@@ -53,7 +53,7 @@ def clip_row(
     measures: Measures,
     settings: ClipSettings,
 ) -> pa.RecordBatch:
-    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono; both of the sizes in `settings`, else ValueError."""
+    """One clip: `frames_THWC` uint8 RGB, `wave` int16 mono. Raises ValueError unless their sizes fit `settings`."""
     expected = (settings.frames, settings.stored_size, settings.stored_size, 3)
     if frames_THWC.shape != expected or frames_THWC.dtype != np.uint8:
         raise ValueError(f"frames are {frames_THWC.dtype} {frames_THWC.shape}, but must be uint8 {expected}.")

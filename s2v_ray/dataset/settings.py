@@ -1,4 +1,4 @@
-"""What all clips of a data set have in common, and how their windows were chosen."""
+"""What all clips of a data set have in common, and how they are cut."""
 
 import hashlib
 import json
@@ -16,19 +16,18 @@ from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
 from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.media.decoding.rgb import Crop
 
-_LEAST_FRAMES = 4  # what a lag can be measured on
-
+_LEAST_FRAMES = 4  # to measure a lag on
 
 CENTRE, MOTION = "centre", "motion"
 
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What decides what a clip holds: rates and sizes, the choice of windows, and what they must keep to.
+    """Everything that a clip depends on besides its source.
 
     `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at
     random. `crop` is "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels. `fix_lag`
-    moves the sound of a source by the lag that its windows agree on.
+    shifts the sound of a source by the lag that most of its windows agree on.
     """
 
     frame_rate: str
@@ -50,17 +49,17 @@ class ClipSettings:
 
     @property
     def seconds(self) -> Fraction:
-        """How long a clip lasts."""
+        """Duration of a clip."""
         return self.frames / self.rate
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples that one frame lasts."""
+        """Samples of sound a frame."""
         return samples_per_frame(self.sample_rate, self.rate)
 
     @property
     def fingerprint(self) -> str:
-        """A stable hash: clips of equal fingerprints may stand in one data set."""
+        """A stable hash: clips with equal fingerprints may be in one data set."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def clip_config(self) -> ClipConfig:
@@ -68,7 +67,7 @@ class ClipSettings:
         return ClipConfig(self.frame_rate, self.sample_rate, self.frames, self.stored_size)
 
     def fixed_crop(self) -> Crop | None:
-        """The square that the setting names; None for one that depends on the source."""
+        """The square in `crop`; None if it depends on the source."""
         return None if self.crop in (CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
 
     @classmethod
@@ -92,17 +91,21 @@ def clip_settings(
     quality: QualityLimits = QualityLimits(),
     limits: Limits = Limits(),
 ) -> ClipSettings:
-    """Settings checked: rates that divide, a whole number of frames a clip, sizes and counts above zero."""
+    """Checked settings. Raises UserError unless rates divide, a clip has whole frames, and sizes are in range."""
     rate = parse_frame_rate(frame_rate)
     samples_per_frame(sample_rate, rate)
     if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
-        raise UserError(f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds} must be finite numbers.")
+        raise UserError(
+            "out_of_range",
+            f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds} must be finite numbers.",
+        )
     frames = Fraction(str(clip_seconds)) * rate
     if frames.denominator != 1 or frames < _LEAST_FRAMES:
         nearest = max(_LEAST_FRAMES, round(frames))
         raise UserError(
+            "out_of_range",
             f"--clip-seconds {clip_seconds} at {rate} frames a second is {float(frames):g} frames, "
-            f"but must be a whole number of at least {_LEAST_FRAMES}; use --clip-seconds {float(nearest / rate):g}."
+            f"but must be a whole number of at least {_LEAST_FRAMES}; use --clip-seconds {float(nearest / rate):g}.",
         )
     for flag, value, least in (
         ("--stored-size", stored_size, 8),
@@ -111,9 +114,11 @@ def clip_settings(
         ("--seed", seed, 0),
     ):
         if value < least:
-            raise UserError(f"{flag} is {value}, but must be at least {least}.")
+            raise UserError("out_of_range", f"{flag} is {value}, but must be at least {least}.")
     if crop not in (CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
-        raise UserError(f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels, such as 40,0,480.")
+        raise UserError(
+            "wrong_crop", f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels, such as 40,0,480."
+        )
     return ClipSettings(
         frame_rate=str(rate),
         sample_rate=sample_rate,

@@ -1,10 +1,10 @@
-"""Which sources are trained on, validated on and tested on: a matter of the source alone, never of the clip."""
+"""Which sources are for training, validation and test. All clips of a source are in one split."""
 
 import hashlib
 from collections.abc import Iterable
 
 SPLITS = ("train", "val", "test")
-FEW_SOURCES = 20  # below this many, chance could leave a split empty
+FEW_SOURCES = 20  # with fewer, chance could leave a split empty
 
 
 def split_by_hash(source: str) -> str:
@@ -14,9 +14,9 @@ def split_by_hash(source: str) -> str:
 
 
 def splits_by_rank(sources: Iterable[str]) -> dict[str, str]:
-    """For a few sources: their rank by that hash decides, so that none of the splits is empty.
+    """For a few sources: their rank by that hash decides, so that from three sources on no split is empty.
 
-    With two sources, `val` is; with one, everything is trained on.
+    With two sources, `val` is empty; with one, `test` is, too.
     """
     ranked = sorted(set(sources), key=_hash)
     held_out = max(1, round(len(ranked) / 10)) if len(ranked) >= 2 else 0

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.dataset.pixels import centre_crop, to_bytes, to_float, wave_to_float
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.metrics.loudness import power_in_frames
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.training.data.pixels import centre_crop, to_bytes, to_float, wave_to_float
 
 MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted sound", "frozen image", "real video"
 RESAMPLED = "resampled reference"

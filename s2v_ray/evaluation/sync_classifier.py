@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2v_ray.dataset.pixels import centre_crop, wave_to_float
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import envelope_autocorrelation, mismatched_sounds, shifted_sound
 from s2v_ray.metrics.bands import band_levels
+from s2v_ray.training.data.pixels import centre_crop, wave_to_float
 from s2v_ray.training.threads import at_most_threads
 
 _SIZE = 16

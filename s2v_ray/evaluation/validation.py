@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mean, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
@@ -11,6 +10,7 @@ from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.video_motion import moving_mask
 from s2v_ray.models.sound_to_video import SoundToVideo
+from s2v_ray.training.data.pixels import to_bytes
 from s2v_ray.training.loop import Validate, Validation
 
 _MISMATCHED_SOUNDS = 4

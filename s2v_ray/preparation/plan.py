@@ -40,8 +40,11 @@ class SourceTask:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, how many sources are done already, and what is missing."""
+    """What is left to do for the data set `out`, how many sources are done already, and what is missing."""
 
+    out: str
+    domain: str
+    settings: ClipSettings
     tasks: list[SourceTask]
     done_before: int
     missing: list[Reject]
@@ -82,7 +85,7 @@ def plan(
         for source in sources
         if not _is_done(source, records.get(source.name), stored)
     ]
-    return Plan(tasks, len(sources) - len(tasks), missing, ranked_splits)
+    return Plan(out, domain, settings, tasks, len(sources) - len(tasks), missing, ranked_splits)
 
 
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.pixels import crop_size, stored_size_for
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.errors import UserError
@@ -19,6 +18,7 @@ from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
+from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, Validate, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume

@@ -12,7 +12,6 @@ from helpers.small import SMALL_CLIPS, small_config
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import load_config
-from s2v_ray.dataset.pixels import centre_crop, crop_size, stored_size_for, to_bytes, to_float
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.dataset.splits import split_by_hash, splits_by_rank
@@ -23,6 +22,7 @@ from s2v_ray.preparation.windows import window_starts
 from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.data.order import Draw, global_batch, rank_slice
+from s2v_ray.training.data.pixels import centre_crop, crop_size, stored_size_for, to_bytes, to_float
 
 
 def test_the_papers_clip():
@@ -34,7 +34,7 @@ def test_the_papers_clip():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "offending"),
     [
         ({"clip_seconds": 1.01}, "use --clip-seconds 1"),
         ({"clip_seconds": 0.0}, "at least 4"),
@@ -46,10 +46,10 @@ def test_the_papers_clip():
         ({"stride_seconds": -1.0}, "--stride-seconds is -1"),
     ],
 )
-def test_clip_settings_that_do_not_fit_are_refused(given, told):
-    with pytest.raises(UserError) as caught:
+def test_clip_settings_that_do_not_fit_are_refused(given, offending):
+    with pytest.raises(UserError) as error:
         clip_settings(**given)
-    assert told in str(caught.value)
+    assert offending in str(error.value)
 
 
 def test_sliding_windows_stand_a_stride_apart_within_the_source():

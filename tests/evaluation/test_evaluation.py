@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from s2v_ray.cli.main import main
-from s2v_ray.dataset.pixels import centre_crop
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import (
     CONTROLS,
@@ -23,6 +22,7 @@ from s2v_ray.evaluation.sync_classifier import is_matched, sync_classifier_accur
 from s2v_ray.evaluation.validation import validation
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
+from s2v_ray.training.data.pixels import centre_crop
 
 
 def blinking(frames_on: list[int], level: float = 1.0) -> torch.Tensor:

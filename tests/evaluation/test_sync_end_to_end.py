@@ -11,10 +11,10 @@ from helpers.videos import own, real
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
-from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.media.encode import write_video
 from s2v_ray.training.data.loader import training_batches
+from s2v_ray.training.data.pixels import to_bytes
 from s2v_ray.training.run import config_for_clips
 
 HALF_A_FRAME_SECONDS = 1 / 60

@@ -18,7 +18,6 @@ from helpers.small import SyntheticClips, small_config
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import load_config, with_settings
-from s2v_ray.dataset.pixels import stored_size_for
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.losses import discriminator_loss
@@ -28,6 +27,7 @@ from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
 from s2v_ray.training.data.order import global_batch
+from s2v_ray.training.data.pixels import stored_size_for
 from s2v_ray.training.health import explaining_memory
 from s2v_ray.training.loop import Validation, train
 from s2v_ray.training.networks import build_networks

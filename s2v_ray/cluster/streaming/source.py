@@ -7,7 +7,6 @@ workers.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -24,7 +23,7 @@ from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import Plan, plan
-from s2v_ray.preparation.prepare import prepare_source, record_crash
+from s2v_ray.recipes.prepare import default_domain, prepare_tasks
 from s2v_ray.recipes.train import Feed, held_out_validation
 from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
@@ -62,7 +61,7 @@ def open_stream(
     """
     connect()
     scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
-    planned = plan(videos, run, Path(videos[0]).resolve().stem, settings)
+    planned = plan(videos, run, default_domain(videos[0]), settings)
     tasks = [task for task in planned.tasks if task.split == "train"]
     if not tasks:
         raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
@@ -84,17 +83,11 @@ def _prepare_held_out(planned: Plan, settings: ClipSettings, clips: str, count: 
     if exists(join(clips, "dataset.json")):
         read_same_dataset(clips, settings, planned.tasks[0].domain)
     done = read_records(clips)
-    left = {
-        task.source.name: replace(task, out=clips)
-        for task in ([*held_out, *more] if held_out else [])
-        if task.source.name not in done
-    }
-    if left:
+    chosen = [*held_out, *more] if held_out else []
+    tasks = [replace(task, out=clips) for task in chosen if task.source.name not in done]
+    if tasks:
         print(f"Preparing clips of {len(held_out)} videos to validate on", flush=True)
-    for name, _ in run_in_parallel(prepare_source, list(left.values())):
-        del left[name]
-    for task in left.values():
-        record_crash(task)
+    prepare_tasks(tasks, run_in_parallel)
     info = write_dataset(
         clips, settings, planned.tasks[0].domain, planned.ranked_splits, missing=planned.missing, complete=True
     )

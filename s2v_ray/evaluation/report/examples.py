@@ -6,13 +6,13 @@ from fractions import Fraction
 import numpy as np
 
 from s2v_ray.config.schema import ClipConfig
-from s2v_ray.dataset.pixels import to_bytes
 from s2v_ray.evaluation.controls import ClipVideos
 from s2v_ray.evaluation.report.figures import figure_2, motion_curves
 from s2v_ray.evaluation.scores import ClipScores
 from s2v_ray.media.encode import for_aac, video_bytes
 from s2v_ray.storage.files import write_bytes
 from s2v_ray.storage.paths import Location, join
+from s2v_ray.training.data.pixels import to_bytes
 
 # The paper's figure shows every 20th frame; longer clips are shown more sparsely so that they fit.
 _FIGURE_EVERY, _FIGURE_FRAMES = 20, 12

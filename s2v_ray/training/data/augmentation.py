@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from s2v_ray.config import Config
-from s2v_ray.dataset.pixels import crop_size, stored_size_for
 from s2v_ray.errors import UserError
 from s2v_ray.training.data.order import Draw
+from s2v_ray.training.data.pixels import crop_size, stored_size_for
 
 
 @dataclass(frozen=True)

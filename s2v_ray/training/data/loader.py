@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from s2v_ray.config import Config
-from s2v_ray.dataset.pixels import crop_size, resize, to_float, wave_to_float
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.storage.files import CONCURRENT_REQUESTS
 from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
 from s2v_ray.training.data.order import Draw, EndlessBatches
+from s2v_ray.training.data.pixels import crop_size, resize, to_float, wave_to_float
 
 _BATCHES_AHEAD = 4
 

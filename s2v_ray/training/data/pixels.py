@@ -1,4 +1,4 @@
-"""Between stored bytes and what networks see: scale, crop and size."""
+"""From stored bytes to the input of networks and back: scale, crop and size."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ _PAPER_STORED, _PAPER_CROP = 286, 256
 
 
 def crop_size(stored_size: int) -> int:
-    """The side of the square that is cut out of a stored frame: the paper's 256 out of 286."""
+    """The side of the square that is cropped from a stored frame: the paper's 256 out of 286."""
     return round(stored_size * _PAPER_CROP / _PAPER_STORED)
 
 
@@ -25,7 +25,7 @@ def to_float(frames_THWC: Tensor) -> Tensor:
 
 
 def to_bytes(video_TCHW: Tensor) -> Tensor:
-    """Float [..., C, H, W] in [-1, 1], values beyond cut, to uint8 [..., H, W, C]."""
+    """Float [..., C, H, W], clamped to [-1, 1], to uint8 [..., H, W, C]."""
     return ((video_TCHW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1)
 
 
@@ -35,7 +35,7 @@ def wave_to_float(wave: Tensor) -> Tensor:
 
 
 def resize(video_BTCHW: Tensor, resolution: int) -> Tensor:
-    """Square frames [..., C, H, W] to `resolution`, antialiased; as they are where they have it already."""
+    """Square frames [..., C, H, W] to `resolution`, antialiased; unchanged if they have it already."""
     if video_BTCHW.shape[-1] == resolution:
         return video_BTCHW
     flat = video_BTCHW.flatten(0, -4) if video_BTCHW.dim() > 4 else video_BTCHW
@@ -44,7 +44,7 @@ def resize(video_BTCHW: Tensor, resolution: int) -> Tensor:
 
 
 def centre_crop(frames_THWC: np.ndarray, resolution: int) -> Tensor:
-    """Stored frames uint8 [T, S, S, 3] as evaluation and generation see them: float [T, 3, R, R] in [-1, 1]."""
+    """Stored frames uint8 [T, S, S, 3] as evaluation and generation use them: float [T, 3, R, R] in [-1, 1]."""
     stored = frames_THWC.shape[1]
     size = crop_size(stored)
     edge = (stored - size) // 2
