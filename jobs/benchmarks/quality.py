@@ -1,8 +1,9 @@
-"""How good are videos of what `s2v demo` trains, on made-up sources that it never saw? Some ten minutes a training.
+"""How good are videos of a model trained as by `s2v demo`, on unseen synthetic sources? Ten minutes per training.
 
-For each domain: matched − mismatched, lag, motion explained beside its ceiling (the same events resampled reference), L1
-beside the frozen image's, and what the sync classifier takes for matched beside the real video. `--twin` compares with
-the same training without adversary; `--colours` trains on one range of hues and tests on another.
+For each domain: matched − mismatched, lag, motion explained against its ceiling (the resampled reference), L1 against
+the frozen image's, and how often the sync classifier takes video and sound as matched, against the real video's.
+`--twin` compares with the same training without an adversary; `--colours` trains on one range of hues and tests on
+another.
 """
 
 import argparse
@@ -18,27 +19,28 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.metrics.bootstrap import interval
-from s2v_ray.synthetic.write import SCENES, synthesize
+from s2v_ray.synthetic.scenes import SCENES
+from s2v_ray.synthetic.write import synthesize
 
 _SOURCES = 100
 _WITHOUT_ADVERSARY = ("loss.adversarial_image_weight=0", "loss.adversarial_video_weight=0")
-# Of the circle of hues.
+# Ranges on the circle of hues.
 _TRAINED, _UNSEEN = (0.0, 0.6), (0.68, 0.92)
 
 
 def add_flags(verb: argparse.ArgumentParser) -> None:
-    """What of it to measure."""
-    verb.add_argument("--work", type=Path, required=True, help="a folder for videos, clips, runs and reports")
+    """The flags of `benchmark.py quality`."""
+    verb.add_argument("--work", type=Path, required=True, help="the folder for videos, clips, runs and reports")
     verb.add_argument("--domains", nargs="+", choices=sorted(SCENES), default=sorted(SCENES))
-    verb.add_argument("--minutes", type=float, default=5.0, help="of each training")
-    verb.add_argument("--seed", type=int, default=0, help="of the videos and the training")
+    verb.add_argument("--minutes", type=float, default=5.0, help="length of each training")
+    verb.add_argument("--seed", type=int, default=0, help="for the videos and the training")
     verb.add_argument("--config", default="tiny")
     verb.add_argument("--twin", action="store_true")
     verb.add_argument("--colours", action="store_true")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """The figures of each domain, one domain after the other."""
+    """The figures of one domain after the other."""
     for domain in flags.domains:
         home = flags.work / domain
         yield from _colours(domain, home, flags) if flags.colours else _bars(domain, home, flags)
@@ -49,35 +51,33 @@ def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]
     resampled = _prepared(domain, home / "resampled", flags, resample=1)
     run = _trained(clips, home / "run", flags)
     report = _evaluated(run, clips, home / "report", flags, resampled=resampled)
-    scores = report["scores"]
+    scores: dict[str, dict[str, dict[str, Any]]] = report["scores"]
 
-    def told(name: str, control: str = "model") -> dict[str, Any]:
+    def score(name: str, control: str = "model") -> dict[str, Any]:
         return scores[name][control]
 
-    gap, lag, explained, ceiling = (
-        told("matched_minus_mismatched"),
-        told("lag_frames"),
-        told("motion_explained"),
-        told("motion_explained", "resampled reference"),
-    )
+    gap, lag, explained = score("matched_minus_mismatched"), score("lag_frames"), score("motion_explained")
+    ceiling = score("motion_explained", "resampled reference")
     yield Ratio(f"{domain}: matched − mismatched {_interval(gap)}, of 0.75", gap["mean"], 0.75)
     yield Ratio(f"{domain}: lag in frames {_interval(lag)}, of 1", lag["mean"], 1)
     yield Ratio(
-        f"{domain}: motion explained {_interval(explained)}, of resampled reference", explained["mean"], ceiling["mean"]
+        f"{domain}: motion explained {_interval(explained)}, of the resampled reference's",
+        explained["mean"],
+        ceiling["mean"],
     )
     for name, control in (("l1", "frozen image"), ("sync_classifier", "real video")):
-        yield Ratio(f"{domain}: {name}, of the {control}'s", told(name)["mean"], told(name, control)["mean"])
+        yield Ratio(f"{domain}: {name}, of the {control}'s", score(name)["mean"], score(name, control)["mean"])
     if flags.twin:
         twin_run = _trained(clips, home / "run-without-adversary", flags, settings=_WITHOUT_ADVERSARY)
         twin = _evaluated(twin_run, clips, home / "report-without-adversary", flags)
         for name in ("sharpness", "temporal_spectrum_distance", "motion_explained", "matched_minus_mismatched"):
-            ours, theirs = told(name), twin["scores"][name]["model"]
-            text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without adversary"
+            ours, theirs = score(name), twin["scores"][name]["model"]
+            text = f"{domain}: {name} {_interval(ours)}, of {_interval(theirs)} without an adversary"
             yield Ratio(f"{text}, difference by source {_difference(name, report, twin)}", ours["mean"], theirs["mean"])
 
 
 def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
-    """The same held-out sources, once in hues like those of training and once in others."""
+    """The same held-out sources, once in the hues of the training and once in others."""
     seen = _prepared(domain, home / "hues-trained", flags, hues=_TRAINED)
     unseen = _prepared(domain, home / "hues-unseen", flags, hues=_UNSEEN)
     run = _trained(seen, home / "run-hues", flags)
@@ -94,12 +94,13 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
 def _prepared(
     domain: str, home: Path, flags: argparse.Namespace, *, resample: int = 0, hues: tuple[float, float] | None = None
 ) -> str:
-    """Clips of made-up videos; made once."""
+    """Clips of synthetic videos, made once."""
     clips = home / "clips"
     if not (clips / "dataset.json").exists():
         videos = home / "videos"
-        drawn = {"sources": _SOURCES, "seed": flags.seed, "seconds": 6.0, "size": 96, "resample": resample}
-        synthesize(domain, videos, **drawn, repaint=partial(recoloured, hues=hues) if hues else None)
+        repaint = partial(recoloured, hues=hues) if hues else None
+        numbers = {"sources": _SOURCES, "seed": flags.seed, "size": 96, "resample": resample}
+        synthesize(domain, videos, seconds=6.0, repaint=repaint, **numbers)
         prepare(videos=(str(videos),), out=str(clips), domain=domain, clips_per_source=2, seed=flags.seed, local=True)
     return str(clips)
 
@@ -116,13 +117,13 @@ def _evaluated(
 
 
 def _difference(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Of the distances from the real video's score, or of the scores, over the same sources."""
-    score = abs if name == "sharpness" else float
+    """The mean difference over the same sources: of scores or, for sharpness, of distances from the real video's 0."""
+    value = abs if name == "sharpness" else float
     pairs = [
         [source["scores"]["model"][name] for source in pair]
         for pair in zip(ours["sources"], theirs["sources"], strict=True)
     ]
-    differences = [score(one) - score(other) for one, other in pairs if one is not None and other is not None]
+    differences = [value(one) - value(other) for one, other in pairs if one is not None and other is not None]
     found = asdict(interval(differences, seed=0))
     return f"{found['mean']:+.3f} {_interval(found)}"
 
