@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location, Settings
+from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
@@ -55,7 +57,17 @@ def train(
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
     """
-    from s2v_ray.recipes import train as recipe
+    from s2v_ray.recipes.train import (
+        PreparedClips,
+        fitted_config,
+        job_on,
+        prepared_settings,
+        streaming_settings,
+        worker_range,
+    )
+    from s2v_ray.training.checkpoint_files import find_checkpoint
+    from s2v_ray.training.run import open_run
+    from s2v_ray.training.schedule import config_budget
 
     if minutes is not None and minutes <= 0:
         raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
@@ -66,44 +78,76 @@ def train(
         "training.frames_per_chunk": frames_per_chunk,
     }
     config = with_settings(config, {name: value for name, value in flags.items() if value is not None})
-    least, most = recipe.worker_range(workers, config.training.batch_size)
+    least, most = worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
-        raise UserError("bad_flags", "Give --clips (what s2v prepare wrote) or --videos (to train on them as they are).")
+        raise UserError(
+            "bad_flags", "Give --clips (what s2v prepare wrote) or --videos (to train on them as they are)."
+        )
     if videos and (least != most or not most or dry_run):
         raise UserError(
             "bad_flags",
             "--videos needs a fixed number of --workers, such as 2, and has no --dry-run; otherwise prepare the clips.",
         )
-    settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
-    config = recipe.fitted_config(config, settings)
-    run, source = absolute(out), recipe.initial_weights(init_from)
+    settings = streaming_settings(config) if videos else prepared_settings(clips)
+    config = fitted_config(config, settings)
+    weights = find_checkpoint(absolute(init_from)) if init_from else None
+    here, run = choose_device(device), absolute(out)
     if dry_run:
         from s2v_ray.cli.dry_run import print_dry_run
 
-        print_dry_run(recipe.job_on(recipe.PreparedClips(clips), config, run), device)
+        print_dry_run(job_on(PreparedClips(clips), config, run), clips, here)
         return
     with lock(out, run):
-        recipe.open_run(run, config)
-        dataset: Any = None
-        prepared: recipe.ClipSource = recipe.PreparedClips(absolute(clips))
+        open_run(run, config)
+        source: Any = PreparedClips(absolute(clips))
         if videos:
             from s2v_ray.cluster.streaming.source import open_stream
 
             places = [absolute(video) for video in videos]
-            prepared, dataset = open_stream(places, settings, config, run, workers=most, device=device)
-        job = recipe.job_on(prepared, config, run, source, skip_damaged=skip_damaged)
-        loop = partial(train_and_show, job, recipe.config_budget(config))
+            source = open_stream(places, settings, config, run, workers=most, device=device)
+        job = job_on(source, config, run, weights, skip_damaged=skip_damaged)
+        loop = partial(train_and_print, job, config_budget(config))
         if most:
             from s2v_ray.cluster.training import train_on_workers
 
             finished = train_on_workers(
-                loop, workers=(least, most), device=device, run=run, max_failures=max_failures, clips=dataset
+                loop,
+                workers=(least, most),
+                device=device,
+                run=run,
+                max_failures=max_failures,
+                clips=source.dataset() if videos else None,
             )
         else:
-            finished = recipe.run_here(loop, device)
+            from s2v_ray.training.interrupt import stop_signals
+            from s2v_ray.training.workers import Workers
+
+            with stop_signals() as stop:
+                finished = loop(Workers(device=here), lambda location, metrics: None, stop)
     if not finished:
         raise KeyboardInterrupt
     if videos:
         print(f"Next: s2v generate --checkpoint {out} --image IMAGE --sound SOUND --out video.mp4")
     else:
         print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(run)}")
+
+
+def train_and_print(job: TrainJob, budget: Budget, workers: Workers, report: Report, stop: Stop) -> bool:
+    """Run a training in this process and print how far it is; returns False if it was stopped."""
+    from s2v_ray.recipes.train import run_training
+
+    leads = workers.rank == 0
+    with ProgressBar("training") as bar:
+        state, finished = run_training(
+            job,
+            budget,
+            workers,
+            report,
+            stop,
+            notify=lambda message: print(message, flush=True) if leads else None,
+            show=lambda status: bar(status.done, status_line(status)),
+        )
+    if finished and leads:
+        score = "" if state.best_score is None else f", best validation score {state.best_score:.3f}"
+        print(f"Trained {state.step} steps in {state.seconds / 60:.1f} minutes{score}: {job.run}", flush=True)
+    return finished

@@ -11,9 +11,7 @@ from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation
 from s2v_ray.media.clock import parse_frame_rate
-from s2v_ray.storage.paths import absolute
 from s2v_ray.training.checkpoint import load_weights, run_schedule
-from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
@@ -83,10 +81,15 @@ def job_on(
     return TrainJob(config, clips, run_schedule(run, config), run, init_from, skip_damaged)
 
 
-def config_for_prepared(config: Config, clips: str) -> Config:
-    """The configuration with the rates and sizes of prepared clips. Raises UserError if it can't be trained on them."""
+def prepared_settings(clips: str) -> ClipSettings:
+    """What prepared clips are. Raises UserError if there are none to train on."""
     check_clips(clips)
-    config = config_for_clips(config, read_dataset(clips).settings)
+    return read_dataset(clips).settings
+
+
+def fitted_config(config: Config, settings: ClipSettings) -> Config:
+    """The configuration with what the clips are. Raises UserError if its settings don't fit them or each other."""
+    config = config_for_clips(config, settings)
     check_model(config)
     return config
 
