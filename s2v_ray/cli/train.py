@@ -11,7 +11,7 @@ from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
-from s2v_ray.storage.paths import absolute, base_name
+from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
     from s2v_ray.recipes.train import TrainJob
@@ -90,22 +90,21 @@ def train(
         )
     settings = streaming_settings(config) if videos else prepared_settings(clips)
     config = fitted_config(config, settings)
-    weights = find_checkpoint(absolute(init_from)) if init_from else None
-    here, run = choose_device(device), absolute(out)
+    weights = find_checkpoint(init_from) if init_from else None
+    here = choose_device(device)
     if dry_run:
         from s2v_ray.cli.dry_run import print_dry_run
 
-        print_dry_run(job_on(PreparedClips(clips), config, run), clips, here)
+        print_dry_run(job_on(PreparedClips(clips), config, out), clips, here)
         return
-    with lock(out, run):
-        open_run(run, config)
-        source: Any = PreparedClips(absolute(clips))
+    with lock(out, out):
+        open_run(out, config)
+        source: Any = PreparedClips(clips)
         if videos:
             from s2v_ray.cluster.streaming.source import open_stream
 
-            places = [absolute(video) for video in videos]
-            source = open_stream(places, settings, config, run, workers=most, device=device)
-        job = job_on(source, config, run, weights, skip_damaged=skip_damaged)
+            source = open_stream(list(videos), settings, config, out, workers=most, device=device)
+        job = job_on(source, config, out, weights, skip_damaged=skip_damaged)
         loop = partial(train_and_print, job, config_budget(config))
         if most:
             from s2v_ray.cluster.training import train_on_workers
@@ -114,7 +113,7 @@ def train(
                 loop,
                 workers=(least, most),
                 device=device,
-                run=run,
+                run=out,
                 max_failures=max_failures,
                 clips=source.dataset() if videos else None,
             )
@@ -129,7 +128,7 @@ def train(
     if videos:
         print(f"Next: s2v generate --checkpoint {out} --image IMAGE --sound SOUND --out video.mp4")
     else:
-        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(run)}")
+        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(out)}")
 
 
 def train_and_print(job: TrainJob, budget: Budget, workers: Workers, report: Report, stop: Stop) -> bool:
