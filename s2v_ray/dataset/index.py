@@ -29,24 +29,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set is: its `dataset.json`.
+    """What a data set is: its `dataset.json`."""
 
-    complete: whether all sources are done.
-    domain: what the videos show.
-    settings: what decides what a clip holds.
-    ranked_splits: the splits of groups of sources that a rank decided, because there are few; otherwise empty.
-    counts: of the whole data set.
-    split_counts: of each split.
-    rejected: how many sources and windows were left out, by reason.
-    """
-
-    complete: bool
-    domain: str
+    complete: bool  # whether all sources are done
+    domain: str  # what the videos show
     settings: ClipSettings
-    ranked_splits: Mapping[str, str]
+    ranked_splits: Mapping[str, str]  # of groups of sources, where few sources are split by rank; otherwise empty
     counts: Counts
     split_counts: Mapping[str, Counts]
-    rejected: Mapping[str, int]
+    rejected: Mapping[str, int]  # how many sources and windows were left out, by reason
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -69,38 +60,26 @@ class DatasetInfo:
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
         """As it was written. Raises KeyError or TypeError for anything else."""
         total = dict(values["counts"])
-        splits, rejected = total.pop("splits"), total.pop("rejected")
-        return cls(
-            complete=values["complete"],
-            domain=values["domain"],
-            settings=ClipSettings.from_json(values["settings"]),
-            ranked_splits=values["ranked_splits"],
-            counts=Counts(**total),
-            split_counts={split: Counts(**counts) for split, counts in splits.items()},
-            rejected=rejected,
-        )
+        splits = {split: Counts(**counts) for split, counts in total.pop("splits").items()}
+        rejected, settings = total.pop("rejected"), ClipSettings.from_json(values["settings"])
+        given = {name: values[name] for name in ("complete", "domain", "ranked_splits")}
+        return cls(**given, settings=settings, counts=Counts(**total), split_counts=splits, rejected=rejected)
 
 
 def read_dataset(clips: Location) -> DatasetInfo:
     """What a data set is. Raises UserError where there is none, or one that can't be read."""
     path = join(clips, "dataset.json")
     if not exists(path):
-        raise UserError(
-            "no_clips", f"'{clips}' holds no clips (no dataset.json); make them with: s2v prepare --out {clips}"
-        )
+        raise UserError("no_clips", f"'{clips}' has no dataset.json; make clips with: s2v prepare --out {clips}")
     try:
         values = json.loads(read_bytes(path))
         version = values["schema_version"]
         if version == SCHEMA_VERSION:
             return DatasetInfo.from_json(values)
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            "damaged_clips", f"'{path}' is damaged ({error!r}); prepare the clips again into another folder."
-        ) from None
-    raise UserError(
-        "wrong_version",
-        f"'{path}' has schema version {version}, but this s2v reads {SCHEMA_VERSION}; prepare the clips again.",
-    )
+        raise UserError("damaged_clips", f"'{path}' is damaged ({error!r}); prepare into another folder.") from None
+    rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare the clips again."
+    raise UserError("wrong_version", f"'{path}' {rule}")
 
 
 def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> DatasetInfo:
@@ -110,11 +89,8 @@ def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> D
     if existing.domain != domain:
         names.append("domain")
     if names:
-        raise UserError(
-            "wrong_settings",
-            f"'{clips}' was prepared with other settings ({', '.join(names)}); "
-            "give the same ones to add to it, or another --out.",
-        )
+        detail = f"'{clips}' was prepared with other settings ({', '.join(names)})"
+        raise UserError("wrong_settings", f"{detail}; give the same ones to add to it, or another --out.")
     return existing
 
 
@@ -150,19 +126,11 @@ def write_dataset(
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
-    info = DatasetInfo(
-        complete=complete,
-        domain=domain,
-        settings=settings,
-        ranked_splits=ranked_splits,
-        counts=_counts(records.values(), settings),
-        split_counts={
-            split: _counts((record for record in records.values() if record.split == split), settings)
-            for split in SPLITS
-        },
-        rejected=dict(sorted(Counter(reject.reason for reject in rejects).items())),
-    )
-    lines = "".join(json.dumps(reject.to_json(), ensure_ascii=False) + "\n" for reject in rejects)
+    counts = _counts(records.values(), settings)
+    by_split = {split: _counts((r for r in records.values() if r.split == split), settings) for split in SPLITS}
+    rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
+    info = DatasetInfo(complete, domain, settings, ranked_splits, counts, by_split, rejected)
+    lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
     write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())
     return info

@@ -5,24 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of one clip.
+    """What is measured of one clip."""
 
-    loudness_db: root mean square of the sound in dB of full scale, at least -100.
-    motion: mean |V_t - V_{t-1}| of a video in [0, 1].
-    camera_motion: how fast the calmest quarter of the picture moves, in widths of the picture a second.
-    scene_cut: how much, in [0, 1], the picture changes abruptly and lastingly.
-    sync_correlation: how motion and loudness correlate over time, in [-1, 1].
-    lag_frames: the shift at which they correlate best; positive if the sound comes after the motion.
-    lag_confidence: how much better, in [0, 1], they correlate there than at other shifts.
-    """
-
-    loudness_db: float
-    motion: float
-    camera_motion: float
-    scene_cut: float
-    sync_correlation: float
-    lag_frames: float
-    lag_confidence: float
+    loudness_db: float  # root mean square of the sound in dB of full scale, at least -100
+    motion: float  # mean |V_t - V_{t-1}| of a video in [0, 1]
+    camera_motion: float  # how fast the calmest quarter of the frame moves, in widths of the frame a second
+    scene_cut: float  # how much, in [0, 1], the frames change abruptly and lastingly
+    sync_correlation: float  # of motion and loudness over time, in [-1, 1]
+    lag_frames: float  # the shift at which they correlate best; positive if the sound comes after the motion
+    lag_confidence: float  # how much better, in [0, 1], they correlate there than at other shifts
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -57,31 +57,21 @@ class ClipReader:
         self.location = str(clips)
         self.settings = read_dataset(clips).settings
         self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
-        self._sources: list[str] = []
+        self.remote = is_uri(clips)  # in an object store, where reading a clip is mostly waiting
+        self.sources: list[str] = []  # of each clip
         self._versions: dict[str, str] = {}
-        self._cache = ClipCache(cache_folder(), int(cache_gib * 2**30)) if is_uri(clips) and cache_gib else None
+        self._cache = ClipCache(cache_folder(), int(cache_gib * 2**30)) if self.remote and cache_gib else None
         for split in [splits] if isinstance(splits, str) else splits:
             if split not in SPLITS:
                 raise UserError("unknown_split", f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
             self._versions |= _files(clips, split)
-        for location, (source, counts) in zip(
-            self._versions, map_concurrently(_contents, self._versions, remote=is_uri(clips)), strict=True
-        ):
-            self._sources += [source] * sum(counts)
+        contents = map_concurrently(_contents, self._versions, remote=self.remote)
+        for location, (source, counts) in zip(self._versions, contents, strict=True):
+            self.sources += [source] * sum(counts)
             self._rows += [(location, group, row) for group, count in enumerate(counts) for row in range(count)]
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    @property
-    def sources(self) -> list[str]:
-        """The source of each clip."""
-        return self._sources
-
-    @property
-    def remote(self) -> bool:
-        """Whether the clips are in an object store, where reading one is mostly waiting."""
-        return is_uri(self.location)
 
     @property
     def fingerprint(self) -> str:
@@ -91,10 +81,7 @@ class ClipReader:
 
     def __getitem__(self, index: int) -> Clip:
         location, group, row = self._rows[index]
-
-        def read() -> pa.Table:
-            return _read_group(location, group)
-
+        read = partial(_read_group, location, group)
         name = f"{location} {group} {self._versions[location]}"
         table = self._cache.table(name, read) if self._cache else read()
         return clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
@@ -138,17 +125,14 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
             file = open_file(location)
             whole = pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
-        raise UserError(
-            "damaged_clips", f"'{location}' is not a complete Parquet file ({error}); remove it and prepare it again."
-        ) from None
+        detail = f"'{location}' is not a complete Parquet file ({error})"
+        raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
     except OSError as error:
         raise UserError("unreadable", f"'{location}' can't be read ({error.strerror or error}).") from None
     version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if version != str(SCHEMA_VERSION):
-        raise UserError(
-            "wrong_version",
-            f"'{location}' has clip schema {version}, but this s2v reads {SCHEMA_VERSION}; prepare it again.",
-        )
+        rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare it again."
+        raise UserError("wrong_version", f"'{location}' {rule}")
     return file, whole.metadata
 
 
@@ -159,12 +143,9 @@ def _read_measures(location: str) -> pa.Table:
 
 def card_columns(clips: str) -> dict[str, list[float]]:
     """The measures of all clips of a data set, by the measure's name."""
-    columns: dict[str, list[float]] = {name: [] for name in MEASURES}
-    for split in SPLITS:
-        for table in map_concurrently(_read_measures, _files(clips, split), remote=is_uri(clips)):
-            for measure, values in table.to_pydict().items():
-                columns[measure] += values
-    return columns
+    files = [file for split in SPLITS for file in _files(clips, split)]
+    tables = map_concurrently(_read_measures, files, remote=is_uri(clips))
+    return {name: [value for table in tables for value in table[name].to_pylist()] for name in MEASURES}
 
 
 def card_examples(clips: str, count: int = 12) -> list[np.ndarray]:

@@ -9,73 +9,47 @@ from s2v_ray.errors import MediaError
 
 @dataclass(frozen=True)
 class Reject:
-    """A source or a window that was left out: one line of `rejects.jsonl`.
+    """A source or a window that was left out: one line of `rejects.jsonl`."""
 
-    source: the source's name.
-    start_seconds: where the window starts in the source; None for the source as a whole.
-    reason: a fixed word, such as `no_audio`.
-    detail: a sentence.
-    """
-
-    source: str
-    start_seconds: float | None
-    reason: str
-    detail: str
+    source: str  # its name
+    start_seconds: float | None  # where the window starts; None for the source as a whole
+    reason: str  # a fixed word, such as `no_audio`
+    detail: str  # a sentence
 
     @classmethod
     def from_error(cls, source: str, error: MediaError, start_seconds: float | None = None) -> "Reject":
         """What `error` says of a source, or of the window that starts at `start_seconds`."""
         return cls(source, start_seconds, error.code, str(error))
 
-    def to_json(self) -> dict[str, Any]:
-        """As it is written."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Reject":
-        """As it was written. Raises TypeError for anything else."""
-        return cls(**values)
-
 
 @dataclass(frozen=True)
 class SourceRecord:
     """What became of one source: its file in `_sources`.
 
-    source: the source's name.
-    path: where it lies.
-    version: size in bytes and time of change in ns; () if the file disappeared meanwhile.
-    split: where its clips are; "" if it has none.
-    split_is_given: whether the data themselves come with its split.
-    clips: how many clips it has.
-    rejects: why there are not more.
-    crop: x, y and size of the square in pixels; None for the largest in the centre.
-    fingerprint: of its sound; None, like `lag_fixed`, if the source was rejected before it was measured.
-    lag_fixed: how many frames earlier its sound was taken, to undo a lag.
-    first: the first source with the same sound; None until sources have been compared.
+    `fingerprint` and `lag_fixed` are None if the source was rejected before it was measured.
     """
 
-    source: str
+    source: str  # its name
     path: str
-    version: tuple[int, ...]
-    split: str
-    split_is_given: bool
-    clips: int
+    version: tuple[int, ...]  # size in bytes and time of change in ns; () if the file disappeared meanwhile
+    split: str  # of its clips; "" if it has none
+    split_is_given: bool  # whether the data themselves come with its split
+    clips: int  # how many it has
     rejects: tuple[Reject, ...]
-    crop: tuple[int, int, int] | None = None
-    fingerprint: str | None = None
-    lag_fixed: int | None = None
-    first: str | None = None
+    crop: tuple[int, int, int] | None = None  # x, y and size of the square in pixels; None for the largest, centred
+    fingerprint: str | None = None  # of its sound
+    lag_fixed: int | None = None  # how many frames earlier its sound was taken, to undo a lag
+    first: str | None = None  # the first source with the same sound; None until sources have been compared
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written: without what is not known."""
-        unknown = {name for name in ("fingerprint", "lag_fixed", "first") if getattr(self, name) is None}
-        if self.lag_fixed is None:
-            unknown.add("crop")
-        return {name: value for name, value in asdict(self).items() if name not in unknown}
+        """As it is written: without what is not known. A `crop` of None is known once `lag_fixed` is."""
+        known = {"crop"} if self.lag_fixed is not None else set()
+        optional = {"crop", "fingerprint", "lag_fixed", "first"} - known
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in optional}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "SourceRecord":
         """As it was written. Raises KeyError or TypeError for anything else."""
         lists = {name: tuple(values[name]) for name in ("version", "crop") if values.get(name) is not None}
-        rejects = tuple(Reject.from_json(reject) for reject in values["rejects"])
+        rejects = tuple(Reject(**reject) for reject in values["rejects"])
         return cls(**{**values, **lists, "rejects": rejects})

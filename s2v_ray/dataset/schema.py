@@ -25,18 +25,13 @@ def clip_schema(settings: ClipSettings) -> pa.Schema:
         "waveform_type": "int16",
         "sample_rate": str(settings.sample_rate),
     }
-    return pa.schema(
-        [
-            pa.field("clip_id", pa.string(), nullable=False),
-            pa.field("source", pa.string(), nullable=False),
-            pa.field("domain", pa.string(), nullable=False),
-            pa.field("start_seconds", pa.float64(), nullable=False),
-            pa.field("frames", pa.large_binary(), nullable=False),
-            pa.field("waveform", pa.large_binary(), nullable=False),
-            *(pa.field(name, pa.float32(), nullable=False) for name in MEASURES),
-        ],
-        metadata=metadata,
-    )
+    columns = {
+        **dict.fromkeys(("clip_id", "source", "domain"), pa.string()),
+        "start_seconds": pa.float64(),
+        **dict.fromkeys(("frames", "waveform"), pa.large_binary()),
+        **dict.fromkeys(MEASURES, pa.float32()),
+    }
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()], metadata=metadata)
 
 
 def clip_id(source: str, start: Fraction, settings: ClipSettings) -> str:

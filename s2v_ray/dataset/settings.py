@@ -23,22 +23,17 @@ CENTRE, MOTION = "centre", "motion"
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Everything that a clip depends on besides its source.
-
-    `stride_seconds` above zero slides a window over each source; otherwise `clips_per_source` windows are cut at
-    random. `crop` is "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels. `fix_lag`
-    shifts the sound of a source by the lag that most of its windows agree on.
-    """
+    """Everything that a clip depends on besides its source."""
 
     frame_rate: str
     sample_rate: int
     frames: int
     stored_size: int
-    clips_per_source: int
-    stride_seconds: float
+    clips_per_source: int  # windows cut at random, where `stride_seconds` is zero
+    stride_seconds: float  # above zero: how far a window slides over each source
     seed: int
-    crop: str
-    fix_lag: bool
+    crop: str  # "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels
+    fix_lag: bool  # whether a source's sound is shifted by the lag that most of its windows agree on
     quality: QualityLimits
     limits: Limits
 
@@ -95,10 +90,8 @@ def clip_settings(
     rate = parse_frame_rate(frame_rate)
     samples_per_frame(sample_rate, rate)
     if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
-        raise UserError(
-            "out_of_range",
-            f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds} must be finite numbers.",
-        )
+        values = f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds}"
+        raise UserError("out_of_range", f"{values} must be finite numbers.")
     frames = Fraction(str(clip_seconds)) * rate
     if frames.denominator != 1 or frames < _LEAST_FRAMES:
         nearest = max(_LEAST_FRAMES, round(frames))
@@ -116,19 +109,6 @@ def clip_settings(
         if value < least:
             raise UserError("out_of_range", f"{flag} is {value}, but must be at least {least}.")
     if crop not in (CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
-        raise UserError(
-            "wrong_crop", f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels, such as 40,0,480."
-        )
-    return ClipSettings(
-        frame_rate=str(rate),
-        sample_rate=sample_rate,
-        frames=int(frames),
-        stored_size=stored_size,
-        clips_per_source=clips_per_source,
-        stride_seconds=stride_seconds,
-        seed=seed,
-        crop=crop,
-        fix_lag=fix_lag,
-        quality=quality,
-        limits=limits,
-    )
+        raise UserError("wrong_crop", f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels.")
+    cutting = (clips_per_source, stride_seconds, seed, crop, fix_lag)
+    return ClipSettings(str(rate), sample_rate, int(frames), stored_size, *cutting, quality, limits)

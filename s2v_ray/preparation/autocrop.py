@@ -1,13 +1,14 @@
 """Automatic cropping: the square of a picture that moves with the sound."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from fractions import Fraction
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import MediaError
-from s2v_ray.media.clock import samples_per_frame
 from s2v_ray.media.decoding.audio import sound_windows
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop, displayed_size, whole_frame
@@ -16,8 +17,6 @@ from s2v_ray.media.decoding.timeline import displayed_frames
 from s2v_ray.metrics.correlation import circular_correlations
 from s2v_ray.metrics.loudness import power_between_frames
 from s2v_ray.metrics.motion import frame_changes
-
-Square = tuple[int, int, int]
 
 # The square's side over the picture's shorter side.
 _SMALLEST, _LARGEST = 0.4, 1.0
@@ -34,33 +33,31 @@ _NEARLY = 0.97
 _SCAN_HEIGHT, _SCANNED_WINDOWS = 96, 4  # pixels; windows of a source
 
 
-def find_crop(
-    media: MediaFile, starts: Sequence[Fraction], *, frame_count: int, frame_rate: Fraction, sample_rate: int
-) -> Crop | None:
+def find_crop(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> Crop | None:
     """The square that moves with the sound, in pixels of the upright picture; None where nothing does.
 
-    Up to four of the windows of `frame_count` frames (at least 8) at `starts` (seconds) are scanned; those that lack
-    picture or sound do not count. The size lies between 0.4 and 1 of the picture's shorter side.
+    Up to four of the windows at `starts` (seconds) are scanned; those that lack picture or sound do not count. The
+    size lies between 0.4 and 1 of the picture's shorter side.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio` or
     `too_slow`.
     """
-    sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
+    sample_count = settings.frames * settings.samples_per_frame
     step = max(1, -(-len(starts) // _SCANNED_WINDOWS))
     maps = []
     for start in starts[step // 2 :: step]:
         try:
-            frames_THWC = read_whole_frames(media, start, frame_count, frame_rate, _SCAN_HEIGHT)
+            frames_THWC = read_whole_frames(media, start, settings.frames, settings.rate, _SCAN_HEIGHT)
         except MediaError as error:
             if error.code == "no_picture_in_window":
                 continue
             raise
-        (wave,) = sound_windows(media, [start], sample_rate=sample_rate, sample_count=sample_count)
+        (wave,) = sound_windows(media, [start], sample_rate=settings.sample_rate, sample_count=sample_count)
         if not isinstance(wave, MediaError):
-            maps.append(_sound_motion(frames_THWC, wave, frame_rate))
+            maps.append(_sound_motion(frames_THWC, wave, settings.rate))
     if not maps:
         return None
-    square = _best_square(*(np.sum(maps_HW, axis=0) for maps_HW in zip(*maps, strict=True)))
-    return None if square is None else _enlarged(square, media)
+    square = _best_square(*np.sum(maps, axis=0))
+    return square and _enlarged(square, media)
 
 
 def read_whole_frames(
@@ -83,15 +80,12 @@ def read_whole_frames(
             frames.append(frame_HWC)
         if len(frames) == frame_count:
             return np.stack(frames)
-    raise MediaError(
-        "no_picture_in_window",
-        f"{frame_count - len(frames)} of {frame_count} frames from {float(start):.3f} s of '{media.path}' lie outside "
-        "its picture.",
-    )
+    missing = f"{frame_count - len(frames)} of {frame_count} frames"
+    raise MediaError("no_picture_in_window", f"{missing} from {float(start):.3f} s lie outside '{media.path}'.")
 
 
-def _sound_motion(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fraction) -> tuple[np.ndarray, np.ndarray]:
-    """Two maps [H, W]: how much of each pixel's motion over time follows the sound, and how much there is in all."""
+def _sound_motion(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fraction) -> np.ndarray:
+    """Two maps [2, H, W]: how much of each pixel's motion over time follows the sound, and how much there is."""
     motion_TC, rows, columns = _cell_motion(frames_THWC)
     loudness_T = np.sqrt(power_between_frames(wave, len(frames_THWC)))
     spread_C = motion_TC.std(axis=0)
@@ -102,7 +96,8 @@ def _sound_motion(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fractio
     # A cell that moves at all follows any sound a little: what the wrong moments show is taken off.
     chance_C = np.delete(follows_SC, near, axis=0).mean(axis=0)
     follows_C = np.maximum(follows_SC[best] - _OVER_CHANCE * chance_C, 0)
-    return _spread_over(follows_C, rows, columns), _spread_over(spread_C, rows, columns)
+    maps = np.stack([follows_C, spread_C]).reshape(2, len(rows) - 1, len(columns) - 1)
+    return maps.repeat(np.diff(rows), axis=1).repeat(np.diff(columns), axis=2)
 
 
 def _cell_motion(frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,13 +114,8 @@ def _cell_motion(frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.stack(cells) / areas, rows, columns
 
 
-def _spread_over(values_C: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    values = values_C.reshape(len(rows) - 1, len(columns) - 1)
-    return values.repeat(np.diff(rows), axis=0).repeat(np.diff(columns), axis=1)
-
-
-def _best_square(follows_HW: np.ndarray, spread_HW: np.ndarray) -> Square | None:
-    """The square (x, y, size) of the highest sum, with the mean pixel as zero; None where nothing follows the sound.
+def _best_square(follows_HW: np.ndarray, spread_HW: np.ndarray) -> Crop | None:
+    """The square of the highest sum, with the mean pixel as zero; None where nothing follows the sound.
 
     Of squares nearly as good it is the one nearest to the picture's centre, and among equally near ones the largest.
     """
@@ -140,33 +130,27 @@ def _best_square(follows_HW: np.ndarray, spread_HW: np.ndarray) -> Square | None
     scores = [sums[s:, s:] - sums[:-s, s:] - sums[s:, :-s] + sums[:-s, :-s] for s in sizes]
     enough = _NEARLY * max(score_YX.max() for score_YX in scores)
     squares = [
-        (int(x), int(y), size)
+        Crop(int(x), int(y), size)
         for size, score_YX in zip(sizes, scores, strict=True)
         for y, x in np.argwhere(score_YX >= enough)
     ]
-    return min(squares, key=lambda square: _distance_from_centre(square, height, width))
-
-
-def _distance_from_centre(square: Square, height: int, width: int) -> float:
-    x, y, size = square
-    return (2 * x + size - width) ** 2 + (2 * y + size - height) ** 2
+    return min(squares, key=lambda crop: (2 * crop.x + crop.size - width) ** 2 + (2 * crop.y + crop.size - height) ** 2)
 
 
 def _blur(values_HW: np.ndarray, radius: int) -> np.ndarray:
     """Two box means of 2 · radius + 1 pixels each way, edges repeated."""
     box = np.ones(2 * radius + 1) / (2 * radius + 1)
-    for axis in (0, 1, 0, 1):
-        padding = [(radius, radius) if axis == a else (0, 0) for a in (0, 1)]
-        padded = np.pad(values_HW, padding, mode="edge")
-        values_HW = np.apply_along_axis(np.convolve, axis, padded, box, mode="valid")
+    for _ in range(4):  # down, across, down, across
+        padded = np.pad(values_HW, ((radius, radius), (0, 0)), mode="edge")
+        values_HW = np.apply_along_axis(np.convolve, 0, padded, box, mode="valid").T
     return values_HW
 
 
-def _enlarged(square: Square, media: MediaFile) -> Crop:
+def _enlarged(square: Crop, media: MediaFile) -> Crop:
     """A square of frames _SCAN_HEIGHT pixels high in pixels of the upright picture, inside it."""
     track = media.video()
     _, _, frame = next(displayed_frames(track))
     width, height = displayed_size(frame, track.stream.sample_aspect_ratio)
-    x, y, size = (round(value * height / _SCAN_HEIGHT) for value in square)
+    x, y, size = (round(value * height / _SCAN_HEIGHT) for value in astuple(square))
     size = min(size, width, height)
     return Crop(min(x, width - size), min(y, height - size), size)

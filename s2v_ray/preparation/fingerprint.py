@@ -1,8 +1,7 @@
-"""Finds the same video at another size, bit rate or in another container, by the beginning of its sound.
+"""Finds the same video at another size, bit rate or in another container, by the beginning of its sound alone.
 
 After Haitsma & Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002), with fewer, wider bands and a
-coarser clock. The picture plays no part: two videos with the same sound must not be split between training and test,
-whatever they look like.
+coarser clock.
 """
 
 from collections import Counter
@@ -67,29 +66,24 @@ def bit_error_rate(words: np.ndarray, others: np.ndarray) -> float:
 def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
     """For each source that sounds like an earlier one: the name of the first that sounds so.
 
-    `fingerprints` are those of `sound_fingerprint` by source, in the order that decides which is first. A source
-    is compared only with the few that share most of its words at about the same time, so that the work grows with
-    the number of sources, not with that of pairs.
+    `fingerprints` are those of `sound_fingerprint` by source, in the order that decides which is first. A source is
+    compared only with the few that share most of its words at about the same time.
     """
     copies: dict[str, str] = {}
     firsts: list[tuple[str, np.ndarray]] = []
     numbers: dict[int, list[int]] = {}  # by key: which of `firsts` have it
     for name, fingerprint in fingerprints.items():
-        words = _parse(fingerprint)
+        words = np.frombuffer(bytes.fromhex(fingerprint), ">u2").astype(np.uint16)
         votes = Counter(chain.from_iterable(numbers[key] for key in _searched_keys(words) if key in numbers))
         likely = [firsts[number] for number, _ in votes.most_common(_VERIFIED_SOURCES)]
         first = next((n for n, others in likely if bit_error_rate(words, others) <= MAX_BIT_ERROR_RATE), None)
         if first is not None:
             copies[name] = first
-            continue
-        for key in _indexed_keys(words):
-            numbers.setdefault(key, []).append(len(firsts))
-        firsts.append((name, words))
+        else:
+            for key in _indexed_keys(words):
+                numbers.setdefault(key, []).append(len(firsts))
+            firsts.append((name, words))
     return copies
-
-
-def _parse(fingerprint: str) -> np.ndarray:
-    return np.frombuffer(bytes.fromhex(fingerprint), ">u2").astype(np.uint16)
 
 
 # A key is a word and about when it is heard, counted in twice the greatest offset.

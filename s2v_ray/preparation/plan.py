@@ -109,7 +109,7 @@ def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> li
     if not starts:
         raise MediaError(
             "too_short",
-            f"Picture and sound together last {max(0.0, float(end - start)):.2f} s, shorter than a clip of "
+            f"Picture and sound together last {max(0.0, float(end - start)):.2f} s, but a clip is "
             f"{float(settings.seconds):g} s; prepare with a smaller --clip-seconds to use it.",
         )
     return starts
@@ -119,9 +119,7 @@ def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings
     """The square to crop from a source's picture; None is the largest in the centre."""
     if settings.crop != MOTION:
         return settings.fixed_crop()
-    return find_crop(
-        media, starts, frame_count=settings.frames, frame_rate=settings.rate, sample_rate=settings.sample_rate
-    )
+    return find_crop(media, starts, settings)
 
 
 def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, str]:
@@ -141,22 +139,13 @@ def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, s
 
 
 def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:
-    """Raise UserError if a name means another file than before, or a file has another name.
-
-    Either happens when folders are added one by one, so that names are relative to different roots.
-    """
+    """Raise UserError if a name means another file than before, or a file has another name, under another root."""
     names = {record.path: name for name, record in records.items()}
     for source in sources:
         known = records.get(source.name)
         if known and known.path != source.path and known.version != source.version():
-            raise UserError(
-                "same_name",
-                f"'{source.name}' is '{source.path}' now, but was '{known.path}' in this data set; "
-                "give one folder that holds both, or another --out.",
-            )
+            detail = f"'{source.name}' is '{source.path}', but was '{known.path}' in this data set"
+            raise UserError("same_name", f"{detail}; give one folder that holds both, or another --out.")
         if not known and "@" not in source.name and source.path in names:
-            raise UserError(
-                "other_name",
-                f"'{source.path}' is in this data set as '{names[source.path]}' and would be added again as "
-                f"'{source.name}'; give the same --videos as before.",
-            )
+            detail = f"'{source.path}' is '{names[source.path]}' in this data set, but would be '{source.name}'"
+            raise UserError("other_name", f"{detail}; give the same --videos as before.")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from s2v_ray.dataset.index import write_record
 from s2v_ray.dataset.measures import Measures
 from s2v_ray.dataset.records import Reject, SourceRecord
-from s2v_ray.dataset.schema import clip_row, clip_schema
+from s2v_ray.dataset.schema import clip_row
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import MediaError
@@ -24,18 +24,15 @@ from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
-from s2v_ray.preparation.quality.measure import measure_window
-from s2v_ray.preparation.quality.rejection import rejection_reason
+from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join
 
 # A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
-_FAILURES = {
-    "crashed": "The decoder crashed on this file; convert it with another program, or leave it out.",
-    "hung": "The decoder hung on this file; convert it with another program, or leave it out.",
-}
+
+Windows = Iterator[tuple[Fraction, Window | MediaError]]  # by their starts, in seconds
 
 
 def prepare_source(task: SourceTask) -> int:
@@ -50,7 +47,8 @@ def prepare_source(task: SourceTask) -> int:
     )
     try:
         if task.failure:
-            raise MediaError(task.failure, _FAILURES[task.failure])
+            what = f"The decoder {task.failure} on this file"
+            raise MediaError(task.failure, f"{what}; convert it with another program, or leave it out.")
         with MediaFile(source.path, Budget(settings.limits)) as media:
             starts = source_starts(source, probe(media), settings)
             crop = source_crop(media, starts, settings)
@@ -58,11 +56,14 @@ def prepare_source(task: SourceTask) -> int:
             record = replace(record, crop=square, fingerprint=sound_fingerprint(media), lag_fixed=0)
             lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
             record = replace(record, lag_fixed=lag)
-            clips = _write_clips(task, _windows(media, starts, crop, settings, lag), _target(task, task.split), rejects)
+            rows = _rows(task, _windows(media, starts, crop, settings, lag), rejects)
+            clips = _write_clips(rows, _target(task, task.split))
         record = replace(record, clips=clips, split=task.split if clips else "")
     except MediaError as error:
         rejects.append(Reject.from_error(source.name, error))
-    _remove_earlier(task, keep=record.split)
+    for split in SPLITS:  # the clips of an earlier version of the source may be in another split
+        if split != record.split and exists(_target(task, split)):
+            remove_file(_target(task, split))
     with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
         record = replace(record, version=source.version())
     write_record(task.out, source.key, replace(record, rejects=tuple(rejects)))
@@ -85,25 +86,13 @@ def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordB
         rejects.append(Reject.from_error(task.source.name, error))
 
 
-def record_crash(task: SourceTask) -> None:
-    """Record a source whose preparation took its process down with it."""
-    prepare_source(replace(task, failure="crashed"))
-
-
 def _target(task: SourceTask, split: str) -> str:
     return join(task.out, f"split={split}", f"{task.source.key}.parquet")
 
 
-def _remove_earlier(task: SourceTask, keep: str) -> None:
-    """Remove the clips of an earlier version of the source, which may be in another split."""
-    for split in SPLITS:
-        if split != keep and exists(_target(task, split)):
-            remove_file(_target(task, split))
-
-
 def _windows(
     media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings, lag_frames: int = 0
-) -> Iterator[tuple[Fraction, Window | MediaError]]:
+) -> Windows:
     return decode_windows(
         media,
         starts,
@@ -131,38 +120,29 @@ def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, set
     return middle if agreeing >= _AGREEING_SHARE * len(lags) else 0
 
 
-def _write_clips(
-    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], target: str, rejects: list[Reject]
-) -> int:
-    """Write the good windows to `target`, one a row group; the others go to `rejects`."""
-    rows = _rows(task, windows, rejects)
-    # The file is opened at the first clip, so that a source without any leaves none behind.
+def _write_clips(rows: Iterator[pa.RecordBatch], target: str) -> int:
+    """Write each row as a row group of the file `target`, if there are any; returns how many."""
     first = next(rows, None)
     if first is None:
         return 0
     clips = 0
-    schema = clip_schema(task.settings)
-    with (
-        writing(target) as file,
-        pq.ParquetWriter(file, schema, compression="none", use_dictionary=False, write_statistics=False) as writer,
-    ):
+    options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    with writing(target) as file, pq.ParquetWriter(file, first.schema, **options) as writer:
         for row in itertools.chain([first], rows):
             writer.write_batch(row)
             clips += 1
     return clips
 
 
-def _rows(
-    task: SourceTask, windows: Iterator[tuple[Fraction, Window | MediaError]], rejects: list[Reject]
-) -> Iterator[pa.RecordBatch]:
+def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
+    """The good windows as rows; the others go to `rejects`."""
     source, settings = task.source, task.settings
     for start, window in windows:
         if isinstance(window, MediaError):
             rejects.append(Reject.from_error(source.name, window, float(start)))
             continue
         measures = _measure(window, settings)
-        fault = rejection_reason(measures, settings.quality)
-        if fault:
+        if fault := rejection_reason(measures, settings.quality):
             rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
             yield clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)

@@ -5,7 +5,7 @@ Nothing here says how the work is spread over sources: that is a `MapTasks`, suc
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
@@ -14,7 +14,7 @@ from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
 from s2v_ray.preparation.plan import Plan, SourceTask, plan
-from s2v_ray.preparation.prepare import prepare_source, record_crash
+from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
 from s2v_ray.storage.lock import lock
@@ -96,7 +96,7 @@ def prepare_tasks(tasks: list[SourceTask], map_tasks: MapTasks) -> None:
     for name, _ in map_tasks(prepare_source, tasks):
         del left[name]
     for task in left.values():
-        record_crash(task)
+        prepare_source(replace(task, failure="crashed"))
 
 
 def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:

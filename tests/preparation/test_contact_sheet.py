@@ -8,6 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.encode import write_video
@@ -16,6 +17,7 @@ from s2v_ray.preparation.report.contact_sheet import CROP_COLOUR, draw_preview
 
 FRAME_RATE, SAMPLE_RATE = Fraction(25), 8000
 WIDTH, HEIGHT, SECONDS = 160, 96, 4
+SETTINGS = clip_settings(clip_seconds=SECONDS, frame_rate=str(FRAME_RATE), sample_rate=SAMPLE_RATE)
 BEEPS_SECONDS = (0.4, 1.5, 1.9, 3.2)
 OTHER_SECONDS = (0.9, 1.2, 2.4, 2.8, 3.6)
 
@@ -51,7 +53,7 @@ def crop_of(folder: Path, frames: np.ndarray, wave: np.ndarray) -> Crop | None:
     """Where the autocrop of these frames and sound lies, in their pixels."""
     write_video(folder / "video.mp4", frames, wave, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
     with MediaFile(folder / "video.mp4") as media:
-        return find_crop(media, [Fraction(0)], frame_count=100, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+        return find_crop(media, [Fraction(0)], SETTINGS)
 
 
 @pytest.mark.parametrize(("near", "far"), [((12, 60), (124, 10)), ((124, 10), (12, 60)), ((100, 70), (10, 10))])
@@ -104,7 +106,7 @@ def test_whole_frames_are_those_shown_then(video: Path) -> None:
 
 def test_a_files_square_is_in_its_own_pixels(video: Path) -> None:
     with MediaFile(video) as media:
-        crop = find_crop(media, [Fraction(0)], frame_count=100, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
+        crop = find_crop(media, [Fraction(0)], SETTINGS)
     assert crop is not None
     assert crop.x <= 24
     assert crop.x + crop.size >= 72

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
@@ -64,7 +65,7 @@ def _report_epoch(epoch: ActorHandle[Any], run: str, reported_before: str) -> st
         raise UserError("no_clips", f"None of the videos gave a clip ({rejected}), such as {example}")
     message = f"An epoch has {clips} clips; rejected: {rejected or 'nothing'}"
     if message != reported_before:
-        lines = "".join(f"{json.dumps(reject.to_json())}\n" for reject in rejects)
+        lines = "".join(f"{json.dumps(asdict(reject))}\n" for reject in rejects)
         write_bytes(join(run, "rejects.jsonl"), lines.encode())
         print(f"{message}. Each with its reason: {run}/rejects.jsonl" if rejects else message, flush=True)
     return message

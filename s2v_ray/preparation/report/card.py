@@ -5,11 +5,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -53,30 +51,31 @@ def write_card(
             rejects[reject.reason].append(reject)
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
-        cast(Any, FigureCanvasAgg(_figure(info, measured, by_count, examples[:_MOST_EXAMPLES]))).print_png(file)
+        _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
     write_bytes(join(out, "card.md"), _text(info, measured, by_count).encode())
 
 
 def _text(info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mapping[str, list[Reject]]) -> str:
-    rows = {**info.split_counts, "all": info.counts}
+    sizes = [
+        [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
+        for name, row in {**info.split_counts, "all": info.counts}.items()
+    ]
+    settings = [
+        [name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
+        for name, value in asdict(info.settings).items()
+    ]
     parts = [
         f"# {_plain(info.domain)}",
         "![What the data set looks like](card.png)",
         "## How much",
-        _table(
-            ["split", "sources", "clips", "seconds", "frames"],
-            [
-                [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
-                for name, row in rows.items()
-            ],
-        ),
+        _table(["split", "sources", "clips", "seconds", "frames"], sizes),
         "Splits are by source: no source has clips in two of them.",
     ]
     if empty := [name for name, row in info.split_counts.items() if not row.clips]:
         parts.append(f"**No clips in {' and '.join(empty)}.**")
     parts += [
         "## How it was made",
-        _table(["setting", "value"], [[name, _shown(value)] for name, value in asdict(info.settings).items()]),
+        _table(["setting", "value"], settings),
         "## What is in it",
         _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
         "## What was left out",
@@ -106,12 +105,8 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<")
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _defined(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([value for value in values if value is not None and math.isfinite(value)], dtype=float)
+def _defined(values: Sequence[float]) -> np.ndarray:
+    return np.array([value for value in values if math.isfinite(value)], dtype=float)
 
 
 def _figure(
@@ -139,10 +134,9 @@ def _figure(
             axes.set_axis_off()
     cells = grid[len(heights) - rows :].subgridspec(rows, _A_ROW)
     for index, (name, values) in enumerate(measured.items()):
-        _draw_histogram(figure.add_subplot(cells[index // _A_ROW, index % _A_ROW]), name, _defined(values))
+        _draw_histogram(figure.add_subplot(cells[divmod(index, _A_ROW)]), name, _defined(values))
     if rejects:
-        row, column = divmod(len(measured), _A_ROW)
-        _draw_rejects(figure.add_subplot(cells[row, column]), rejects)
+        _draw_rejects(figure.add_subplot(cells[divmod(len(measured), _A_ROW)]), rejects)
     return figure
 
 
@@ -174,6 +168,5 @@ def _draw_rejects(axes: Axes, rejects: Mapping[str, list[Reject]]) -> None:
 def _restrained(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=8.5, color=_TEXT, loc="left", parse_math=False)
     axes.tick_params(labelsize=7, color=_PALE, labelcolor=_TEXT, length=2.5)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_PALE)
+    axes.spines[["right", "top"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_PALE)

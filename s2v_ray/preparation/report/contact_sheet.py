@@ -1,12 +1,11 @@
 """A contact sheet of a source, from a quick scan: what it shows and sounds like, and what would be cut from it."""
 
+import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -35,36 +34,29 @@ def preview_source(task: SourceTask) -> int:
     """
     if task.failure:
         return 0
+    source, settings = task.source, task.settings
+    out_png = join(task.out, "preview", f"{source.key}.png")
     starts: list[Fraction] = []
     crop, warnings = None, []
-    with MediaFile(task.source.path, Budget(task.settings.limits)) as media:
+    with MediaFile(source.path, Budget(settings.limits)) as media:
         try:
-            starts = source_starts(task.source, probe(media), task.settings)
-            crop = source_crop(media, starts, task.settings)
+            starts = source_starts(source, probe(media), settings)
+            crop = source_crop(media, starts, settings)
         except MediaError as error:
             warnings = [str(error)]
-        try:
-            draw_preview(
-                media,
-                join(task.out, "preview", f"{task.source.key}.png"),
-                source_name=task.source.name,
-                starts=starts,
-                clip_seconds=task.settings.seconds,
-                crop=crop,
-                warnings=warnings,
-            )
-        except MediaError:
-            return 0  # prepare records why
-    return 1
+        with contextlib.suppress(MediaError):  # prepare records why
+            draw_preview(media, out_png, source.name, starts, settings.seconds, crop=crop, warnings=warnings)
+            return 1
+    return 0
 
 
 def draw_preview(
     media: MediaFile,
     out_png: Location,
-    *,
     source_name: str,
     starts: Sequence[Fraction],
     clip_seconds: Fraction,
+    *,
     crop: Crop | None = None,
     warnings: Sequence[str] = (),
 ) -> list[str]:
@@ -93,7 +85,8 @@ def draw_preview(
     def panel(x: float, from_top: float, width: float, high: float) -> Axes:
         return figure.add_axes((x / _WIDTH, 1 - (from_top + high) / height, width / _WIDTH, high / height))
 
-    crop = crop or _centred(scan.width, scan.height)
+    side = min(scan.width, scan.height)
+    crop = crop or Crop((scan.width - side) // 2, (scan.height - side) // 2, side)
     write(_LEFT, 0.2, source_name, fontsize=11, weight="bold")
     write(_LEFT, 0.43, scan.description)
     write(_WIDTH - _RIGHT, 0.2, f"crop {crop.size} × {crop.size} at {crop.x}, {crop.y}", color=CROP_COLOUR, ha="right")
@@ -116,13 +109,21 @@ def draw_preview(
     motion = panel(_LEFT, top + _CURVE_HEIGHT + 0.1, curves_width, _CURVE_HEIGHT)
     _draw_sound(sound, scan)
     _draw_motion(motion, scan)
-    for axes in (sound, motion):
-        _draw_windows(axes, starts, clip_seconds)
-        _plain(axes, scan.end_seconds)
+    for axes, name in ((sound, "sound"), (motion, "motion")):
+        for start in map(float, starts):
+            end = start + float(clip_seconds)
+            axes.axvspan(start, end, color=WINDOW_COLOUR, alpha=0.12, linewidth=0, zorder=0)
+            axes.axvline(start, color=WINDOW_COLOUR, linewidth=1.1, zorder=1)
+        axes.set_xlim(0, scan.end_seconds)
+        axes.set_yticks([])
+        axes.set_ylabel(name, fontsize=7.5, color=_TEXT)
+        axes.tick_params(labelsize=7, color=_PALE, labelcolor=_TEXT, length=3)
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.spines["bottom"].set_color(_PALE)
     sound.tick_params(labelbottom=False)
     motion.set_xlabel("seconds", fontsize=7.5, color=_TEXT)
     with writing(out_png) as file:
-        cast(Any, FigureCanvasAgg(figure)).print_png(file)
+        figure.savefig(file, format="png")
     return all_warnings
 
 
@@ -143,7 +144,6 @@ def _draw_sound(axes: Axes, scan: Scan) -> None:
     axes.stairs(high, edges, baseline=low, fill=True, color=_SOUND_COLOUR)
     loudest = np.nanmax(np.abs(scan.peaks), initial=0.1)
     axes.set_ylim(-1.05 * loudest, 1.05 * loudest)
-    axes.set_ylabel("sound", fontsize=7.5, color=_TEXT)
 
 
 def _draw_motion(axes: Axes, scan: Scan) -> None:
@@ -151,24 +151,3 @@ def _draw_motion(axes: Axes, scan: Scan) -> None:
     seconds, changes = np.array(scan.motion or [(0.0, 0.0)]).T
     axes.plot(seconds, changes, color=_MOTION_COLOUR, linewidth=0.9, marker="o" if sparse else None, markersize=2.5)
     axes.set_ylim(0, max(1.08 * changes.max(), 1.0))
-    axes.set_ylabel("motion", fontsize=7.5, color=_TEXT)
-
-
-def _draw_windows(axes: Axes, starts: Sequence[Fraction], clip_seconds: Fraction) -> None:
-    for start in starts:
-        axes.axvspan(float(start), float(start + clip_seconds), color=WINDOW_COLOUR, alpha=0.12, linewidth=0, zorder=0)
-        axes.axvline(float(start), color=WINDOW_COLOUR, linewidth=1.1, zorder=1)
-
-
-def _plain(axes: Axes, end_seconds: float) -> None:
-    axes.set_xlim(0, end_seconds)
-    axes.set_yticks([])
-    axes.tick_params(labelsize=7, color=_PALE, labelcolor=_TEXT, length=3)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(_PALE)
-
-
-def _centred(width: int, height: int) -> Crop:
-    size = min(width, height)
-    return Crop((width - size) // 2, (height - size) // 2, size)

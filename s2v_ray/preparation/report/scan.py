@@ -1,5 +1,6 @@
 """A quick scan of a source: some of its frames, how much it moves, how loud it is, what is wrong with it."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -46,7 +47,7 @@ class Scan:
 
 
 def scan_source(media: MediaFile) -> Scan:
-    """Scan a source: some frames, how much it moves, how loud it is. Memory doesn't grow with its length.
+    """Scan a source, in memory that doesn't grow with its length.
 
     Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
     """
@@ -148,11 +149,10 @@ def _timed_frames(track: Track) -> Iterator[tuple[float, Any]]:
 
 def _mono(frame: AudioFrame, resampler: av.AudioResampler) -> np.ndarray:
     """Its samples, float in [-1, 1]; none where it can't be mixed down, as in a damaged file."""
-    try:
-        pieces = [piece.to_ndarray()[0] for piece in resampler.resample(frame) if piece is not None]
-    except (av.error.FFmpegError, ValueError):
-        return np.empty(0, np.float32)
-    return np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    pieces = [np.empty(0, np.float32)]
+    with contextlib.suppress(av.error.FFmpegError, ValueError):
+        pieces += [piece.to_ndarray()[0] for piece in resampler.resample(frame) if piece is not None]
+    return np.concatenate(pieces)
 
 
 def _end_seconds(media: MediaFile) -> float:

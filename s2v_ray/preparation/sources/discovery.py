@@ -28,15 +28,12 @@ class FoundFiles:
 def find_files(locations: list[str]) -> FoundFiles:
     """All files in folders (recursively, without hidden ones), files that match globs, and single files.
 
-    A name is relative to the folder, to the part of a glob before its first wildcard, or to the folder of a single
-    file, so that it does not depend on the other locations. In a glob `*`, `?` and `[a-z]` stand for characters of one
-    name, `**` for any folders; a folder may match, too. A file found in several ways is named from the outermost
-    folder. Problems are folders that can't be read, broken links, and names that are not UTF-8.
+    `locations` are absolute paths or URIs, as `user_location` returns them. A name is relative to the folder, to the
+    part of a glob before its first wildcard, or to the folder of a single file; a file found in several ways is named
+    from the outermost folder. In a glob `*`, `?` and `[a-z]` stand for characters of one name, `**` for any folders; a
+    folder may match, too. Problems are folders that can't be read, broken links, and names that are not UTF-8.
 
-    Args:
-        locations: absolute paths or URIs, as `user_location` returns them.
-
-    Raises UserError for a location that does not exist, and for two files with the same name.
+    Raises UserError `not_found` for a location that does not exist, and `same_name` for two files.
     """
     names: dict[str, str] = {}
     roots: list[str] = []
@@ -50,11 +47,8 @@ def find_files(locations: list[str]) -> FoundFiles:
     files: dict[str, str] = {}
     for file, name in names.items():
         if files.setdefault(name, file) != file:
-            raise UserError(
-                "same_name",
-                f"'{files[name]}' and '{file}' would both be called '{name}'; give the folder that holds both, or a "
-                "glob in quotes that starts in it.",
-            )
+            both = f"'{files[name]}' and '{file}' would both be called '{name}'"
+            raise UserError("same_name", f"{both}; give the folder that holds both, or a quoted glob in it.")
     return FoundFiles(files, roots, problems)
 
 
@@ -70,9 +64,7 @@ def _found(location: str, problems: dict[str, str]) -> tuple[str, Iterable[str]]
     wild = next((index for index, part in enumerate(parts) if _WILD.search(part)), None)
     root = ("/".join(parts[:wild]) or "/") + mark + query
     if wild is None or not is_folder(root):
-        raise UserError(
-            "not_found", f"--videos '{location}' does not exist; give a folder of videos, a glob, or video files."
-        )
+        raise UserError("not_found", f"--videos '{location}' does not exist; give folders, globs or video files.")
     return root, _walk(root, parts[wild:], problems)
 
 
@@ -99,8 +91,8 @@ def _walk_local(root: str, pattern: list[str], problems: dict[str, str]) -> Iter
             name = prefix + entry.name
             if not _may_hold(name.split("/"), pattern):
                 continue
-            if not _is_utf8(name):
-                problems[name.encode("utf-8", "backslashreplace").decode()] = "Its name is not UTF-8; rename it."
+            if (printable := name.encode("utf-8", "backslashreplace").decode()) != name:
+                problems[printable] = "Its name is not UTF-8; rename it."
             elif entry.is_dir():
                 real = os.path.realpath(entry.path)
                 if not entry.name.startswith(".") and real not in above:
@@ -109,14 +101,6 @@ def _walk_local(root: str, pattern: list[str], problems: dict[str, str]) -> Iter
                 yield name
             elif entry.is_symlink():
                 problems[name] = f"It is a broken link (to '{Path(entry.path).readlink()}')."
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _may_hold(parts: list[str], pattern: list[str]) -> bool:

@@ -12,7 +12,7 @@ from s2v_ray.dataset.records import Reject
 from s2v_ray.dataset.splits import split_by_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles, find_files
-from s2v_ray.preparation.sources.manifests import Part, Row, read_manifest
+from s2v_ray.preparation.sources.manifests import Row, read_manifest
 from s2v_ray.preparation.sources.resolve import resolve_rows
 from s2v_ray.preparation.sources.select import select_labels
 from s2v_ray.preparation.sources.source import Source
@@ -46,10 +46,8 @@ def find_sources(
     if manifest:
         sources, missing = _from_manifest(locations, manifest, manifest_format, select)
     elif manifest_format:
-        raise UserError(
-            "missing_setting",
-            f"--manifest-format is '{manifest_format}', but there is no --manifest; give both or neither.",
-        )
+        detail = f"--manifest-format is '{manifest_format}', but there is no --manifest"
+        raise UserError("missing_setting", f"{detail}; give both or neither.")
     else:
         sources, missing = _from_files(locations, select)
     if not sources:
@@ -58,9 +56,8 @@ def find_sources(
     sources.sort(key=lambda source: source.name)
     for first, second in itertools.pairwise(sources):
         if first.name == second.name:  # a file may be called like a part of another
-            raise UserError(
-                "same_name", f"'{first.path}' and '{second.path}' are both called '{first.name}'; rename one of them."
-            )
+            both = f"'{first.path}' and '{second.path}'"
+            raise UserError("same_name", f"{both} are both called '{first.name}'; rename one of them.")
     return sources, sorted(missing, key=lambda reject: reject.source)
 
 
@@ -77,15 +74,15 @@ def _from_manifest(
     locations: list[str], manifest: str, manifest_format: str, select: tuple[str, ...]
 ) -> tuple[list[Source], list[Reject]]:
     rows = select_labels(read_manifest(manifest, manifest_format), select, manifest)
-    if locations or any(not row.by_path for row in rows):
-        files = find_files(locations or [parent(manifest)])
-    else:
-        files = FoundFiles({}, [], {})
+    beside = [parent(manifest)] if any(not row.by_path for row in rows) else []
+    files = find_files(locations or beside)
     missing = _problems(files)
     found: list[tuple[Row, Source]] = []
     for row, part, name, path in resolve_rows(rows, files, manifest):
         if path:
-            found.append((row, _source(row, part, name, path)))
+            group = row.group or _grid_speaker(path) or name
+            source = Source(path, name, part.start_seconds, part.end_seconds, row.labels, row.split, group)
+            found.append((row, source))
         else:
             others = f" (nor {', '.join(other.file for other in row.parts[1:])})" if len(row.parts) > 1 else ""
             detail = f"{manifest}, {row.line} names this file, but it is not there{others}."
@@ -106,22 +103,15 @@ def _grid_speaker(path: str) -> str:
     return next((folder for folder in reversed(file.parts[:-1]) if _GRID.fullmatch(folder)), "")
 
 
-def _source(row: Row, part: Part, name: str, path: str) -> Source:
-    group = row.group or _grid_speaker(path) or name
-    return Source(path, name, part.start_seconds, part.end_seconds, row.labels, row.split, group)
-
-
 def _check_one_split(found: Iterable[tuple[Row, Source]], manifest: str) -> None:
     """Raise UserError if one file is in two splits."""
     first: dict[str, Row] = {}
     for row, source in found:
         other = first.setdefault(source.path, row)
         if other.split != row.split:
-            raise UserError(
-                "two_splits",
-                f"{manifest}, {row.line} has '{source.name}' in split '{row.split or 'none'}', but {other.line} "
-                f"has it in '{other.split or 'none'}'; all parts of a file must be in one split.",
-            )
+            splits = f"in split '{row.split or 'none'}', but {other.line} has it in '{other.split or 'none'}'"
+            rule = "all parts of a file must be in one split."
+            raise UserError("two_splits", f"{manifest}, {row.line} has '{source.name}' {splits}; {rule}")
 
 
 def _joined(found: list[tuple[Row, Source]]) -> list[Source]:
@@ -130,28 +120,24 @@ def _joined(found: list[tuple[Row, Source]]) -> list[Source]:
     joined: list[Source] = []
     indices: dict[tuple[str, Fraction | None, Fraction | None], int] = {}
     for row, source in found:
-        last = joined[-1] if joined else None
-        if row.event and last and last.path == source.path and _overlap(last, source):
-            ends = (last.end_seconds, source.end_seconds)
-            end = None if None in ends else max(ends)  # type: ignore[type-var]
-            joined[-1] = replace(last, end_seconds=end, labels=_union(last.labels, source.labels))
-            continue
         part = (source.path, source.start_seconds, source.end_seconds)
-        index = indices.setdefault(part, len(joined))
+        if row.event and joined and _starts_within(source, joined[-1]):
+            index = len(joined) - 1
+            ends = (joined[-1].end_seconds, source.end_seconds)
+            joined[-1] = replace(joined[-1], end_seconds=None if None in ends else max(ends))  # type: ignore[type-var]
+        else:
+            index = indices.setdefault(part, len(joined))
         if index == len(joined):
             joined.append(source)
         else:
-            joined[index] = replace(joined[index], labels=_union(joined[index].labels, source.labels))
+            labels = tuple(dict.fromkeys(joined[index].labels + source.labels))
+            joined[index] = replace(joined[index], labels=labels)
     return [replace(source, name=source.name + _times(source.start_seconds, source.end_seconds)) for source in joined]
 
 
-def _overlap(earlier: Source, later: Source) -> bool:
-    """Whether `later`, which does not start before `earlier`, starts before its end."""
-    return earlier.end_seconds is None or (later.start_seconds or 0) < earlier.end_seconds
-
-
-def _union(labels: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(labels + others))
+def _starts_within(source: Source, earlier: Source) -> bool:
+    end = earlier.end_seconds
+    return source.path == earlier.path and (end is None or (source.start_seconds or 0) < end)
 
 
 def _times(start: Fraction | None, end: Fraction | None) -> str:

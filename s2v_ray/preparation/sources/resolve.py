@@ -32,12 +32,10 @@ def resolve_rows(rows: Iterable[Row], files: FoundFiles, manifest: str) -> Itera
         part = next((part for part in row.parts if part.file in by_base_name), row.parts[0])
         names = by_base_name.get(part.file, [])
         if len(names) > 1:
-            raise UserError(
-                "same_name",
-                f"{manifest}, {row.line}: '{part.file}' exists {len(names)} times, such as '{names[0]}' and "
-                f"'{names[1]}'; give the folder with the right ones.",
-            )
-        yield row, part, names[0] if names else part.file, files.locations[names[0]] if names else ""
+            detail = f"'{part.file}' exists {len(names)} times, such as '{names[0]}' and '{names[1]}'"
+            raise UserError("same_name", f"{manifest}, {row.line}: {detail}; give the folder with the right ones.")
+        name = names[0] if names else part.file
+        yield row, part, name, files.locations.get(name, "") if names else ""
 
 
 def _relative(path: str, roots: list[str], row: Row, manifest: str) -> str:

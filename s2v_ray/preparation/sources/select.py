@@ -3,21 +3,15 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from s2v_ray.errors import UserError
+from s2v_ray.preparation.sources.manifests import Row
+from s2v_ray.preparation.sources.source import Source
 
 _NAMED = 10  # labels that an error names
 
-
-class Labelled(Protocol):
-    """Anything with labels."""
-
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-
-
-Item = TypeVar("Item", bound=Labelled)
+Item = TypeVar("Item", Row, Source)
 
 
 def select_labels(items: Iterable[Item], wanted: tuple[str, ...], where: str) -> list[Item]:

@@ -16,22 +16,16 @@ from s2v_ray.storage.files import file_info
 class Source:
     """A file, or a part of one, to cut clips from.
 
-    path: an absolute local path, or a URI of one of pyarrow's file systems.
-    name: the file's path relative to the root it was found under, and the part: "a/b.mp4" or "a/b.mp4@12.000-22.000".
-    start_seconds, end_seconds: the part to use, counted from the file's beginning; None is the file's own.
-    labels: what is in it, as the manifest says; without a manifest, the folders in its name.
-    split: "train", "val" or "test" if the data come with a split, otherwise "".
-    group: sources of one group belong in one split, which a hash of `group` decides if `split` is empty: the file's
-        name, the video that several files were cut from, or GRID's speaker.
+    Sources of one `group` belong in one split, which a hash of `group` decides if `split` is empty.
     """
 
-    path: str
-    name: str
-    start_seconds: Fraction | None = None
+    path: str  # an absolute local path, or a URI of one of pyarrow's file systems
+    name: str  # "a/b.mp4" or "a/b.mp4@12.000-22.000": relative to the root that it was found under, and the part
+    start_seconds: Fraction | None = None  # from the file's beginning; None is the file's own
     end_seconds: Fraction | None = None
-    labels: tuple[str, ...] = ()
-    split: str = ""
-    group: str = ""
+    labels: tuple[str, ...] = ()  # what is in it, by the manifest or else the folders in its name
+    split: str = ""  # "train", "val" or "test" if the data come with a split
+    group: str = ""  # the file's name, the video that several files were cut from, or GRID's speaker
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ since they show the same seconds.
 import re
 from collections.abc import Iterator
 
-from s2v_ray.preparation.sources.manifests.rows import Part, Row, check_columns, csv_rows, parse_seconds, parse_times
+from s2v_ray.preparation.sources.manifests.rows import Part, Row, csv_rows, parse_seconds, parse_times
 
 HEADER = ["filename", "start_time", "occurring_time", "end_time", "material", "action_type", "effect"]
 _CUT = re.compile(r"(.+)_\d+(\.\w+)")
@@ -17,11 +17,10 @@ _CUT = re.compile(r"(.+)_\d+(\.\w+)")
 
 def read(text: str, manifest: str) -> Iterator[Row]:
     """The rows, labelled by material, action and effect. Raises UserError for a malformed one."""
-    return csv_rows(text, manifest, _parse, header=True)
+    return csv_rows(text, manifest, _parse, columns=len(HEADER), header=True)
 
 
 def _parse(line: str, cells: list[str]) -> Row:
-    check_columns(cells, len(HEADER))
     file, start, occurring, end = cells[:4]
     if not file or "/" in file:
         raise ValueError(f"its filename is '{file}', but must be the name of a file without folders")

@@ -5,18 +5,11 @@ to the folder of the videos, or else to the manifest's.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
-from s2v_ray.preparation.sources.manifests.rows import (
-    Part,
-    Row,
-    check_columns,
-    csv_lines,
-    csv_rows,
-    parse_seconds,
-    parse_times,
-)
+from s2v_ray.preparation.sources.manifests.rows import Part, Row, csv_lines, csv_rows, parse_seconds, parse_times
 
 COLUMNS = ("path", "start", "end", "split", "label")
 
@@ -28,16 +21,12 @@ def read(text: str, manifest: str) -> Iterator[Row]:
     header = next((cells for _, cells in csv_lines(text, manifest)), [])
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or "path" not in header or len(set(header)) < len(header):
-        raise UserError(
-            "wrong_manifest",
-            f"{manifest} has the header '{','.join(header)}', but must have 'path' and may have "
-            f"{', '.join(COLUMNS[1:])}, each once; rename or remove the others.",
-        )
-    return csv_rows(text, manifest, lambda line, cells: _parse(line, header, cells), header=True)
+        rule = f"must have 'path' and may have {', '.join(COLUMNS[1:])}, each once; rename or remove the others."
+        raise UserError("wrong_manifest", f"{manifest} has the header '{','.join(header)}', but {rule}")
+    return csv_rows(text, manifest, partial(_parse, header), columns=len(header), header=True)
 
 
-def _parse(line: str, header: list[str], cells: list[str]) -> Row:
-    check_columns(cells, len(header))
+def _parse(header: list[str], line: str, cells: list[str]) -> Row:
     values = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
     path, start, end, split, label = (values[name] for name in COLUMNS)
     folders = path.split("/")[:-1]

@@ -26,17 +26,12 @@ def read_manifest(location: Location, manifest_format: str = "") -> Iterator[Row
     try:
         text = read_bytes(location).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(
-            "wrong_manifest", f"{location} is not text in UTF-8, but a manifest must be; save it as UTF-8."
-        ) from None
+        raise UserError("wrong_manifest", f"{location} is not text in UTF-8; save it as UTF-8.") from None
     except OSError as error:
         raise UserError("unreadable", f"{location} can't be read ({error}); give the file of a manifest.") from None
     if manifest_format and manifest_format not in FORMATS:
-        raise UserError(
-            "unknown_format",
-            f"--manifest-format is '{manifest_format}', but must be one of {', '.join(FORMATS)}; "
-            "GRID needs no manifest: give its folder.",
-        )
+        rule = f"must be one of {', '.join(FORMATS)}; GRID needs no manifest: give its folder."
+        raise UserError("unknown_format", f"--manifest-format is '{manifest_format}', but {rule}")
     return FORMATS[manifest_format or _detect(text, str(location))](text, str(location))
 
 
@@ -55,8 +50,5 @@ def _detect(text: str, manifest: str) -> str:
         return "audioset"
     if len(first) == 4 and first[3] in ("train", "test"):
         return "vggsound"
-    raise UserError(
-        "unknown_format",
-        f"{manifest} is in none of the known formats ({', '.join(FORMATS)}); name one of them with "
-        "--manifest-format, or write a CSV with the header path,start,end.",
-    )
+    detail = f"{manifest} is in none of the known formats ({', '.join(FORMATS)})"
+    raise UserError("unknown_format", f"{detail}; name its --manifest-format, or write a CSV with path,start,end.")

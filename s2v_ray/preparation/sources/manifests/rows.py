@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from fractions import Fraction
 
 from s2v_ray.errors import UserError
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm")  # of videos that a manifest names by their id
+_SUFFIXES = (".mp4", ".mkv", ".webm")  # of videos that a manifest names by their id
 _SECONDS = re.compile(r"\d{1,9}(\.\d{0,20})?([eE][-+]?\d{1,2})?")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = 120  # characters of a row in an error
@@ -26,43 +27,32 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a manifest.
+    """One row of a manifest."""
 
-    line: where it is in the manifest, such as "line 12" or "entry 'abc', annotation 2".
-    parts: what it may mean, in order of preference: the first one whose file exists is taken.
-    by_path: whether `parts` name paths relative to a folder, rather than files anywhere below it.
-    event: whether it marks something in a longer video, so that overlapping rows make one source.
-    labels: what is seen and heard.
-    split: "train", "val", "test", or "" if the manifest does not say.
-    group: rows of one group stay in one split; "" makes each file a group.
-    """
-
-    line: str
-    parts: tuple[Part, ...]
-    by_path: bool = False
-    event: bool = False
-    labels: tuple[str, ...] = ()
-    split: str = ""
-    group: str = ""
+    line: str  # where it is in the manifest, such as "line 12" or "entry 'abc', annotation 2"
+    parts: tuple[Part, ...]  # what it may mean: the first one whose file exists is taken
+    by_path: bool = False  # whether `parts` name paths relative to a folder, rather than files anywhere below it
+    event: bool = False  # whether it marks something in a longer video, so that overlapping rows make one source
+    labels: tuple[str, ...] = ()  # what is seen and heard
+    split: str = ""  # "train", "val", "test", or "" if the manifest does not say
+    group: str = ""  # rows of one group stay in one split; "" makes each file a group
 
 
 def csv_rows(
-    text: str, manifest: str, parse: Callable[[str, list[str]], Row], *, header: bool = False
+    text: str, manifest: str, parse: Callable[[str, list[str]], Row], *, columns: int, header: bool = False
 ) -> Iterator[Row]:
     """`parse(line, cells)` of every line but blank ones, comments (#) and the header.
 
-    Raises UserError with the file, the line, its content and the rule, if the CSV is broken or `parse` raises
-    ValueError with the rule.
+    Raises UserError with the file, the line, its content and the rule, if the CSV is broken, a line has not as many
+    `columns`, or `parse` raises ValueError with the rule.
     """
-    for line, cells in csv_lines(text, manifest):
-        if header:
-            header = False
-            continue
+    for line, cells in itertools.islice(csv_lines(text, manifest), int(header), None):
         try:
-            row = parse(line, cells)
+            if len(cells) != columns:
+                raise ValueError(f"it has {len(cells)} columns, but must have {columns}")
+            yield parse(line, cells)
         except ValueError as error:
             raise refused(manifest, line, ",".join(cells), str(error)) from None
-        yield row
 
 
 def csv_lines(text: str, manifest: str) -> Iterator[tuple[str, list[str]]]:
@@ -75,9 +65,8 @@ def csv_lines(text: str, manifest: str) -> Iterator[tuple[str, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise UserError(
-                "wrong_manifest", f"{manifest}, {line}: not a line of CSV ({error}); check its quotes."
-            ) from None
+            detail = f"{manifest}, {line}: not a line of CSV ({error})"
+            raise UserError("wrong_manifest", f"{detail}; check its quotes.") from None
         if cells not in ([], [""]) and not cells[0].startswith("#"):
             yield line, cells
 
@@ -86,12 +75,6 @@ def refused(manifest: str, line: str, content: str, rule: str) -> UserError:
     """The error for a row that breaks `rule`."""
     shown = content if len(content) <= _SHOWN else content[:_SHOWN] + "..."
     return UserError("wrong_row", f"{manifest}, {line}: '{shown}' can't be used: {rule}; correct the row or remove it.")
-
-
-def check_columns(cells: list[str], count: int) -> None:
-    """Raise ValueError unless there are `count` cells."""
-    if len(cells) != count:
-        raise ValueError(f"it has {len(cells)} columns, but must have {count}")
 
 
 def parse_seconds(text: object) -> Fraction:
@@ -121,4 +104,9 @@ def cut_parts(video: str, start: Fraction, end: Fraction) -> tuple[Part, ...]:
     stems = [f"{video}_{int(start * 1000)}_{int(end * 1000)}"]
     if start.denominator == 1:
         stems.insert(0, f"{video}_{int(start):06d}")
-    return tuple(Part(stem + suffix) for stem in stems for suffix in VIDEO_SUFFIXES)
+    return tuple(Part(stem + suffix) for stem in stems for suffix in _SUFFIXES)
+
+
+def whole_parts(video: str, start: Fraction, end: Fraction) -> tuple[Part, ...]:
+    """[start, end] seconds of a file with all of a video: `<id>.mp4`."""
+    return tuple(Part(video + suffix, start, end) for suffix in _SUFFIXES)

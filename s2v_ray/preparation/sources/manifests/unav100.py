@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from s2v_ray.errors import UserError
-from s2v_ray.preparation.sources.manifests.rows import VIDEO_SUFFIXES, Part, Row, parse_id, parse_times, refused
+from s2v_ray.preparation.sources.manifests.rows import Row, parse_id, parse_times, refused, whole_parts
 
 _SPLITS = {"train": "train", "training": "train", "validation": "val", "val": "val", "test": "test"}
 
@@ -16,18 +16,14 @@ _SPLITS = {"train": "train", "training": "train", "validation": "val", "val": "v
 def read(text: str, manifest: str) -> Iterator[Row]:
     """A row for each annotation. Raises UserError for a malformed one."""
     for video, entry in _database(text, manifest).items():
-        line = f"entry '{video}'"
+        line, content = f"entry '{video}'", entry
         try:
             _check(video, entry)
+            for number, content in enumerate(entry["annotations"], 1):
+                line = f"entry '{video}', annotation {number}"
+                yield _parse(line, video, _SPLITS[entry["subset"].lower()], content)
         except ValueError as error:
-            raise refused(manifest, line, json.dumps(entry, ensure_ascii=False), str(error)) from None
-        for number, annotation in enumerate(entry["annotations"], 1):
-            try:
-                row = _parse(f"{line}, annotation {number}", video, _SPLITS[entry["subset"].lower()], annotation)
-            except ValueError as error:
-                content = json.dumps(annotation, ensure_ascii=False)
-                raise refused(manifest, f"{line}, annotation {number}", content, str(error)) from None
-            yield row
+            raise refused(manifest, line, json.dumps(content, ensure_ascii=False), str(error)) from None
 
 
 def _database(text: str, manifest: str) -> dict[str, Any]:
@@ -35,18 +31,13 @@ def _database(text: str, manifest: str) -> dict[str, Any]:
         # Numbers stay text, so that times are exact.
         content = json.loads(text, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
-        raise UserError(
-            "wrong_manifest", f"{manifest}, line {error.lineno}: not JSON ({error.msg}); get the file again."
-        ) from None
+        detail = f"{manifest}, line {error.lineno}: not JSON ({error.msg})"
+        raise UserError("wrong_manifest", f"{detail}; get the file again.") from None
     except RecursionError:
-        raise UserError(
-            "wrong_manifest", f"{manifest} is nested too deeply to be a manifest; get the file again."
-        ) from None
+        raise UserError("wrong_manifest", f"{manifest} is nested too deeply; get the file again.") from None
     database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(database, dict):
-        raise UserError(
-            "wrong_manifest", f"{manifest} has no object 'database', but UnAV-100's has; get the file again."
-        )
+        raise UserError("wrong_manifest", f"{manifest} has no object 'database'; get the file again.")
     return database
 
 
@@ -64,6 +55,5 @@ def _parse(line: str, video: str, split: str, annotation: Any) -> Row:
     segment = annotation.get("segment")
     if not isinstance(segment, list) or len(segment) != 2:
         raise ValueError("it must have a 'segment' of a start and an end")
-    start, end = parse_times(*segment)
-    parts = tuple(Part(video + suffix, start, end) for suffix in VIDEO_SUFFIXES)
+    parts = whole_parts(video, *parse_times(*segment))
     return Row(line, parts, event=True, labels=(annotation["label"].strip(),), split=split, group=video)
