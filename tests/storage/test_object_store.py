@@ -298,7 +298,7 @@ def test_a_checkpoint_that_the_store_refuses_costs_nothing_that_was_saved(
     store.faults.clear()
     assert last_checkpoint(run) == join(run, "checkpoints", "step_00000002")
     assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 0
-    assert "Going on from step 2" in capsys.readouterr().out
+    assert "Resuming from step 2" in capsys.readouterr().out
     assert main(train_command(local, small_clips, small_model, "--steps", "6")) == 0
     assert_same_weights(run, local)
     assert metric_steps(run) == [2, 4, 6, 6]

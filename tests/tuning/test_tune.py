@@ -136,7 +136,6 @@ def sea_sweep(out: Path) -> DomainSweep:
         preset_config=load_config("tiny"),
         config=load_config("tiny"),
         space=default_space(Config()),
-        loop=lambda *_: lambda *_: None,
         objectives=("score",),
         trials=6,
         repeats=3,
