@@ -1,11 +1,12 @@
-"""Which settings earn their cost? python jobs/ablation.py --clips CLIPS ... --variants FILE --steps N --out FILE.
+"""Which settings are worth their cost? python jobs/ablation.py --clips CLIPS ... --variants FILE --out FILE.
 
-Each variant of a preset is trained as long as `--steps` steps of the preset itself take, then scored on held-out
-sources: the process time of a step of both, measured in turn, gives the variant's number of steps, so that other
-programs on the machine don't change the result. The variants are tables of a TOML file, each of dotted settings.
+Each variant of a preset is trained for as long as `--steps` steps of the preset itself take, then scored on held-out
+sources. The variant's number of steps follows from the process time of a step of each, measured alternately, so that
+other programs on the machine don't change the result. The variants are tables of a TOML file, each of dotted settings.
 
-Results are appended to `--out`, one JSON line a training; what is there is not done again. At the end a table in
-Markdown: each variant's mean difference to the first one over the same sources, with 95 % bootstrap intervals.
+Results are appended to `--out`, one JSON line per training, and trainings that it already holds are skipped. At the
+end, a table in Markdown shows each variant's mean difference to the first one over the same sources, with 95 %
+bootstrap intervals.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import torch
 from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.evaluation.controls import MODEL, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.recipes.train import PreparedClips, job_on, run_training
@@ -72,7 +73,7 @@ def state_of(preset: str, clips: str, settings: Mapping[str, Any]) -> TrainingSt
 
 
 def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns: int = 6, steps: int = 4) -> float:
-    """The process time of a step, over that of the preset's: the least of some turns each, without and with D."""
+    """The process time of a step relative to the preset's: the minimum over `turns`, weighted by their use of D."""
     if not settings:
         return 1.0
     sides = [state_of(preset, clips, each) for each in ({}, settings)]
@@ -101,17 +102,17 @@ def trained_scores(preset: str, clips: str, settings: Mapping[str, Any], steps: 
         model, _, _ = load_model(str(last_checkpoint(run)))
     train, test = ClipReader(clips, "train"), ClipReader(clips, "test")
     firsts = [test.sources.index(source) for source in dict.fromkeys(test.sources)]
-    made = []
+    scored: list[ClipVideos] = []
     for number in firsts:
         others = mismatched_sounds(test, train, number, count=4, seed=0)
-        made.append(clip_videos(model, test, number, others, config.data.resolution, shifted=False))
+        scored.append(clip_videos(model, test, number, others, config.data.resolution, shifted=False))
     return [
-        {"source": row.source, **row.scores[MODEL]} for row in score_sources([score_clip(videos) for videos in made])
+        {"source": row.source, **row.scores[MODEL]} for row in score_sources([score_clip(videos) for videos in scored])
     ]
 
 
 def table(rows: list[Row], names: list[str]) -> Iterator[str]:
-    """Markdown: differences to the first variant."""
+    """The lines of a Markdown table of differences to the first variant."""
     found = {(row["variant"], row["clips"], row["seed"]): row for row in rows}
     yield "| variant | cost of a step | " + " | ".join(METRICS) + " |"
     yield "|---" * (len(METRICS) + 2) + "|"
@@ -125,8 +126,8 @@ def table(rows: list[Row], names: list[str]) -> Iterator[str]:
 
 def _cell(mine: dict[tuple[str, int], Row], found: dict[tuple[str, str, int], Row], base: str, metric: str) -> str:
     differences = []
-    for place, row in mine.items():
-        other = found.get((base, *place))
+    for clips_and_seed, row in mine.items():
+        other = found.get((base, *clips_and_seed))
         if other:
             pairs = zip(row["sources"], other["sources"], strict=True)
             differences += [a[metric] - b[metric] for a, b in pairs if None not in (a[metric], b[metric])]

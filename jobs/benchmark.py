@@ -1,4 +1,4 @@
-"""Speed beside honest baselines, in one run: python jobs/benchmark.py WHAT --json FILE."""
+"""Speed and quality against honest baselines, measured in one run: python jobs/benchmark.py WHAT --json FILE."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="what", required=True)
     for name, benchmark in BENCHMARKS.items():
         verb = verbs.add_parser(name, description=benchmark.__doc__)
-        verb.add_argument("--json", type=Path, required=True, help="where the ratios go")
+        verb.add_argument("--json", type=Path, required=True, help="where to write the ratios")
         verb.add_argument("--repeats", type=int, default=3)
         benchmark.add_flags(verb)
     flags = parser.parse_args()

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from s2v_ray.cli.main import main
-from s2v_ray.generation import generate_frames, sound_features
+from s2v_ray.errors import UserError
+from s2v_ray.generation import generate, generate_frames, sound_features
 from s2v_ray.media.encode import write_video
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
@@ -87,3 +88,11 @@ def test_a_video_serves_as_image_and_as_sound(small_run, small_videos, tmp_path)
     arguments = ["--checkpoint", str(small_run), "--image", video, "--sound", video, "--out", str(out)]
     assert main(["generate", *arguments]) == 0
     assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("name", "code"), [("video.avi", "unsupported_format"), ("folder.mp4", "is_folder")])
+def test_an_out_that_is_no_mp4_file_is_refused(tmp_path, name, code):
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(UserError, match=name) as error:
+        generate("run", "image.png", "sound.wav", str(tmp_path / name), torch.device("cpu"))
+    assert error.value.code == code

@@ -1,4 +1,4 @@
-"""Fair timing: the sides of a comparison take turns in one run, so that a noisy machine slows all of them."""
+"""Fair timing: the sides of a comparison take turns in one run, so that a noisy machine slows them all."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """Two figures of the same run and unit, and what they are."""
+    """Two figures from the same run, in the same unit, and what they measure."""
 
     name: str
     ours: float
@@ -21,12 +21,12 @@ class Ratio:
 
 
 def alternate(sides: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """The median seconds of each side, run in turn `repeats` times after a first turn that does not count."""
+    """The median seconds of each side, run alternately `repeats` times after a warm-up turn."""
     seconds: list[list[float]] = [[] for _ in sides]
     for turn in range(repeats + 1):
         for side, spent in zip(sides, seconds, strict=True):
-            begin = time.perf_counter()
+            start = time.perf_counter()
             side()
             if turn:
-                spent.append(time.perf_counter() - begin)
+                spent.append(time.perf_counter() - start)
     return [statistics.median(spent) for spent in seconds]

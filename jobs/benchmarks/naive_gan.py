@@ -1,8 +1,8 @@
-"""The same GAN in the ways of pix2pix and MoCoGAN: the honest baselines of `benchmark.py train`.
+"""The same GAN as pix2pix and MoCoGAN would do it: the honest baselines of `benchmark.py train`.
 
-Both encode the picture and concatenate the skips for every frame (pix2pix, Isola et al. 2017). pix2pix runs the
-generator once for both updates. MoCoGAN (Tulyakov et al. 2018) runs it again for its own, and gives real and fake to
-each discriminator separately.
+Both encode the image and concatenate the skips for every frame (pix2pix, Isola et al. 2017). pix2pix runs the
+generator once for both updates. MoCoGAN (Tulyakov et al. 2018) runs it again for its own update, and passes real and
+fake through each discriminator separately.
 """
 
 import copy
@@ -21,9 +21,12 @@ from s2v_ray.models.unet import UNet, UpBlock
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import build_networks
 
+# A discriminator, real and fake to the logits of both.
+Logits = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
+
 
 class ConcatenatingUpBlock(nn.Module):
-    """An `UpBlock` of the same weights as one transposed convolution over concat(x, skip)."""
+    """An `UpBlock` with the same weights, as one transposed convolution over concat(x, skip)."""
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
@@ -34,42 +37,42 @@ class ConcatenatingUpBlock(nn.Module):
         self.norm, self.film, self.last = copy.deepcopy(block.norm), copy.deepcopy(block.film), block.last
 
     def forward(self, x_NCHW: Tensor, skip_NCHW: Tensor, sound_ND: Tensor) -> Tensor:
-        """N maps and as many skips."""
-        x = self.norm(self.over_both(torch.cat([x_NCHW, skip_NCHW], dim=1)))
+        """N maps and N skips."""
+        x: Tensor = self.norm(self.over_both(torch.cat([x_NCHW, skip_NCHW], dim=1)))
         if self.film is not None:
             scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
             x = x * (1 + scale) + shift
         return x if self.last else functional.leaky_relu(x, 0.2)
 
 
-class FrameByFrameGenerator(nn.Module):
-    """A `UNet` of the same weights to which each frame is a sample of its own."""
+class FrameByFrameUNet(nn.Module):
+    """A `UNet` with the same weights that treats each frame as a sample of its own."""
 
-    def __init__(self, generator: UNet) -> None:
+    def __init__(self, unet: UNet) -> None:
         super().__init__()
-        self.down = copy.deepcopy(generator.down)
-        self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in generator.up)
-        self.residual, self.palette = generator.residual, copy.deepcopy(generator.palette)
-        self.relative_hue = generator.relative_hue
+        self.down = copy.deepcopy(unet.down)
+        self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in unet.up)
+        self.residual, self.palette = unet.residual, copy.deepcopy(unet.palette)
+        self.relative_hue = unet.relative_hue
 
     def forward(self, image_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
-        picture_NCHW = image_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
+        """Images [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
+        image_NCHW = image_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
         sound_ND = sound_BTD.flatten(0, 1)
-        hue_N = mean_hue(picture_NCHW)
-        skips = [self._turned(picture_NCHW, -hue_N)]
+        hue_N = mean_hue(image_NCHW)
+        skips = [self._rotated(image_NCHW, -hue_N)]
         for block in self.down:
             skips.append(block(skips[-1]))
         x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(skips[1:]), strict=True):
             x = block(x, skip, sound_ND)
-        colours_NCHW = self._turned(x[:, :3] if self.residual else torch.tanh(x), hue_N)
-        made_NCHW = picture_NCHW + colours_NCHW if self.residual else colours_NCHW
+        colours_NCHW = self._rotated(x[:, :3] if self.residual else torch.tanh(x), hue_N)
+        frames_NCHW = image_NCHW + colours_NCHW if self.residual else colours_NCHW
         if self.palette is not None:
-            made_NCHW = made_NCHW + self.palette(picture_NCHW, skips[1], x[:, None, 3:])[:, 0]
-        return made_NCHW.unflatten(0, sound_BTD.shape[:2])
+            frames_NCHW = frames_NCHW + self.palette(image_NCHW, skips[1], x[:, None, 3:])[:, 0]
+        return torch.unflatten(frames_NCHW, 0, sound_BTD.shape[:2])
 
-    def _turned(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
+    def _rotated(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
         return rotate_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
 
 
@@ -79,7 +82,7 @@ class NaiveGan:
 
     config: Config
     sound_encoder: nn.Module
-    generator: nn.Module
+    unet: nn.Module
     image_discriminator: nn.Module
     video_discriminator: nn.Module
     optimizers: dict[str, Optimizer]
@@ -87,15 +90,16 @@ class NaiveGan:
     def fake(self, batch: Batch) -> Tensor:
         """The frames of a batch, [B, F, 3, H, W]."""
         features_BTD = self.sound_encoder(batch.wave_BS).take_along_dim(batch.frame_BF.unsqueeze(-1), dim=1)
-        return self.generator(batch.image_BCHW, features_BTD)
+        video_BFCHW: Tensor = self.unet(batch.image_BCHW, features_BTD)
+        return video_BFCHW
 
 
 def naive_gan(config: Config) -> NaiveGan:
     """The naive twin of the training's first state."""
     networks, optim = build_networks(config), config.optim
-    generator = FrameByFrameGenerator(networks.generator.unet)
+    unet = FrameByFrameUNet(networks.generator.unet)
     trained = {
-        "generator": (nn.ModuleList([networks.generator.sound_encoder, generator]), optim.generator_lr),
+        "generator": (nn.ModuleList([networks.generator.sound_encoder, unet]), optim.generator_lr),
         "image": (networks.image_discriminator, optim.image_discriminator_lr),
         "video": (networks.video_discriminator, optim.video_discriminator_lr),
     }
@@ -106,7 +110,7 @@ def naive_gan(config: Config) -> NaiveGan:
     return NaiveGan(
         config,
         networks.generator.sound_encoder,
-        generator,
+        unet,
         networks.image_discriminator,
         networks.video_discriminator,
         optimizers,
@@ -114,35 +118,35 @@ def naive_gan(config: Config) -> NaiveGan:
 
 
 def pix2pix_step(gan: NaiveGan, batch: Batch) -> dict[str, float]:
-    """One generator run for both updates; real and fake together through each discriminator. Returns the losses."""
+    """One run of the generator for both updates; real and fake in one batch. Returns the losses."""
 
-    def judge(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         real_logits, fake_logits = network(torch.cat([real, fake])).chunk(2)
         return real_logits, fake_logits
 
     fake_BFCHW = gan.fake(batch)
-    losses = _update_discriminators(gan, batch, fake_BFCHW, judge)
+    losses = _update_discriminators(gan, batch, fake_BFCHW, logits)
     return losses | _update_generator(gan, batch, fake_BFCHW)
 
 
 def mocogan_step(gan: NaiveGan, batch: Batch) -> dict[str, float]:
-    """The generator run again for its own update; real and fake apart. Returns the losses."""
+    """The generator runs again for its own update; real and fake separately. Returns the losses."""
 
-    def judge(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         return network(real), network(fake)
 
-    losses = _update_discriminators(gan, batch, gan.fake(batch), judge)
+    losses = _update_discriminators(gan, batch, gan.fake(batch), logits)
     return losses | _update_generator(gan, batch, gan.fake(batch))
 
 
-def _update_discriminators(
-    gan: NaiveGan, batch: Batch, fake_BFCHW: Tensor, judge: Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
-) -> dict[str, float]:
+def _update_discriminators(gan: NaiveGan, batch: Batch, fake_BFCHW: Tensor, logits: Logits) -> dict[str, float]:
     losses = {}
     real, fake = _images(batch.video_BFCHW, batch), _images(fake_BFCHW.detach(), batch)
-    losses["image_discriminator"] = _descend(gan, "image", _judged(*judge(gan.image_discriminator, real, fake)))
+    loss = _discriminator_loss(*logits(gan.image_discriminator, real, fake))
+    losses["image_discriminator"] = _optimizer_step(gan, "image", loss)
     real, fake = _windows(batch.video_BFCHW, batch), _windows(fake_BFCHW.detach(), batch)
-    losses["video_discriminator"] = _descend(gan, "video", _judged(*judge(gan.video_discriminator, real, fake)))
+    loss = _discriminator_loss(*logits(gan.video_discriminator, real, fake))
+    losses["video_discriminator"] = _optimizer_step(gan, "video", loss)
     return losses
 
 
@@ -150,31 +154,31 @@ def _update_generator(gan: NaiveGan, batch: Batch, fake_BFCHW: Tensor) -> dict[s
     settings = gan.config.loss
     distance = functional.l1_loss if settings.reconstruction == "l1" else functional.mse_loss
     reconstruction = distance(fake_BFCHW, batch.video_BFCHW)
-    judges = nn.ModuleList([gan.image_discriminator, gan.video_discriminator]).requires_grad_(False)
+    discriminators = nn.ModuleList([gan.image_discriminator, gan.video_discriminator]).requires_grad_(False)
     total = (
-        settings.adversarial_image_weight * _fooled(gan.image_discriminator(_images(fake_BFCHW, batch)))
-        + settings.adversarial_video_weight * _fooled(gan.video_discriminator(_windows(fake_BFCHW, batch)))
+        settings.adversarial_image_weight * _adversarial_loss(gan.image_discriminator(_images(fake_BFCHW, batch)))
+        + settings.adversarial_video_weight * _adversarial_loss(gan.video_discriminator(_windows(fake_BFCHW, batch)))
         + settings.reconstruction_weight * reconstruction
     )
-    loss = _descend(gan, "generator", total)
-    judges.requires_grad_(True)
+    loss = _optimizer_step(gan, "generator", total)
+    discriminators.requires_grad_(True)
     return {"generator": loss, "reconstruction": reconstruction.item()}
 
 
-def _descend(gan: NaiveGan, name: str, loss: Tensor) -> float:
+def _optimizer_step(gan: NaiveGan, name: str, loss: Tensor) -> float:
     gan.optimizers[name].zero_grad()
     loss.backward()
     gan.optimizers[name].step()
     return loss.item()
 
 
-def _judged(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+def _discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     ones, zeros = torch.ones_like(real_logits), torch.zeros_like(fake_logits)
     cross_entropy = functional.binary_cross_entropy_with_logits
     return cross_entropy(real_logits, ones) + cross_entropy(fake_logits, zeros)
 
 
-def _fooled(fake_logits: Tensor) -> Tensor:
+def _adversarial_loss(fake_logits: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
 
 

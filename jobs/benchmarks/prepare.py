@@ -1,4 +1,4 @@
-"""Preparation beside a bare loop that decodes, crops, scales and resamples the same windows with PyAV alone."""
+"""Preparation against a bare loop that decodes, crops, scales and resamples the same windows with PyAV alone."""
 
 import argparse
 import multiprocessing
@@ -39,12 +39,12 @@ LOOP_SECONDS = 12
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py prepare`."""
     parser.add_argument("--source-seconds", type=float, default=180)
-    parser.add_argument("--threads", type=int, default=1, help="of each decoder")
-    parser.add_argument("--sources", type=int, default=0, help="also prepare so many short sources through Ray")
+    parser.add_argument("--threads", type=int, default=1, help="per decoder")
+    parser.add_argument("--sources", type=int, default=0, help="also prepare this many short sources through Ray")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """Source-seconds a second of prepare_source against a bare loop, and against its decoding alone, by size."""
+    """Source-seconds per second of prepare_source against a bare loop, and against its decoding alone, by size."""
     with tempfile.TemporaryDirectory() as folder:
         for name, (width, height) in SIZES.items():
             yield from _measure_size(Path(folder), name, width, height, flags)
@@ -61,30 +61,30 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
         info = probe(media)
     end = min(info.picture_end, info.sound_end)
     starts = window_starts(source.name, max(info.picture_start, info.sound_start), end, settings)
-    job = SourceTask(source, "train", "test", str(folder / "clips"), settings)
+    task = SourceTask(source, "train", "test", str(folder / "clips"), settings)
     windows = (path, starts, settings, flags.threads)
-    sides = [partial(prepare, job, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
+    sides = [partial(prepare, task, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
     ours, *theirs = (float(end) / seconds for seconds in alternate(sides, flags.repeats))
     for against, rate in zip(("a bare loop", "decoding alone"), theirs, strict=True):
-        yield Ratio(f"prepare {name} against {against}, source-seconds a second", ours, rate)
+        yield Ratio(f"prepare {name} against {against}, source-seconds per second", ours, rate)
 
 
 def _measure_ray(folder: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
-    """Sources a second through Ray, and by one process a core, of one decoder thread, beside one with all threads."""
+    """Sources per second through Ray, by one process per core, and by one process with a thread per core."""
     settings, cores = clip_settings(), os.cpu_count() or 1
     short = folder / "short.mp4"
     make_source(short, *SIZES["720p"], LOOP_SECONDS)
-    jobs, windows = [], []
+    tasks, windows = [], []
     for number in range(flags.sources):
         path = folder / f"{number}.mp4"
         path.symlink_to(short)
-        jobs.append(SourceTask(Source(str(path), path.name), "train", "test", str(folder / "clips"), settings))
+        tasks.append(SourceTask(Source(str(path), path.name), "train", "test", str(folder / "clips"), settings))
         windows.append((path, window_starts(path.name, Fraction(0), Fraction(LOOP_SECONDS), settings), settings))
 
     def through_ray() -> None:
-        made = sum(clips for _, clips in run_in_parallel(prepare_source, jobs))
+        made = sum(clips for _, clips in run_in_parallel(prepare_source, tasks))
         if made != sum(len(starts) for _, starts, _ in windows):
-            raise RuntimeError(f"{made} clips came out; see the records in {folder}")
+            raise RuntimeError(f"{made} clips were made; see the records in {folder}")
 
     def through_new_ray() -> None:
         ray.shutdown()
@@ -94,19 +94,21 @@ def _measure_ray(folder: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
         for done in [pool.submit(bare_loop, *window, threads) for window in windows]:
             done.result()
 
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process in which Ray runs may hang
+    spawn = multiprocessing.get_context("spawn")  # forking a process in which Ray runs may hang
     with ProcessPoolExecutor(cores, spawn) as many, ProcessPoolExecutor(1, spawn) as one:
         bare_loops = (partial(bare, many, 1), partial(bare, one, cores))
         seconds = alternate([through_ray, through_new_ray, *bare_loops], flags.repeats)
-    running, new, tasks, threads = (flags.sources / spent for spent in seconds)
-    against = f"against a bare loop in {cores} processes, sources a second"
-    yield Ratio(f"prepare through a Ray that runs {against}", running, tasks)
-    yield Ratio(f"prepare through a Ray that is started {against}", new, tasks)
-    yield Ratio(f"bare loops in {cores} processes against {cores} threads in one, sources a second", tasks, threads)
+    running, new, processes, threads = (flags.sources / spent for spent in seconds)
+    against = f"against a bare loop in {cores} processes, sources per second"
+    yield Ratio(f"prepare through running Ray {against}", running, processes)
+    yield Ratio(f"prepare through newly started Ray {against}", new, processes)
+    yield Ratio(
+        f"bare loops in {cores} processes against {cores} threads in one, sources per second", processes, threads
+    )
 
 
 def make_source(path: Path, width: int, height: int, seconds: float) -> None:
-    """An H.264 video with AAC sound: a noisy pattern that moves, and a tone that sweeps."""
+    """An H.264 video with AAC sound: a noisy moving pattern and a sweeping tone."""
     loop = _encoded_loop(path.with_name(f"loop-{path.name}"), width, height)
     with av.open(str(path), "w") as output:
         streams: dict[str, Any] = {}
@@ -120,9 +122,9 @@ def make_source(path: Path, width: int, height: int, seconds: float) -> None:
                 for packet in again.demux():
                     kind = packet.stream.type
                     if packet.dts is None or packet.pts is None:
-                        continue  # the mark of the end
+                        continue  # the end-of-stream packet
                     if (kind == "audio" and not (turn == 0 or packet.pts >= 0)) or packet.pts >= loop_ticks[kind]:
-                        continue  # the coder's padding
+                        continue  # padding by the encoder
                     packet.pts += turn * loop_ticks[kind]
                     packet.dts += turn * loop_ticks[kind]
                     packet.stream = streams[kind]
@@ -151,15 +153,15 @@ def _encoded_loop(path: Path, width: int, height: int) -> Path:
     return path
 
 
-def prepare(job: SourceTask, clips: int) -> None:
-    """Our side: look through the source, cut, write."""
-    made = prepare_source(job)
+def prepare(task: SourceTask, clips: int) -> None:
+    """Our side: scan the source, cut, write."""
+    made = prepare_source(task)
     if made != clips:
-        raise RuntimeError(f"{made} clips came out, not {clips}; see rejects.jsonl in {job.out}")
+        raise RuntimeError(f"{made} clips were made, not {clips}; see rejects.jsonl in {task.out}")
 
 
 def bare_loop(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
-    """What the windows cost by PyAV alone: seek, decode, crop, scale, resample, into arrays."""
+    """The windows by PyAV alone: seek, decode, crop, scale and resample into arrays."""
     frames_THWC = np.empty((settings.frames, settings.stored_size, settings.stored_size, 3), np.uint8)
     with av.open(str(path)) as container:
         video = container.streams.video[0]
@@ -191,7 +193,7 @@ def bare_loop(path: Path, starts: list[Fraction], settings: ClipSettings, thread
 
 
 def decode_only(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
-    """The windows' pictures and sound decoded and thrown away."""
+    """Decode the windows' frames and sound, and discard them."""
     with av.open(str(path)) as container:
         container.streams.video[0].thread_type = "AUTO"
         container.streams.video[0].codec_context.thread_count = threads

@@ -1,4 +1,4 @@
-"""How good are videos of what `s2v demo` trains, on made-up sources that it never saw? Some ten minutes a training.
+"""How good are videos of a model trained as by `s2v demo`, on unseen synthetic sources? Ten minutes per training.
 
 For each domain: matched − mismatched, lag, motion explained beside its noise ceiling (the resampled reference), L1
 beside the frozen image's, and how often the sync classifier accepts it beside the real video. `--twin` compares with
@@ -28,18 +28,18 @@ _TRAINED, _UNSEEN = (0.0, 0.6), (0.68, 0.92)
 
 
 def add_flags(verb: argparse.ArgumentParser) -> None:
-    """What of it to measure."""
-    verb.add_argument("--work", type=Path, required=True, help="a folder for videos, clips, runs and reports")
+    """The flags of `benchmark.py quality`."""
+    verb.add_argument("--work", type=Path, required=True, help="the folder for videos, clips, runs and reports")
     verb.add_argument("--domains", nargs="+", choices=sorted(SCENES), default=sorted(SCENES))
-    verb.add_argument("--minutes", type=float, default=5.0, help="of each training")
-    verb.add_argument("--seed", type=int, default=0, help="of the videos and the training")
+    verb.add_argument("--minutes", type=float, default=5.0, help="length of each training")
+    verb.add_argument("--seed", type=int, default=0, help="for the videos and the training")
     verb.add_argument("--config", default="tiny")
     verb.add_argument("--twin", action="store_true")
     verb.add_argument("--colours", action="store_true")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """The figures of each domain, one domain after the other."""
+    """The figures of one domain after the other."""
     for domain in flags.domains:
         home = flags.work / domain
         yield from _colours(domain, home, flags) if flags.colours else _bars(domain, home, flags)
@@ -75,7 +75,7 @@ def _bars(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]
 
 
 def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
-    """The same held-out sources, once in hues like those of training and once in others."""
+    """The same held-out sources, once in the hues of the training and once in others."""
     seen = _prepared(domain, home / "hues-trained", flags, hues=_TRAINED)
     unseen = _prepared(domain, home / "hues-unseen", flags, hues=_UNSEEN)
     run = _trained(seen, home / "run-hues", flags)
@@ -92,12 +92,13 @@ def _colours(domain: str, home: Path, flags: argparse.Namespace) -> Iterator[Rat
 def _prepared(
     domain: str, home: Path, flags: argparse.Namespace, *, resample: int = 0, hues: tuple[float, float] | None = None
 ) -> str:
-    """Clips of made-up videos; made once."""
+    """Clips of synthetic videos, made once."""
     clips = home / "clips"
     if not (clips / "dataset.json").exists():
         videos = home / "videos"
-        drawn = {"sources": _SOURCES, "seed": flags.seed, "seconds": 6.0, "size": 96, "resample": resample}
-        synthesize(domain, videos, **drawn, repaint=partial(recoloured, hues=hues) if hues else None)
+        repaint = partial(recoloured, hues=hues) if hues else None
+        numbers = {"sources": _SOURCES, "seed": flags.seed, "size": 96, "resample": resample}
+        synthesize(domain, videos, seconds=6.0, repaint=repaint, **numbers)
         prepare(videos=(str(videos),), out=str(clips), domain=domain, clips_per_source=2, seed=flags.seed, local=True)
     return str(clips)
 

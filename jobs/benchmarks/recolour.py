@@ -7,9 +7,9 @@ from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
 
 
 def recoloured(frames: Iterable[np.ndarray], hues: tuple[float, float]) -> Iterator[np.ndarray]:
-    """The uint8 [H, W, 3] frames with all their hues between two points of the circle [0, 1).
+    """The uint8 [H, W, 3] frames with all their hues mapped between two points of the circle [0, 1).
 
-    The circle is folded, so that colours next to each other stay so; saturation and value are the same.
+    The circle is folded, so that similar colours stay similar; saturation and value are kept.
     """
     low, high = hues
     for frame in frames:

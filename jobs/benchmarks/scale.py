@@ -1,6 +1,6 @@
-"""What a unit of work costs here, and how it goes with two workers: from this, jobs/README.md works out a cluster.
+"""The cost of each unit of work here, and how it scales to two workers; jobs/README.md extrapolates to a cluster.
 
-Each figure is one over another: source-seconds over core-seconds, bytes over clips, and so on.
+Each figure is a quotient: source-seconds over core-seconds, bytes over clips, and so on.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import Workers
 
-# So many steps of `tiny` are timed where one of `paper` is.
+# How many steps are timed.
 STEPS = {"tiny": 12, "paper": 2}
-SOURCES = 8  # videos of twelve seconds that one or two tasks prepare
+SOURCES = 8  # videos of twelve seconds, prepared by one or two tasks
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """Unit costs on one core; then one and two tasks that prepare, and one and two workers that train."""
+    """Unit costs on one core; then preparation by one and two tasks, and training by one and two workers."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -59,27 +59,27 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
 
 
 def prepared(home: Path, name: str, size: tuple[int, int], flags: argparse.Namespace) -> Iterator[Ratio]:
-    """What preparing a video costs, all threads counted."""
+    """What preparing a video costs, over all threads."""
     video = home / f"{name}.mp4"
     make_source(video, *size, flags.source_seconds)
-    job = SourceTask(Source(str(video), video.name), "train", "test", str(home / "prepared"), clip_settings())
+    task = SourceTask(Source(str(video), video.name), "train", "test", str(home / "prepared"), clip_settings())
     spent = []
     for _ in range(flags.repeats + 1):
-        begin = time.process_time()
-        prepare_source(job)
-        spent.append(time.process_time() - begin)
+        start = time.process_time()
+        prepare_source(task)
+        spent.append(time.process_time() - start)
     yield Ratio(f"prepare {name}: source-seconds over core-seconds", flags.source_seconds, statistics.median(spent[1:]))
 
 
 def trained(home: Path, preset: str, clips: str, steps: int) -> Iterator[Ratio]:
-    """What a step costs on one core, what its workers would send each other, and what a checkpoint holds."""
+    """What a step costs on one core, what its workers would exchange, and the size of a checkpoint."""
     measured = case(preset, clips, training__loader_workers=0)
     state = new_state(measured.config, CPU)
     seconds = []
     for batch in measured.batches(steps + 1):
-        begin = time.process_time()
+        start = time.process_time()
         train_step(state, batch)
-        seconds.append(time.process_time() - begin)
+        seconds.append(time.process_time() - start)
     yield Ratio(f"{preset}: core-seconds over steps", sum(seconds[1:]), steps)
     yield Ratio(f"{preset}: clips over steps", measured.config.training.batch_size, 1)
     gradients = sum(
@@ -95,13 +95,15 @@ def trained(home: Path, preset: str, clips: str, steps: int) -> Iterator[Ratio]:
 
 
 def tasks(home: Path) -> Iterator[Ratio]:
-    """One task that prepares, and two."""
+    """Preparation by one task and by two."""
     make_source(home / "short.mp4", *SIZES["720p"], 12)
-    jobs = []
+    source_tasks = []
     for number in range(SOURCES):
         path = home / f"{number}.mp4"
         path.symlink_to(home / "short.mp4")
-        jobs.append(SourceTask(Source(str(path), path.name), "train", "test", str(home / "many"), clip_settings()))
+        source_tasks.append(
+            SourceTask(Source(str(path), path.name), "train", "test", str(home / "many"), clip_settings())
+        )
     rates = []
     for count in (1, 2):
         ray.shutdown()
@@ -109,17 +111,17 @@ def tasks(home: Path) -> Iterator[Ratio]:
             address="local", num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
         )
         for turn in range(2):
-            begin = time.perf_counter()
-            done = len(list(run_in_parallel(prepare_source, jobs)))
-            rate = done / (time.perf_counter() - begin)
-            print(f"{count} tasks prepare {rate:.3g} sources a second{'' if turn else ' at first'}", flush=True)
+            start = time.perf_counter()
+            done = len(list(run_in_parallel(prepare_source, source_tasks)))
+            rate = done / (time.perf_counter() - start)
+            print(f"{count} tasks prepare {rate:.3g} sources per second{'' if turn else ' (warm-up)'}", flush=True)
         rates.append(rate)
     ray.shutdown()
-    yield Ratio("prepare: sources a second of two tasks over those of one", rates[1], rates[0])
+    yield Ratio("prepare: sources per second of two tasks over those of one", rates[1], rates[0])
 
 
 def workers(home: Path, clips: str, repeats: int) -> Iterator[Ratio]:
-    """One worker and two, of one thread each: the same batch in all, and the same batch each."""
+    """One worker and two, of one thread each: with the same global batch, and with the same batch per worker."""
     size = case("tiny", clips).config.training.batch_size
     runs = {"alone": (1, size), "strong": (2, size), "weak": (2, 2 * size)}
     spent: dict[str, list[float]] = {name: [] for name in runs}
@@ -130,7 +132,7 @@ def workers(home: Path, clips: str, repeats: int) -> Iterator[Ratio]:
             run = home / f"{name}{repeat}"
             train_on_workers(loop, workers=(count, count), device="cpu", run=run, max_failures=0)
             spent[name].append(float(result.read_text()))
-            print(f"{count} workers, {batch} clips a step: {spent[name][-1]:.3g} s", flush=True)
+            print(f"{count} workers, {batch} clips per step: {spent[name][-1]:.3g} s", flush=True)
     ray.shutdown()
     alone, strong, weak = (statistics.median(seconds) for seconds in spent.values())
     yield Ratio("tiny, the same batch: seconds of one worker over those of two (2 is ideal)", alone, strong)
@@ -142,13 +144,13 @@ def timed_loop(clips: str, batch_size: int, result: Path, workers: Workers, repo
     torch.set_num_threads(1)
     measured = case("tiny", clips, training__batch_size=batch_size, training__loader_workers=0)
     state = new_state(measured.config, workers.device, distributed=workers.world_size > 1)
-    place = {"first_step": 0, "rank": workers.rank, "world_size": workers.world_size}
-    batches = training_batches(measured.reader, measured.config, workers.device, **place)
+    shard = {"first_step": 0, "rank": workers.rank, "world_size": workers.world_size}
+    batches = training_batches(measured.reader, measured.config, workers.device, **shard)
     seconds = []
     for _ in range(STEPS["tiny"] + 1):
-        begin = time.perf_counter()
+        start = time.perf_counter()
         train_step(state, next(batches))
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.perf_counter() - start)
     if workers.rank == 0:
         result.write_text(str(statistics.median(seconds[1:])))
     return True

@@ -1,4 +1,4 @@
-"""A training step beside naive ones, its own floor, Ray Train and a raw read of its clips.
+"""A training step against naive ones, its own lower bound, Ray Train and a raw read of its clips.
 
 Float32 on CPU cores. Ray Train, torch.compile and the table of costs take longer and have flags of their own.
 """
@@ -27,23 +27,23 @@ from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 
 LOSSES = ("generator", "reconstruction", "image_discriminator", "video_discriminator")
-# Float32, and Adam divides the smallest gradients by their own size: the sums' order shows within a few steps.
+# In float32, and with Adam, which scales up tiny gradients, the order of sums shows within a few steps.
 TOLERANCE = 3e-3
-# So many steps of `tiny` are timed where one of `paper` is.
+# How many steps are timed for each one of `paper`.
 MORE_STEPS = {"paper": 1, "tiny": 6}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py train`."""
-    parser.add_argument("--clips", help="prepared clips, instead of made-up ones")
+    parser.add_argument("--clips", help="prepared clips, instead of synthetic ones")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ray", action="store_true", help="only Ray Train against local mode")
-    parser.add_argument("--compile", action="store_true", help="only what torch.compile gives")
+    parser.add_argument("--compile", action="store_true", help="only the gain from torch.compile")
     parser.add_argument("--table", action="store_true", help="only the cost of a clip by its size")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """What the flags ask for, or else: naive steps, memory, the floor and the feed."""
+    """What the flags select; by default naive steps, memory, the lower bound and the loader."""
     torch.set_num_threads(flags.threads)
     with tempfile.TemporaryDirectory() as folder:
         clips = flags.clips or make_clips(Path(folder), stored_size=286 if flags.table else 72)
@@ -64,7 +64,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
 
 
 def naive(clips: str, turns: int = 5) -> Iterator[Ratio]:
-    """Five steps of each side, in turn, on the same batches: as long as the losses agree, they do the same work."""
+    """Five steps of each side, alternately, on the same batches: while the losses agree, they do the same work."""
     trained = case("paper", clips, training__loader_workers=0)
     state = new_state(trained.config, CPU)
     sides: dict[str, Callable[[Batch], dict[str, float]]] = {
@@ -77,29 +77,29 @@ def naive(clips: str, turns: int = 5) -> Iterator[Ratio]:
     for turn, batch in enumerate(trained.batches(turns), start=1):
         losses = {}
         for side, step in sides.items():
-            begin = time.perf_counter()
+            start = time.perf_counter()
             losses[side] = step(batch)
-            seconds[side].append(time.perf_counter() - begin)
-            told = ", ".join(f"{name} {losses[side][name]:.5f}" for name in LOSSES)
-            print(f"step {turn}, {side}, {seconds[side][-1]:.2f} s: {told}", flush=True)
+            seconds[side].append(time.perf_counter() - start)
+            text = ", ".join(f"{name} {losses[side][name]:.5f}" for name in LOSSES)
+            print(f"step {turn}, {side}, {seconds[side][-1]:.2f} s: {text}", flush=True)
         for name, ours in losses["ours"].items():
             worst = max(worst, *(abs(theirs[name] / ours - 1) for theirs in losses.values()))
     if worst > TOLERANCE:
-        raise RuntimeError(f"The losses differ by up to {worst:.2g} of their size: the sides don't do the same.")
+        raise RuntimeError(f"The losses differ by up to {worst:.2g} of their size: the sides don't do the same work.")
     yield Ratio("paper: largest difference of a loss over five steps, against the tolerance", worst, TOLERANCE)
-    # The first step makes the optimisers' state.
+    # The first step also allocates the optimisers' state.
     size = trained.config.training.batch_size
     rates = {side: size / statistics.median(spent[1:]) for side, spent in seconds.items()}
     for side in list(sides)[1:]:
-        yield Ratio(f"paper: clips a second, against {side}", rates["ours"], rates[side])
+        yield Ratio(f"paper: clips per second, against {side}", rates["ours"], rates[side])
 
 
-def _our_losses(told: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(told[f"loss/{name}"]) for name in LOSSES}
+def _our_losses(metrics: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: float(metrics[f"loss/{name}"]) for name in LOSSES}
 
 
 def memory(clips: str) -> Iterator[Ratio]:
-    """Peaks in fresh processes: of the whole process, and of what a step needs beyond weights and moments."""
+    """Peak memory in fresh processes: of the whole process, and of a step beyond weights and moments."""
     ours, theirs = (peak_bytes(side, "paper", clips) for side in ("ours", "pix2pix"))
     for what, our_bytes, their_bytes in zip(
         ("resident memory", "memory of a step's tensors"), ours, theirs, strict=True
@@ -108,7 +108,7 @@ def memory(clips: str) -> Iterator[Ratio]:
 
 
 def floor(preset: str, clips: str, repeats: int) -> Iterator[Ratio]:
-    """A step against its convolutions and matrix products alone, and where the time goes."""
+    """A step against its convolutions and matrix products alone, and where its time goes."""
     trained = case(preset, clips, training__loader_workers=0)
     state, batch = new_state(trained.config, CPU), trained.batches(1)[0]
     step = partial(train_step, state, batch)
@@ -122,14 +122,14 @@ def floor(preset: str, clips: str, repeats: int) -> Iterator[Ratio]:
 
 
 def fed(preset: str, clips: str, repeats: int) -> Iterator[Ratio]:
-    """The feed during training, and alone."""
+    """The loader during training, and alone."""
     trained = case(preset, clips)
     yield waiting(preset, trained, steps=4 * MORE_STEPS[preset])
     yield from feed(preset, trained, clips, repeats)
 
 
 def ray(clips: str, repeats: int) -> Iterator[Ratio]:
-    """One worker under Ray Train against local mode, each in fresh processes that take turns."""
+    """One worker under Ray Train against local mode, each in fresh processes, alternately."""
     for preset, more in MORE_STEPS.items():
         sides = [[step_seconds(side, preset, clips, 4 * more) for side in ("ray", "local")] for _ in range(repeats)]
         ours, local = (statistics.median(spent) for spent in zip(*sides, strict=True))
@@ -137,18 +137,18 @@ def ray(clips: str, repeats: int) -> Iterator[Ratio]:
 
 
 def compiled(clips: str, repeats: int) -> Iterator[Ratio]:
-    """`tiny` with torch.compile against without, and how long compiling takes."""
+    """`tiny` with torch.compile against without it, and how long compiling takes."""
     if not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        print("torch.compile needs a C++ compiler, and there is none.")
+        print("torch.compile needs a C++ compiler, but none was found.")
         return
     sides = []
     for setting in ("true", "false"):
         trained = case("tiny", clips, training__loader_workers=0, training__compile=setting)
         state, batch = new_state(trained.config, CPU), trained.batches(1)[0]
         sides.append(partial(train_step, state, batch))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     sides[0]()
-    first = time.perf_counter() - begin
+    first = time.perf_counter() - start
     with_compile, without = alternate(sides, repeats * MORE_STEPS["tiny"])
     yield Ratio("tiny: seconds of a step with torch.compile, against without", with_compile, without)
     yield Ratio("tiny: seconds of the first step with torch.compile, against a later one", first, with_compile)

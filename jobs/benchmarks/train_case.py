@@ -1,4 +1,4 @@
-"""What the training benchmarks train on: made-up clips, a preset's settings for them, and batches of both."""
+"""What the training benchmarks train on: synthetic clips, a preset's settings for them, and batches of both."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Case:
-    """Settings and the clips that they are for."""
+    """A configuration and the clips that it is for."""
 
     config: Config
     reader: ClipReader
@@ -37,7 +37,7 @@ def case(preset: str, clips: str, **settings: object) -> Case:
 
 
 def make_clips(folder: Path, *, sources: int = 6, stored_size: int = 72) -> str:
-    """Prepared clips of made-up fireworks, four of four seconds from each source."""
+    """Prepared clips of synthetic fireworks, four of four seconds from each source."""
     videos, clips = folder / "videos", folder / "clips"
     synthesize("fireworks", videos, sources=sources, seed=0, seconds=6.0, size=max(96, stored_size))
     prepare(out=str(clips), videos=(str(videos),), stored_size=stored_size, local=True)

@@ -1,4 +1,4 @@
-"""How long a step waits for its clips, and how fast clips come when nothing else happens."""
+"""How long a step waits for its clips, and how fast the loader is on its own."""
 
 import itertools
 import statistics
@@ -14,23 +14,23 @@ from s2v_ray.training.step import train_step
 
 
 def waiting(name: str, trained: Case, steps: int) -> Ratio:
-    """Median seconds that a step waits for its batch, of its whole duration. The first step does not count."""
+    """The median seconds that a step waits for its batch, against its whole duration, without the first step."""
     state = new_state(trained.config, CPU)
     waits, steps_seconds = [], []
     batches = training_batches(trained.reader, trained.config, CPU)
     for _ in range(steps + 1):
-        begin = time.perf_counter()
+        start = time.perf_counter()
         batch = next(batches)
-        came = time.perf_counter()
+        received = time.perf_counter()
         train_step(state, batch)
-        waits.append(came - begin)
-        steps_seconds.append(time.perf_counter() - begin)
+        waits.append(received - start)
+        steps_seconds.append(time.perf_counter() - start)
     waited, step = statistics.median(waits[1:]), statistics.median(steps_seconds[1:])
     return Ratio(f"{name}: waiting for data, seconds of a step", waited, step)
 
 
 def feed(name: str, trained: Case, clips: str, repeats: int) -> Iterator[Ratio]:
-    """Clips per second of the feed alone against a raw read of the same files' bytes."""
+    """Clips per second of the loader alone against a raw read of the same files."""
     count, size = len(trained.reader), trained.config.training.batch_size
     paths = sorted(Path(clips).glob("split=train/*.parquet"))
     batches = training_batches(trained.reader, trained.config, CPU)
@@ -44,4 +44,4 @@ def feed(name: str, trained: Case, clips: str, repeats: int) -> Iterator[Ratio]:
             path.read_bytes()
 
     drained, raw = alternate([drain, read], repeats)
-    yield Ratio(f"{name}: clips per second of the feed alone, against a raw read", count / drained, count / raw)
+    yield Ratio(f"{name}: clips per second of the loader alone, against a raw read", count / drained, count / raw)

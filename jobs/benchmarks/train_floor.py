@@ -1,4 +1,4 @@
-"""A step's own convolutions and matrix products, recorded and replayed alone; and what eats the rest of the step."""
+"""A step's own convolutions and matrix products, recorded and replayed alone; and where the rest of the time goes."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
-# On CPUs, oneDNN runs a whole LSTM layer as one operation: its matrix products and gates can't be told apart.
+# On CPUs, oneDNN runs a whole LSTM layer as one operation, its matrix products and gates together.
 PRODUCTS = {
     aten.convolution,
     aten.convolution_backward,
@@ -23,7 +23,7 @@ PRODUCTS = {
 }
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
-# By fragments of the operations' names, the first that fits.
+# By fragments of the operations' names; the first match counts.
 _GROUPS = {
     "convolutions and matrix products": ("conv", "rnn", "aten::mm", "addmm", "bmm"),
     "norm": ("group_norm",),
@@ -34,10 +34,10 @@ _GROUPS = {
 
 
 class Recording(TorchDispatchMode):
-    """Keeps every convolution and matrix product, forward and backward, that runs while it lasts."""
+    """Keeps every convolution and matrix product, forward and backward, that runs while it is active."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.calls: list[Call] = []
 
     def __torch_dispatch__(
@@ -49,21 +49,22 @@ class Recording(TorchDispatchMode):
 
 
 def record(step: Callable[[], object]) -> list[Call]:
-    """The convolutions and matrix products of a step, with the very tensors, layouts and gradients that it asks for."""
-    with Recording() as recording:
+    """The convolutions and matrix products of a step, with its own tensors, layouts and requested gradients."""
+    recording = Recording()
+    with recording:
         step()
     return recording.calls
 
 
 def replay(calls: list[Call]) -> None:
-    """Run them again and nothing else: the least that a step with these layers takes."""
+    """Run these calls and nothing else: a lower bound for a step with these layers."""
     with torch.no_grad():
         for func, args, kwargs in calls:
             func(*args, **kwargs)
 
 
 def spent_by_group(step: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Seconds of a step, by what its operations are for: the largest first."""
+    """Seconds of a step by the kind of its operations, the largest first."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(repeats):
             step()

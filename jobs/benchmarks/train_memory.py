@@ -21,22 +21,22 @@ from s2v_ray.training.step import train_step
 
 
 def peak_bytes(side: str, preset: str, clips: str) -> tuple[int, int]:
-    """Of a side ("ours", "pix2pix"): what the process grows by after its imports, and what a step needs of its own.
+    """The peak memory of a side ("ours", "pix2pix"): of its process beyond the imports, and of a step's own tensors.
 
-    The first is resident memory, as the system tells it, with weights, moments and libraries. The second are the
-    step's tensors alone: what it makes, gradients included, beyond what is there between two steps.
+    The first is resident memory as the system reports it, with weights, moments and libraries. The second counts only
+    tensors that the step makes, gradients included, beyond those that exist between two steps.
     """
     command = [sys.executable, "-m", "benchmarks.train_memory", side, preset, clips]
     jobs = Path(__file__).parents[1]
-    told = subprocess.run(command, cwd=jobs, capture_output=True, text=True, check=True).stdout.split()
-    return int(told[-2]), int(told[-1])
+    output = subprocess.run(command, cwd=jobs, capture_output=True, text=True, check=True).stdout.split()
+    return int(output[-2]), int(output[-1])
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made while it lasts, for as long as they live."""
+    """Counts the bytes of the tensors that are made while it is active, for as long as they live."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self._bytes: dict[int, int] = {}
         self.now = self.peak = 0
 
@@ -44,14 +44,14 @@ class LiveBytes(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {
+        arguments = {
             tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
         }
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
                 storage = tensor.untyped_storage()
                 key = storage._cdata
-                if key not in self._bytes and key not in given:
+                if key not in self._bytes and key not in arguments:
                     self._bytes[key] = storage.nbytes()
                     self.now += storage.nbytes()
                     self.peak = max(self.peak, self.now)
@@ -72,7 +72,7 @@ def main(side: str, preset: str, clips: str) -> None:
         step = partial(train_step, new_state(trained.config, CPU), batch)
     else:
         step = partial(pix2pix_step, naive_gan(trained.config), batch)
-    # The optimisers' moments are there from the second step on.
+    # The optimisers' moments exist from the second step on.
     for _ in range(2):
         step()
     resident = _resident_bytes() - imported
@@ -82,10 +82,10 @@ def main(side: str, preset: str, clips: str) -> None:
 
 
 def _resident_bytes() -> int:
-    """The most that this process has held so far. (On Linux, getrusage would start from what its parent held.)"""
+    """The peak of this process so far. (On Linux, getrusage would start from its parent's.)"""
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     if not peak:
-        raise RuntimeError("This system does not tell a process's peak memory in /proc/self/status.")
+        raise RuntimeError("This system does not report a process's peak memory in /proc/self/status.")
     return int(peak[1]) * 1024
 
 

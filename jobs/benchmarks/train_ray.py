@@ -1,4 +1,4 @@
-"""A training under Ray Train beside one in local mode: python -m benchmarks.train_ray SIDE PRESET CLIPS STEPS."""
+"""A training under Ray Train against one in local mode: python -m benchmarks.train_ray SIDE PRESET CLIPS STEPS."""
 
 import statistics
 import subprocess
@@ -21,7 +21,7 @@ _JOBS = Path(__file__).parents[1]
 
 
 def step_seconds(side: str, preset: str, clips: str, steps: int) -> float:
-    """The median step of a side ("ray", "local") in a fresh process, as its own loop measures it."""
+    """The median step of a side ("ray", "local") in a fresh process, as measured inside the loop."""
     command = [sys.executable, "-m", "benchmarks.train_ray", side, preset, clips, str(steps)]
     return float(subprocess.run(command, cwd=_JOBS, capture_output=True, text=True, check=True).stdout.split()[-1])
 
@@ -34,9 +34,9 @@ def timed_loop(preset: str, clips: str, steps: int, result: Path, workers: Worke
     seconds = []
     batches = training_batches(trained.reader, trained.config, workers.device)
     for _ in range(steps + 1):
-        begin = time.perf_counter()
+        start = time.perf_counter()
         train_step(state, next(batches))
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.perf_counter() - start)
     result.write_text(str(statistics.median(seconds[1:])))
     return True
 
@@ -55,7 +55,7 @@ def main(side: str, preset: str, clips: str, steps: str) -> None:
 
 
 if __name__ == "__main__":
-    # As a part of the package, so that Ray's worker finds the loop by its name.
+    # Imported as part of the package, so that Ray's worker can unpickle the loop by its name.
     from benchmarks.train_ray import main as run
 
     run(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What a clip costs against resolution, frames, T and batch."""
+"""The cost of a clip by resolution, frames, T and batch size."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +8,7 @@ from benchmarks.train_case import CPU, case
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 
-# One thing changes at a time. At 25 frames a clip, the paper's 256 x 256 fits two cores and a few minutes.
+# One setting changes at a time. With 25 frames per clip, the paper's 256 x 256 takes two cores a few minutes.
 BASE = {"data__resolution": 64, "data__train_frames": 25, "video_discriminator__frames": 16, "training__batch_size": 2}
 CHANGES = [
     {},
@@ -24,7 +24,7 @@ CHANGES = [
 
 
 def table(clips: str, repeats: int) -> Iterator[Ratio]:
-    """Milliseconds a clip of each case of the preset `paper`, against the first; clips must be stored at 286 pixels."""
+    """Milliseconds per clip in each case of the preset `paper`, against the first; clips must be stored at 286."""
     first: float | None = None
     for changes in CHANGES:
         settings = BASE | changes
@@ -33,6 +33,6 @@ def table(clips: str, repeats: int) -> Iterator[Ratio]:
         (seconds,) = alternate([partial(train_step, state, batch)], repeats)
         milliseconds = 1000 * seconds / trained.config.training.batch_size
         first = first or milliseconds
-        size, frames, judged, clip_count = settings.values()
-        name = f"{size} x {size}, {frames} frames, T = {judged}, batch {clip_count}"
-        yield Ratio(f"paper at {name}: milliseconds a clip, against the first", milliseconds, first)
+        size, frames, window, clip_count = settings.values()
+        name = f"{size} x {size}, {frames} frames, T = {window}, batch {clip_count}"
+        yield Ratio(f"paper at {name}: milliseconds per clip, against the first", milliseconds, first)

@@ -1,4 +1,4 @@
-"""A sweep beside Optuna alone, in a row and without Ray, at the same trials: what Ray costs a trial.
+"""A sweep against Optuna alone, sequentially and without Ray, with the same trials: Ray's cost per trial.
 
 Both train one trial at a time, with one thread.
 """
@@ -33,13 +33,13 @@ from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py tune`."""
-    parser.add_argument("--clips", help="prepared clips, instead of made-up ones")
+    parser.add_argument("--clips", help="prepared clips, instead of synthetic ones")
     parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=40, help="of a trial")
+    parser.add_argument("--steps", type=int, default=40, help="length of a trial")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """Seconds of a trial through Ray against Optuna alone, and what starting Ray costs once."""
+    """Seconds per trial through Ray against Optuna alone, without and with the start of Ray."""
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,33 +56,33 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
         # Without rungs, so that both sides train to the end.
         sweep = replace(job.domains[0], rungs=(1.0,))
         job = replace(job, domains=(sweep,), gpus_per_worker=0, max_concurrent=1)
-        begin = time.perf_counter()
+        start = time.perf_counter()
         connect()
-        started = time.perf_counter() - begin
-        begin = time.perf_counter()
+        start_seconds = time.perf_counter() - start
+        start = time.perf_counter()
         run_sweeps(job, show=lambda: None)
-        ours = time.perf_counter() - begin
+        ours = time.perf_counter() - start
         study = load_study(open_journal(sweep.location), sweep.domain)
         trials = read_trials(study, read_floors(study))
-        begin = time.perf_counter()
+        start = time.perf_counter()
         optuna_alone(sweep, trials, str(home / "alone"))
-        alone = time.perf_counter() - begin
+        alone = time.perf_counter() - start
     number = len(trials)
     yield Ratio(f"seconds of a trial of {flags.steps} steps, against Optuna alone", ours / number, alone / number)
-    yield Ratio("the same, the start of Ray included", (started + ours) / number, alone / number)
+    yield Ratio("the same, the start of Ray included", (start_seconds + ours) / number, alone / number)
 
 
 def optuna_alone(sweep: DomainSweep, trials: list[Trial], home: str) -> None:
-    """The same settings again, by Optuna's own loop in this process."""
+    """The same settings in Optuna's own loop, in this process."""
 
     def objective(trial: optuna.Trial) -> float:
-        told: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         run = join(home, str(trial.number))
         config = with_settings(sweep.config, trials[trial.number].settings)
         open_run(run, config)
         job = job_on(PreparedClips(sweep.clips), config, run)
-        train_to_rungs(job, sweep.rungs, None, ALONE, lambda location, values: told.update(values), lambda: False)
-        return told["score"]
+        train_to_rungs(job, sweep.rungs, None, ALONE, lambda location, values: metrics.update(values), lambda: False)
+        return metrics["score"]
 
     study = optuna.create_study(direction="maximize")
     study.optimize(objective, n_trials=len(trials))

@@ -2,9 +2,9 @@
 
 import math
 
+import torch
 from rich.console import Console
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.run_info import parameter_table
 from s2v_ray.config import config_to_toml
 from s2v_ray.recipes.step_cost import measure_step
@@ -14,16 +14,16 @@ from s2v_ray.training.schedule import config_budget
 _MIB = 2**20
 
 
-def print_dry_run(job: TrainJob, clips: str, device: str) -> None:
+def print_dry_run(job: TrainJob, clips: str, device: torch.device) -> None:
     """Print the settings, the networks' parameters, and the memory and time of a step. Writes nothing."""
-    chosen, budget, schedule = choose_device(device), config_budget(job.config), job.schedule
-    cost = measure_step(job, clips, chosen)
+    budget, schedule = config_budget(job.config), job.schedule
+    cost = measure_step(job, clips, device)
     print(config_to_toml(job.config))
     Console().print(parameter_table(cost.networks))
     batch_size = job.config.training.batch_size
     print(
         f"A step of {batch_size} of {cost.clips} clips takes {cost.seconds_without:.3g} s without and "
-        f"{cost.seconds_with:.3g} s with the discriminators on {chosen}, {cost.waiting_seconds:.2g} s of it to read "
+        f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "
         f"the clips, and at most {cost.memory_bytes / _MIB:.0f} MiB of memory."
     )
     steps = cost.training_steps(schedule, budget)

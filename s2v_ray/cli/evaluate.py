@@ -43,9 +43,8 @@ def evaluate(
     from s2v_ray.evaluation.report.table import notes
     from s2v_ray.recipes.evaluate import EvaluateJob
     from s2v_ray.recipes.evaluate import evaluate as run
-    from s2v_ray.storage.paths import absolute
 
-    job = EvaluateJob(checkpoint, clips, absolute(out), choose_device(device), split, resampled, weights_dir, seed)
+    job = EvaluateJob(checkpoint, clips, out, choose_device(device), split, resampled, weights_dir, seed)
     with ProgressBar("evaluating") as bar:
         report = run(job, lambda done, total: bar(done / total, f"{done} of {total} clips"))
     Console(width=None if Console().is_terminal else 120).print(_table(report))

@@ -26,7 +26,7 @@ def norm(channels: int, size: int) -> nn.Module:
 
 
 def halving_kernel(size: int) -> dict[str, Any]:
-    """Arguments of a convolution between maps of `size` and half of it; at 2x2, a kernel of 4 would see mostly padding."""
+    """Arguments of a convolution between maps of `size` and half of it; at 2x2, a kernel of 4 sees mostly padding."""
     return {"kernel_size": 4, "stride": 2, "padding": 1} if size > 2 else {"kernel_size": 2, "stride": 2}
 
 

@@ -1,7 +1,5 @@
 """What `s2v train` does: a `TrainJob`, built once, and run unchanged here, by Ray's workers or by a sweep's trial."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -13,9 +11,7 @@ from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation
 from s2v_ray.media.clock import parse_frame_rate
-from s2v_ray.storage.paths import absolute
 from s2v_ray.training.checkpoint import load_weights, run_schedule
-from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
@@ -30,13 +26,15 @@ from s2v_ray.training.workers import ALONE, Workers
 
 @dataclass(frozen=True)
 class Feed:
-    """What one worker trains on. `fingerprint` identifies the clips; an unfinished epoch of one that resumes `by_epoch`
-    is started again.
+    """What one worker trains on.
+
+    `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it; with `by_epoch`,
+    those from the start of its epoch.
     """
 
     fingerprint: str
     validate: Validate | None
-    batches: Callable[[TrainingState], Iterator[Batch]]  # those of the state's next step, and of all after it
+    batches: Callable[[TrainingState], Iterator[Batch]]
     by_epoch: bool = False
 
 
@@ -76,46 +74,24 @@ class TrainJob:
     skip_damaged: bool = False
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where a training starts: `step` is above 0, and `source` a checkpoint, if it resumes."""
-
-    step: int
-    epoch: int
-    source: str | None
-    by_epoch: bool
-    skipped: tuple[str, ...] = ()  # why each damaged checkpoint was passed over
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a training ended; `finished` is False if it was stopped before."""
-
-    finished: bool
-    step: int
-    seconds: float
-    best_score: float | None
-
-
-def train_job(
-    config: Config, clips: str, run: str, *, init_from: str | None = None, skip_damaged: bool = False
+def job_on(
+    clips: ClipSource, config: Config, run: str, init_from: str | None = None, *, skip_damaged: bool = False
 ) -> TrainJob:
-    """A training on prepared clips; nothing is written yet. Raises UserError for whatever would keep it from starting.
+    """A training on clips, to which the configuration fits; the schedule is that of the run if it was opened before."""
+    return TrainJob(config, clips, run_schedule(run, config), run, init_from, skip_damaged)
 
-    The configuration takes the rates and sizes of the clips.
-    """
-    info = read_dataset(clips)
+
+def prepared_settings(clips: str) -> ClipSettings:
+    """What prepared clips are. Raises UserError if there are none to train on."""
     check_clips(clips)
-    job = job_on(PreparedClips(absolute(clips)), config_for_clips(config, info.settings), run)
-    if init_from:
-        find_checkpoint(init_from)
-    return replace(job, init_from=absolute(init_from) if init_from else None, skip_damaged=skip_damaged)
+    return read_dataset(clips).settings
 
 
-def job_on(clips: ClipSource, config: Config, run: str) -> TrainJob:
-    """A training on clips from anywhere. Raises UserError if the settings don't fit each other or the clips."""
+def fitted_config(config: Config, settings: ClipSettings) -> Config:
+    """The configuration with what the clips are. Raises UserError if its settings don't fit them or each other."""
+    config = config_for_clips(config, settings)
     check_model(config)
-    return TrainJob(config, clips, run_schedule(run, config), absolute(run))
+    return config
 
 
 def check_clips(clips: str, split: str = "train") -> None:
@@ -144,15 +120,15 @@ def run_training(
     report: Report = lambda location, metrics: None,
     stop: Stop = lambda: False,
     *,
-    on_start: Callable[[Start], None] = lambda start: None,
+    notify: Callable[[str], None] = lambda message: None,
     show: Callable[[TrainingStatus], None] = lambda status: None,
-) -> TrainResult:
+) -> tuple[TrainingState, bool]:
     """Train in this process, alone or as one of several workers, from the run's last checkpoint if it has one.
 
-    Raises UserError as `training.loop.train` does, and if the run can't be resumed.
+    Returns the final state, and False if it was stopped before the budget was spent. `notify` gets sentences about the
+    start. Raises UserError as `training.loop.train` does, and if the run can't be resumed.
     """
-    feed, state, start = start_training(job, workers)
-    on_start(start)
+    feed, state = start_training(job, workers, notify)
     finished = train(
         state,
         feed.batches(state),
@@ -164,20 +140,27 @@ def run_training(
         workers=workers,
         report=report,
     )
-    return TrainResult(finished, state.step, state.seconds, state.best_score)
+    return state, finished
 
 
-def start_training(job: TrainJob, workers: Workers) -> tuple[Feed, TrainingState, Start]:
+def start_training(
+    job: TrainJob, workers: Workers, notify: Callable[[str], None] = lambda message: None
+) -> tuple[Feed, TrainingState]:
     """The feed and the state to train from: the run's last checkpoint, `init_from`'s weights, or the seed's."""
     feed = job.clips.open(job.config, job.run, workers)
     state = new_state(job.config, workers.device, schedule=job.schedule, distributed=workers.world_size > 1)
     state.clips = feed.fingerprint
     source, skipped = resume(state, job.run, skip_damaged=job.skip_damaged)
-    if source is None and job.init_from:
-        source = find_checkpoint(job.init_from)
-        load_weights(state, source)
     workers.check_same_step(state.step)
-    return feed, state, Start(state.step, state.epoch, source, feed.by_epoch, tuple(skipped))
+    for reason in skipped:
+        notify(f"Skipped: {reason}")
+    if source:
+        again = f", at the start of epoch {state.epoch + 1}, which it had not finished" if feed.by_epoch else ""
+        notify(f"Resuming from step {state.step}{again}")
+    elif job.init_from:
+        load_weights(state, job.init_from)
+        notify(f"Starting from the weights of {job.init_from}")
+    return feed, state
 
 
 def worker_range(workers: str, batch_size: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ def train_to_rungs(
     are trained alike. Resumes from the last intact checkpoint.
     """
     budget = config_budget(job.config)
-    feed, state, _ = start_training(job, workers)
+    feed, state = start_training(job, workers)
     batches = feed.batches(state)
     for rung in rungs:
         until = budget.part(rung)

@@ -11,7 +11,6 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import check_clips, check_model
 from s2v_ray.storage.lock import lock
-from s2v_ray.storage.paths import absolute
 from s2v_ray.training.run import config_for_clips
 from s2v_ray.tuning.journal import fetch_journal, sweep_location
 from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
@@ -74,7 +73,7 @@ def plan_sweep(
     fixed = with_settings(config, searched.fixed)
     location, deadline = sweep_location(out), time.time() + 60 * time_budget if time_budget else float("inf")
     domains: dict[str, DomainSweep] = {}
-    for folder in map(absolute, clips):
+    for folder in clips:
         domain, fingerprint, resolved = _for_clips(folder, trial_config(fixed, minutes=minutes, steps=steps))
         if domain in domains:
             raise UserError(
@@ -93,7 +92,7 @@ def plan_sweep(
             trials=trials,
             repeats=repeats,
             rungs=rungs_of(resolved),
-            warm_starts=tuple(found for sweep in warm_start for found in best_settings(absolute(sweep), domain)),
+            warm_starts=tuple(found for sweep in warm_start for found in best_settings(sweep, domain)),
             deadline=deadline,
         )
     return SweepJob(tuple(domains.values()), workers_per_trial, gpus_per_worker, max_concurrent)

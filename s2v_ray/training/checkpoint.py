@@ -115,7 +115,10 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     description = saved.description
     state.schedule = saved.schedule
     state.step, state.epoch, state.seconds = description["step"], description["epoch"], description["training_seconds"]
-    state.best_score, state.metrics = description["best_score"], description["metrics"]
+    metrics = description["metrics"]
+    if "right_minus_wrong" in metrics:  # its name in format 2
+        metrics["matched_minus_mismatched"] = metrics.pop("right_minus_wrong")
+    state.best_score, state.metrics = description["best_score"], metrics
 
 
 def load_weights(state: TrainingState, checkpoint: Location) -> None:

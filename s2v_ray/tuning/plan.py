@@ -8,7 +8,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 
 from s2v_ray.config import Config, config_from_dict
-from s2v_ray.config.load import differing_names
+from s2v_ray.config.load import differing_names, upgraded
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import join
@@ -85,7 +85,7 @@ class SweepDescription:
     def from_json(cls, text: str, where: str) -> "SweepDescription":
         """The description of this text. Raises UserError, naming `where`, for settings that don't exist."""
         values: Mapping[str, Any] = json.loads(text)
-        config = config_from_dict(values["config"], where)
+        config = config_from_dict(upgraded(values["config"]), where)
         return cls(config, values["space"], tuple(values["objectives"]), values["clips"])
 
 

@@ -46,7 +46,7 @@ def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos
     assert set(done) == {tasks[0].source.name, tasks[2].source.name}
 
 
-def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
+def test_a_call_that_never_returns_is_ended_and_recorded(small_videos, tmp_path):
     videos = [str(path) for path in sorted(small_videos.iterdir())[:3]]
     settings = clip_settings(clip_seconds=1, limits=Limits(max_source_seconds=6))
     tasks = plan(videos, str(tmp_path / "clips"), "sea", settings).tasks
@@ -65,14 +65,14 @@ def test_a_call_that_never_returns_is_ended_and_told(small_videos, tmp_path):
         task.source.name: task is not tasks[1] for task in tasks
     }
     (reject,) = read_records(str(tmp_path / "clips"))[hung].rejects
-    assert (reject.reason, reject.detail[:25]) == ("hung", "The decoder never came ba")
+    assert reject.reason == "hung"
     assert tries.read_text() == "tried\n"
 
 
-def test_two_workers_train_as_one_process_does_and_go_on(
+def test_two_workers_train_as_one_process_does_and_resume(
     small_clips, small_model, small_run, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.chdir(tmp_path)  # relative places are the caller's, not the workers'
+    monkeypatch.chdir(tmp_path)  # relative paths are the caller's, not the workers'
     (tmp_path / "clips").symlink_to(small_clips)
     run = tmp_path / "run"
     command = ["train", "--clips", "clips", "--out", "run", "--config", str(small_model), "--workers", "2"]

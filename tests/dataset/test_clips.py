@@ -121,14 +121,14 @@ def test_the_papers_augmentation_takes_100_consecutive_frames_of_120_and_all_win
 
 def test_some_frames_of_a_clip_begin_with_evenly_spaced_ones_for_the_video_discriminator():
     config = load_config("tiny")
-    judged = config.video_discriminator.frames
+    spaced = config.video_discriminator.frames
     drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(600)]
     strides = []
     for one in drawn:
-        (stride,) = set(np.diff(one.frames[:judged]).tolist())
+        (stride,) = set(np.diff(one.frames[:spaced]).tolist())
         strides.append(stride)
         assert len(set(one.frames)) == config.data.frames_per_step
-        assert one.video_frames.tolist() == list(range(judged))
+        assert one.video_frames.tolist() == list(range(spaced))
     assert set(strides) == set(range(1, config.data.max_stride + 1))
     assert {frame for one in drawn for frame in one.frames} == set(range(120))
 
@@ -144,7 +144,7 @@ def test_the_video_discriminators_frames_are_no_further_apart_than_a_clip_is_lon
 
 def test_settings_that_ask_for_more_than_a_clip_has_are_refused(small_clips):
     assert frames_used(small_config(small_clips)) == 20
-    for name, value, told in (
+    for name, value, offending in (
         ("data__train_frames", 21, "at most 20"),
         ("data__frames_per_step", 21, "at most 20"),
         ("video_discriminator__frames", 7, "at most 6"),
@@ -152,7 +152,7 @@ def test_settings_that_ask_for_more_than_a_clip_has_are_refused(small_clips):
     ):
         with pytest.raises(UserError) as caught:
             frames_used(small_config(small_clips, **{name: value}))
-        assert told in str(caught.value)
+        assert offending in str(caught.value)
 
 
 def test_bytes_and_floats():
@@ -218,14 +218,14 @@ def test_a_batch_is_the_clip_cropped_and_scaled(small_clips, input_frame):
     draws = global_batch(5, **settings)
     shown = [draw_augmentation(draw, config).input_frame for draw in draws]
     assert shown == [0] * 4 if input_frame == "first" else len(set(shown)) > 1
-    for place, draw in enumerate(draws):
+    for index, draw in enumerate(draws):
         clip, chosen = reader[draw.clip], draw_augmentation(draw, config)
         cropped = clip.frames_THWC[:, chosen.top : chosen.top + 32, chosen.left : chosen.left + 32]
-        assert batch.clip_ids[place] == clip.clip_id
-        assert (to_bytes(batch.image_BCHW[place]).numpy() == cropped[chosen.input_frame]).all()
-        assert (to_bytes(batch.video_BFCHW[place]).numpy() == cropped[chosen.frames]).all()
-        assert batch.wave_BS[place].numpy() == pytest.approx(clip.wave / 32768)
-        assert batch.frame_BF[place].tolist() == chosen.frames.tolist()
+        assert batch.clip_ids[index] == clip.clip_id
+        assert (to_bytes(batch.image_BCHW[index]).numpy() == cropped[chosen.input_frame]).all()
+        assert (to_bytes(batch.video_BFCHW[index]).numpy() == cropped[chosen.frames]).all()
+        assert batch.wave_BS[index].numpy() == pytest.approx(clip.wave / 32768)
+        assert batch.frame_BF[index].tolist() == chosen.frames.tolist()
 
 
 def test_what_a_worker_sees_of_a_step_does_not_depend_on_their_number(small_clips):

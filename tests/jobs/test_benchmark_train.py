@@ -1,4 +1,4 @@
-"""The training benchmark: its naive sides do our maths, and its floor is all of a step's products."""
+"""The training benchmark: its naive sides compute what we do, and its lower bound is all of a step's products."""
 
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def test_a_naive_step_does_what_ours_does(small_case, naive_step):
         for name, value in theirs.items():
             assert value == pytest.approx(float(ours[f"loss/{name}"]), rel=1e-3)
         seen.append(theirs["generator"])
-    assert len(set(seen)) == 3  # they learn, so the next losses are others
+    assert len(set(seen)) == 3  # they learn, so the losses change
 
 
-def test_the_floor_is_every_product_forward_and_backward():
+def test_the_lower_bound_is_every_product_forward_and_backward():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(16, 2))
     images = torch.rand(5, 3, 4, 4)
@@ -49,11 +49,11 @@ def test_the_floor_is_every_product_forward_and_backward():
     assert names == ["aten.convolution", "aten.addmm", "aten.mm", "aten.mm", "aten.convolution_backward"]
     _, args, _ = calls[-1]
     assert args[0].shape == (5, 4, 2, 2)
-    assert args[-1] == [False, True, True]  # pictures need no gradient
+    assert args[-1] == [False, True, True]  # images need no gradient
     replay(calls)
 
 
-def test_the_time_of_a_step_is_told_by_what_it_is_spent_on():
+def test_the_time_of_a_step_is_split_by_kind_of_operation():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.LeakyReLU())
     optimizer = torch.optim.Adam(model.parameters())
     images = torch.rand(5, 3, 16, 16)
@@ -68,7 +68,7 @@ def test_the_time_of_a_step_is_told_by_what_it_is_spent_on():
     assert list(spent.values()) == sorted(spent.values(), reverse=True)
 
 
-def test_the_feed_is_measured_in_steps_and_alone(small_case, small_clips):
+def test_the_loader_is_measured_in_training_and_alone(small_case, small_clips):
     share = waiting("small", small_case, steps=2)
     assert 0 < share.ours < share.baseline
     (rate,) = feed("small", small_case, str(small_clips), repeats=1)
@@ -76,7 +76,7 @@ def test_the_feed_is_measured_in_steps_and_alone(small_case, small_clips):
 
 
 def test_tensors_count_for_as_long_as_they_live():
-    x = torch.rand(1000, requires_grad=True)  # was there before
+    x = torch.rand(1000, requires_grad=True)  # existed before
     with LiveBytes() as tensors:
         y = x.exp().sin()  # both are kept: the first for the gradient of the second
         assert tensors.now == 2 * 4000

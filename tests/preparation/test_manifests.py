@@ -41,8 +41,8 @@ def test_vggsound(tmp_path):
     )
     sources, missing = from_manifest(videos, VGGSOUND)
     assert missing == ["gone0000000_000003.mp4"]
-    told = {source.name: (source.labels, source.group, source.start_seconds) for source in sources}
-    assert told == {
+    found = {source.name: (source.labels, source.group, source.start_seconds) for source in sources}
+    assert found == {
         "part1/---g-f_I2yQ_000001.mp4": (("people marching",), "---g-f_I2yQ", None),
         "part2/--0PQM4-hqg_30000_40000.mp4": (("waterfall burbling",), "--0PQM4-hqg", None),
         "AAA_bbb-ccc_000007.mp4": (("fireworks banging",), "AAA_bbb-ccc", None),
@@ -192,8 +192,8 @@ def test_plain_csv(tmp_path):
     videos = touch(tmp_path / "videos", "sea/a.mp4", "clap/b.mp4", "clap/c.mp4", "val.mp4")
     sources, missing = from_manifest(videos, PLAIN)
     assert missing == []
-    told = [(s.name, s.start_seconds, s.end_seconds, s.labels, s.split, s.group) for s in sources]
-    assert told == [
+    found = [(s.name, s.start_seconds, s.end_seconds, s.labels, s.split, s.group) for s in sources]
+    assert found == [
         ("clap/b.mp4", None, None, ("clap",), "test", "clap/b.mp4"),
         ("clap/c.mp4@-3.250", None, Fraction(13, 4), ("clap",), "", "clap/c.mp4"),
         ("sea/a.mp4@0.500-", Fraction(1, 2), None, ("sea",), "train", "sea/a.mp4"),
@@ -264,7 +264,7 @@ def test_a_file_name_that_is_there_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "named"),
     [
         ("path,start,end\na.mp4,1,2\na.mp4,5,4\n", r"line 3: 'a.mp4,5,4' can't be used: it ends at 4 s"),
         ("path,start,end\na.mp4,1,1\n", "line 2"),
@@ -303,9 +303,9 @@ def test_a_file_name_that_is_there_twice_is_refused(tmp_path):
         ("", "vggsound, audioset"),
     ],
 )
-def test_a_malformed_manifest_is_refused_by_its_line(tmp_path, text, told):
+def test_a_malformed_manifest_is_refused_by_its_line(tmp_path, text, named):
     videos = touch(tmp_path / "videos", "a.mp4", "aaa_000001.mp4")
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=named) as error:
         from_manifest(videos, text)
     assert error.value.code in ("wrong_row", "wrong_manifest", "unknown_format")
     assert str(tmp_path / "manifest") in str(error.value)

@@ -15,12 +15,14 @@ import pytest
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
+from s2v_ray.dataset.index import read_records
 from s2v_ray.dataset.reader import ClipReader, card_columns
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.encode import write_video
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.sources.source import Source
+from s2v_ray.recipes.prepare import PrepareJob, prepare_clips, run_here
 from s2v_ray.storage.lock import lock
 from s2v_ray.synthetic.write import synthesize
 
@@ -85,19 +87,19 @@ def test_a_crop_is_what_was_asked_for_and_motion_finds_the_moving_part(tmp_path)
     assert main(["prepare", "--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "no"), "--crop", "left"]) == 1
 
 
-def test_a_lag_is_found_and_mended(tmp_path):
+def test_a_lag_is_found_and_fixed(tmp_path):
     (tmp_path / "videos").mkdir()
     write_blinking(tmp_path / "videos" / "late.mp4", sound_late_frames=4)
     flags = ["--clip-seconds", "2.4", "--clips-per-source", "6"]
     prepare(tmp_path / "videos", tmp_path / "as_is", *flags)
-    prepare(tmp_path / "videos", tmp_path / "mended", *flags, "--fix-lag")
-    lags = {name: np.median(card_columns(str(tmp_path / name))["lag_frames"]) for name in ("as_is", "mended")}
+    prepare(tmp_path / "videos", tmp_path / "fixed", *flags, "--fix-lag")
+    lags = {name: np.median(card_columns(str(tmp_path / name))["lag_frames"]) for name in ("as_is", "fixed")}
     assert abs(lags["as_is"] - 4) <= 1
-    assert abs(lags["mended"]) <= 1
+    assert abs(lags["fixed"]) <= 1
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_a_copy_never_stands_in_another_split_than_the_first(tmp_path, given):
+def test_a_copy_is_never_in_another_split_than_the_first(tmp_path, given):
     videos, out = tmp_path / "videos", tmp_path / "clips"
     videos.mkdir()
     paths = synthesize("sea", videos, sources=8, seed=2, seconds=4.0, size=48)
@@ -194,7 +196,7 @@ def test_our_own_files_are_no_sources(tmp_path, small_videos):
         assert prepare(videos, videos / "clips")["counts"]["rejected"] == {}
 
 
-def test_a_preparation_that_was_killed_goes_on_and_ends_the_same(tmp_path, small_videos, small_clips):
+def test_a_preparation_that_was_killed_resumes_to_the_same_result(tmp_path, small_videos, small_clips):
     out = tmp_path / "clips"
     command = [sys.executable, "-m", "s2v_ray", "prepare", "--videos", str(small_videos), "--out", str(out), "--local"]
     with subprocess.Popen([*command, *SMALL_CLIPS]) as process:
@@ -212,6 +214,17 @@ def test_limits_cut_a_source_off(tmp_path, small_videos):
     out = tmp_path / "clips"
     assert prepare(small_videos, out, "--max-pixels", "1000")["counts"]["rejected"] == {"too_large": 6}
     assert prepare(small_videos, tmp_path / "b", "--max-duration-seconds", "1")["counts"]["rejected"] == {"too_long": 6}
+
+
+def test_a_source_without_a_result_is_recorded_as_crashed(tmp_path, small_videos, capsys):
+    job = PrepareJob((str(small_videos),), str(tmp_path / "clips"), "", clip_settings(clip_seconds=1))
+    planned = job.plan()
+    info, copies = prepare_clips(planned, lambda work, tasks: run_here(work, tasks[1:]))
+    crashed = planned.tasks[0].source.name
+    assert read_records(job.out)[crashed].rejects[0].reason == "crashed"
+    assert (info.complete, info.domain, info.counts.sources, copies) == (True, small_videos.name, 5, {})
+    assert [task.source.name for task in job.plan().tasks] == [crashed]  # worth another try
+    assert capsys.readouterr().out == ""
 
 
 def test_a_second_preparation_into_the_same_folder_is_refused(tmp_path, small_videos, capsys):

@@ -12,11 +12,12 @@ from typing import Any
 import ray
 import ray.train
 from ray.actor import ActorHandle
+from ray.data import Dataset
 
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.preparation import run_in_parallel
 from s2v_ray.cluster.streaming.batches import stream_batches
-from s2v_ray.cluster.streaming.decode import Epoch
+from s2v_ray.cluster.streaming.decode import Epoch, clip_dataset
 from s2v_ray.cluster.training import scaling
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
@@ -42,6 +43,10 @@ class VideoStream:
     videos: int
     fingerprint: str
     held_out: str  # clips of a few videos of the split `val`, prepared
+
+    def dataset(self) -> Dataset:
+        """The clips of an epoch, for the workers to share."""
+        return clip_dataset(self.epoch, self.videos)
 
     def open(self, config: Config, run: str, workers: Workers) -> Feed:
         """This worker's share of each epoch."""

@@ -67,9 +67,10 @@ def decode_packet(decoder: Any, packet: "av.Packet[Any] | None") -> list[Any]:
     if packet is not None and not packet.size:
         return []
     try:
-        return decoder.decode(packet)  # type: ignore[no-any-return]
+        frames: list[Any] = decoder.decode(packet)
     except av.error.FFmpegError:
         return []
+    return frames
 
 
 def _decode(track: Track, cue: Cue | None) -> Iterator[Any]:
