@@ -136,6 +136,8 @@ def train_and_print(job: TrainJob, budget: Budget, workers: Workers, report: Rep
     from s2v_ray.recipes.train import run_training
 
     leads = workers.rank == 0
+    if leads:
+        print(f"Checkpoints, samples and TensorBoard events go to {job.run}", flush=True)
     with ProgressBar("training") as bar:
         state, finished = run_training(
             job,
