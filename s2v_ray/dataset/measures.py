@@ -28,7 +28,7 @@ class QualityLimits:
     min_motion: float = 0.0005
     """clips that change less are `still_picture`; mean change from frame to frame, 0 to 1"""
     max_camera_motion: float = 0.06
-    """clips that move faster as a whole are `camera_moves`; in widths of the picture a second"""
+    """clips that move faster as a whole are `camera_moves`; in widths of the frame a second"""
     max_scene_cut: float = 0.03
     """clips with a larger abrupt and lasting change are `scene_cut`; 0 to 1"""
     max_lag_frames: int | None = None

@@ -1,4 +1,4 @@
-"""Automatic cropping: the square of a picture that moves with the sound."""
+"""Automatic cropping: the square of the frames that moves with the sound."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -18,13 +18,13 @@ from s2v_ray.metrics.correlation import circular_correlations
 from s2v_ray.metrics.loudness import power_between_frames
 from s2v_ray.metrics.motion import frame_changes
 
-# The square's side over the picture's shorter side.
+# The square's side over the frame's shorter side.
 _SMALLEST, _LARGEST = 0.4, 1.0
 # Motion may be seen this long before or after it is heard.
 _MAX_LAG_SECONDS = 0.2
 # Cells along the shorter side in which motion is measured: fine enough for a mouth, coarse enough to average noise.
 _CELLS = 24
-# Motion must follow the sound this many times better than it follows the same sound at wrong moments.
+# Motion must follow the sound this many times better than it follows the same sound at other moments.
 _OVER_CHANCE = 2.0
 # Of all that motion changes over time, at least this share must follow the sound.
 _LEAST_SHARE = 0.02
@@ -34,10 +34,10 @@ _SCAN_HEIGHT, _SCANNED_WINDOWS = 96, 4  # pixels; windows of a source
 
 
 def find_crop(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> Crop | None:
-    """The square that moves with the sound, in pixels of the upright picture; None where nothing does.
+    """The square that moves with the sound, in pixels of the upright frames; None where nothing does.
 
     Up to four of the windows at `starts` (seconds) are scanned; those that lack picture or sound do not count. The
-    size lies between 0.4 and 1 of the picture's shorter side.
+    size lies between 0.4 and 1 of their shorter side.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio` or
     `too_slow`.
     """
@@ -57,13 +57,13 @@ def find_crop(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettin
     if not maps:
         return None
     square = _best_square(*np.sum(maps, axis=0))
-    return square and _enlarged(square, media)
+    return None if square is None else _enlarged(square, media)
 
 
 def read_whole_frames(
     media: MediaFile, start: Fraction, frame_count: int, frame_rate: Fraction, height: int
 ) -> np.ndarray:
-    """Uncropped frames uint8 RGB [T, height, W, 3], upright and of the picture's shape, from `start` seconds on.
+    """Uncropped frames uint8 RGB [T, height, W, 3], upright and of the video's shape, from `start` seconds on.
 
     Frame t is what is displayed at start + (t + ½) / frame_rate. Decoding starts at the keyframe before.
     Raises MediaError `no_picture_in_window`, `undecodable_video`, `too_slow`, and what `MediaFile.video` raises.
@@ -93,7 +93,7 @@ def _sound_motion(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fractio
     lag = min(round(_MAX_LAG_SECONDS * float(frame_rate)), (len(follows_SC) - 1) // 4)
     near = np.arange(-lag, lag + 1)
     best = near[np.argmax(follows_SC[near].sum(axis=1))]
-    # A cell that moves at all follows any sound a little: what the wrong moments show is taken off.
+    # A cell that moves at all follows any sound a little: what other moments show is subtracted.
     chance_C = np.delete(follows_SC, near, axis=0).mean(axis=0)
     follows_C = np.maximum(follows_SC[best] - _OVER_CHANCE * chance_C, 0)
     maps = np.stack([follows_C, spread_C]).reshape(2, len(rows) - 1, len(columns) - 1)
@@ -117,7 +117,7 @@ def _cell_motion(frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 def _best_square(follows_HW: np.ndarray, spread_HW: np.ndarray) -> Crop | None:
     """The square of the highest sum, with the mean pixel as zero; None where nothing follows the sound.
 
-    Of squares nearly as good it is the one nearest to the picture's centre, and among equally near ones the largest.
+    Of squares nearly as good it is the one nearest to the frame's centre, and among equally near ones the largest.
     """
     if follows_HW.sum() <= _LEAST_SHARE * spread_HW.sum():
         return None
@@ -147,7 +147,7 @@ def _blur(values_HW: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _enlarged(square: Crop, media: MediaFile) -> Crop:
-    """A square of frames _SCAN_HEIGHT pixels high in pixels of the upright picture, inside it."""
+    """A square of frames _SCAN_HEIGHT pixels high in pixels of the upright frames, inside them."""
     track = media.video()
     _, _, frame = next(displayed_frames(track))
     width, height = displayed_size(frame, track.stream.sample_aspect_ratio)

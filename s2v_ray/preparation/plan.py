@@ -22,7 +22,7 @@ from s2v_ray.storage.paths import join
 
 # Up to this many sources are probed to see whether enough of them are usable.
 _MOST_SOURCES_TO_PROBE = 60
-# May have been the machine's fault: permissions, memory, load. Another run tries these sources again.
+# Possibly the machine's fault (permissions, memory, load): another run tries these sources again.
 _TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
 
 
@@ -116,14 +116,14 @@ def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> li
 
 
 def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
-    """The square to crop from a source's picture; None is the largest in the centre."""
+    """The square to crop from a source's frames; None is the largest, centred."""
     if settings.crop != MOTION:
         return settings.fixed_crop()
     return find_crop(media, starts, settings)
 
 
 def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, str]:
-    """The splits of a small new data set, by group, of the sources that promise clips; none for a larger one."""
+    """The splits of a small new data set, by group, of the sources long enough for clips; none for a larger one."""
     undecided = [source for source in sources if not source.split]
     if len({source.group for source in undecided}) > _MOST_SOURCES_TO_PROBE:
         return {}

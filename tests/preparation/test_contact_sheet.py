@@ -142,7 +142,7 @@ def test_the_preview_warns_of_what_is_wrong(tmp_path: Path) -> None:
         warnings = draw_preview(
             media, tmp_path / "still.png", source_name="still.mp4", starts=[], clip_seconds=Fraction(4)
         )
-    assert warnings == ["The sound is silence.", "The picture is still.", "No windows would be cut."]
+    assert warnings == ["The sound is silent.", "The picture is still.", "No windows would be cut."]
 
 
 def test_sound_that_ends_early_is_a_warning(tmp_path: Path) -> None:

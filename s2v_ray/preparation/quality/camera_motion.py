@@ -14,12 +14,12 @@ _LEAST_TEXTURE = 0.005
 
 
 def camera_motion(frames_THWC: np.ndarray, frame_rate: Fraction) -> float:
-    """How fast the calmest quarter of the picture moves, on average, in sides of the picture a second.
+    """How fast the calmest quarter of the frame moves, on average, in sides of the frame a second.
 
-    A still camera leaves part of the picture in place, a moving one nothing. Lucas & Kanade's shift (1981) is
+    A still camera leaves part of the frame where it is, a moving one nothing. Lucas & Kanade's shift (1981) is
     found for each of 4 x 4 tiles, and counts by how much of the tile's change it explains, so that flashes, fire and
     foam count little, and by how much of all tiles' shifts one movement of the camera explains. Tiles without lasting
-    texture are ignored; 0 where fewer than four remain. A zoom counts about half: the middle of the picture is calm.
+    texture are ignored; 0 where fewer than four remain. A zoom counts about half: the middle of the frame is calm.
     """
     step = max(1, round(frame_rate * _STEP_SECONDS))
     grey_TXY = _small_grey(frames_THWC[::step])

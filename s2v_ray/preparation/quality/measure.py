@@ -44,13 +44,13 @@ def rejection_reason(measures: Measures, limits: QualityLimits) -> tuple[str, st
         found = f"Its loudness is {measures.loudness_db:.1f} dB of full scale, below {limits.min_loudness_db:g}"
         return "silent", f"{found}; lower --min-loudness-db to keep it."
     if measures.motion < limits.min_motion:
-        found = f"Its picture changes by {measures.motion:.5f} a frame, below {limits.min_motion:g}"
+        found = f"Its frames change by {measures.motion:.5f} on average, below {limits.min_motion:g}"
         return "still_picture", f"{found}; lower --min-motion to keep it."
     if measures.camera_motion > limits.max_camera_motion:
-        found = f"The whole picture moves by {measures.camera_motion:.3f} of its side a second"
+        found = f"The whole frame moves by {measures.camera_motion:.3f} of its side a second"
         return "camera_moves", f"{found}, above {limits.max_camera_motion:g}; raise --max-camera-motion to keep it."
     if measures.scene_cut > limits.max_scene_cut:
-        found = f"The picture changes at once and for good by {measures.scene_cut:.3f}, above {limits.max_scene_cut:g}"
+        found = f"The frames change at once and for good by {measures.scene_cut:.3f}, above {limits.max_scene_cut:g}"
         return "scene_cut", f"{found}, as at a cut; raise --max-scene-cut to keep it."
     late, max_late = abs(measures.lag_frames), limits.max_lag_frames
     if max_late is not None and late > max_late and measures.lag_confidence >= limits.min_lag_confidence:

@@ -8,10 +8,10 @@ _CANDIDATES = 4
 
 
 def scene_cut(frames_THWC: np.ndarray) -> float:
-    """How much, in [0, 1], the picture changes at once and for good; 0 where it doesn't.
+    """How much, in [0, 1], the frames change at once and for good; 0 where it doesn't.
 
     At a cut, none of the 12 frames before resembles any of the 12 after, unlike at a flash. A cut changes most of the
-    picture, unlike a burst in one corner, and its pattern, unlike a light that is switched on: the measure is the
+    frame, unlike a burst in one corner, and its pattern, unlike a light that is switched on: the measure is the
     median change times 1 - Pearson's correlation. What neighbouring frames change by anyway, as in a pan, is
     subtracted. The first and the last eight frames of a window are not examined.
     """

@@ -15,7 +15,7 @@ from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
-from s2v_ray.preparation.report.scan import PICTURE_SAMPLES, Scan, scan_source, time_text
+from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
 
@@ -30,7 +30,7 @@ _CURVE_HEIGHT, _TITLE_HEIGHT, _LABEL_HEIGHT, _AXIS_HEIGHT = 0.95, 0.62, 0.24, 0.
 def preview_source(task: SourceTask) -> int:
     """Draw the contact sheet of one source into the data set's folder `preview`; returns how many it drew.
 
-    What keeps the source from being used is written on the sheet; a source that has no picture gets none.
+    What keeps the source from being used is written on the sheet; a source without a video stream gets none.
     """
     if task.failure:
         return 0
@@ -147,7 +147,7 @@ def _draw_sound(axes: Axes, scan: Scan) -> None:
 
 
 def _draw_motion(axes: Axes, scan: Scan) -> None:
-    sparse = len(scan.motion) <= PICTURE_SAMPLES
+    sparse = len(scan.motion) <= VIDEO_SAMPLES
     seconds, changes = np.array(scan.motion or [(0.0, 0.0)]).T
     axes.plot(seconds, changes, color=_MOTION_COLOUR, linewidth=0.9, marker="o" if sparse else None, markersize=2.5)
     axes.set_ylim(0, max(1.08 * changes.max(), 1.0))

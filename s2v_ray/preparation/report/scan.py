@@ -22,7 +22,7 @@ from s2v_ray.metrics.motion import motion_energy
 
 # Up to this much is decoded as a whole; of more, samples of a few frames each.
 _WHOLE_PIXELS, _WHOLE_FRAMES, _WHOLE_SOUND_SECONDS = 600e6, 1500, 300
-PICTURE_SAMPLES, _SAMPLE_FRAMES = 48, 4
+VIDEO_SAMPLES, _SAMPLE_FRAMES = 48, 4
 _SOUND_SAMPLES, _SAMPLE_SOUND_FRAMES = 200, 8
 _WHOLE_SOUND_BINS = 1000
 _SCAN_HEIGHT = 144  # pixels
@@ -54,7 +54,7 @@ def scan_source(media: MediaFile) -> Scan:
     scan = Scan(_end_seconds(media))
     track = media.video()
     rate = float(track.stream.guessed_rate or track.stream.average_rate or 25)
-    _scan_picture(track, rate, scan)
+    _scan_frames(track, rate, scan)
     parts = [f"{scan.width} × {scan.height}", f"{rate:.5g} frames a second", time_text(scan.end_seconds)]
     parts.append(f"{track.decoder.name} in {track.container.format.name.split(',')[0]}")
     try:
@@ -70,15 +70,15 @@ def scan_source(media: MediaFile) -> Scan:
     return scan
 
 
-def _scan_picture(track: Track, rate: float, scan: Scan) -> None:
+def _scan_frames(track: Track, rate: float, scan: Scan) -> None:
     sample_aspect = track.stream.sample_aspect_ratio
     frame_count = scan.end_seconds * rate
     pixels = frame_count * track.decoder.width * track.decoder.height
     whole = pixels <= _WHOLE_PIXELS and frame_count <= _WHOLE_FRAMES
-    spacing = scan.end_seconds / PICTURE_SAMPLES
+    spacing = scan.end_seconds / VIDEO_SAMPLES
     reformatter = VideoReformatter()
     seen: set[float] = set()
-    for run in _runs(track, scan.end_seconds, 0 if whole else PICTURE_SAMPLES, _SAMPLE_FRAMES):
+    for run in _runs(track, scan.end_seconds, 0 if whole else VIDEO_SAMPLES, _SAMPLE_FRAMES):
         before, changes = None, []
         for number, (seconds, frame) in enumerate(run):
             if number == 0 and seconds in seen:
@@ -118,7 +118,7 @@ def _scan_sound(track: Track, scan: Scan) -> None:
     peaks[~heard] = np.nan
     scan.peaks = peaks
     if np.nanmax(np.abs(peaks)) < _SILENT:
-        scan.warnings.append("The sound is silence.")
+        scan.warnings.append("The sound is silent.")
     first, last = (np.flatnonzero(heard)[[0, -1]] + [0, 1]) * seconds_a_bin
     tolerance = max(_LATE_SECONDS, 2 * seconds_a_bin)
     if first > tolerance:
