@@ -20,7 +20,7 @@ def parse_frame_rate(text: str) -> Fraction:
     try:
         frame_rate = Fraction(1000 * _NTSC[name], 1001) if name in _NTSC else Fraction(name)
     except (ValueError, ZeroDivisionError):
-        raise UserError("not_a_number", f"Frame rate '{text}' is no number; write 30, 25 or 30000/1001.") from None
+        raise UserError("not_a_number", f"Frame rate '{text}' is not a number; write 30, 25 or 30000/1001.") from None
     if frame_rate <= 0:
         raise UserError("out_of_range", f"Frame rate '{text}' must be above zero; write one such as 30.")
     return frame_rate

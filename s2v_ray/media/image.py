@@ -12,7 +12,7 @@ from s2v_ray.media.decoding.rgb import SquareScaler
 
 
 def read_image(path: str | Path, size: int) -> np.ndarray:
-    """The image `path`, upright, its central square scaled to uint8 RGB [size, size, 3].
+    """The image at `path`, upright, its central square scaled to uint8 RGB [size, size, 3].
 
     It may be anything that Pillow reads (the first image of an animation; what is transparent is laid on white), or a
     video, of which the first frame is taken.

@@ -118,7 +118,7 @@ class MediaFile:
         elif kind == "video":
             decoder.skip_frame = "DEFAULT"
         if not decoder.is_open:
-            decoder.thread_count = 1  # sources are prepared side by side
+            decoder.thread_count = 1  # sources are prepared in parallel
         return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
 
 

@@ -19,7 +19,7 @@ SEEK_FROM_SECONDS = 10
 SEEK_MARGIN_SECONDS = 1
 # A group of pictures longer than this is decoded as it comes rather than held: 20 s at 60 fps.
 MAX_HELD_PACKETS = 1200
-# These have an index of exact times, which is known beforehand (or once a seek asks for it).
+# These have an index of exact times, which is read when the file is opened (Matroska: by the first seek).
 _WHOLLY_INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
 _INDEXED_FORMATS = {*_WHOLLY_INDEXED_FORMATS, "matroska,webm"}
 # Those whose packets say reliably which of them are keyframes, and when they are displayed.
@@ -68,7 +68,7 @@ def fill_windows(
 
 
 def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[_NeededPacket]:
-    """(packet, is_jump, is_past) of the packets, without those that nothing that `cue` wants depends on.
+    """(packet, is_jump, is_past) of each packet that a frame wanted by `cue` depends on.
 
     `is_jump`: packets before it were skipped. `is_past`: its frame is no longer displayed when the first wanted time
     comes, so it matters only if others refer to it.
