@@ -36,7 +36,7 @@ ROOMS = [
 PARTS = {
     "config": ["schema", "load"],
     "media": ["clock", "decoding", "encode", "image", "audio_file"],
-    "media.decoding": ["limits", "container", "seeking", "packets", "rgb", "audio", "timeline", "probe", "windows"],
+    "media.decoding": ["limits", "media_file", "seeking", "packets", "rgb", "audio", "timeline", "probe", "windows"],
     "dataset": ["schema", "splits", "index", "reader"],
     "preparation": ["sources", "windows", "autocrop", "plan", "quality", "fingerprint", "prepare", "report"],
     "preparation.sources": ["discovery", "manifests", "resolve", "find"],

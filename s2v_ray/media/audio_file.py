@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.audio import mono_pieces
+from s2v_ray.media.decoding.audio import mono_pieces, paste
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import read_packets
 
@@ -25,7 +25,10 @@ def read_sound(path: str | Path, sample_rate: int) -> np.ndarray:
     """
     with MediaFile(path) as media:
         pieces = list(mono_pieces(media, sample_rate))
-        stated_end = _stated_end(media, sample_rate)
+        track = media.audio()
+        packets = read_packets(track.container, [track.stream])
+        ends = [packet.pts + packet.duration for packet in packets if packet.pts is not None and packet.duration]
+    stated_end = round((max(ends) * track.time_base - track.zero) * sample_rate) if ends else 0
     end = max(first + len(samples) for first, samples in pieces)
     if 0 < end - stated_end < MAX_PADDING_SECONDS * sample_rate:
         end = stated_end
@@ -33,15 +36,5 @@ def read_sound(path: str | Path, sample_rate: int) -> np.ndarray:
         raise MediaError("undecodable_audio", f"The times of the sound in '{path}' are broken; convert it first.")
     wave = np.zeros(max(end, 0), np.int16)
     for first, samples in pieces:
-        start, stop = max(first, 0), min(first + len(samples), end)
-        if start < stop:
-            wave[start:stop] = samples[start - first : stop - first]
+        paste(wave, samples, first)
     return wave
-
-
-def _stated_end(media: MediaFile, sample_rate: int) -> int:
-    """The sample at which the last packet ends by its own duration; 0 where none has a duration."""
-    track = media.audio()
-    packets = read_packets(track.container, [track.stream])
-    ends = [packet.pts + packet.duration for packet in packets if packet.pts is not None and packet.duration]
-    return round((max(ends) * track.time_base - track.zero) * sample_rate) if ends else 0

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -29,12 +30,7 @@ _CONVERSION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation
 
 
 def write_video(
-    path: Location,
-    frames: Iterable[np.ndarray],
-    wave: np.ndarray,
-    *,
-    frame_rate: Fraction,
-    sample_rate: int,
+    path: Location, frames: Iterable[np.ndarray], wave: np.ndarray, *, frame_rate: Fraction, sample_rate: int
 ) -> None:
     """Write `frames` and `wave` to the MP4 file `path`, also of an object store, both starting at time zero.
 
@@ -45,19 +41,19 @@ def write_video(
     Raises UserError `no_frames`, `wrong_shape` (odd or changing sizes, other types), `unknown_sample_rate` (AAC lacks
     it) and `unwritable`.
     """
-    _check_wave(wave, sample_rate)
+    if wave.dtype != np.int16 or wave.ndim != 1:
+        raise UserError("wrong_shape", f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
+    if sample_rate not in AAC_SAMPLE_RATES:
+        rates = ", ".join(map(str, AAC_SAMPLE_RATES))
+        raise UserError("unknown_sample_rate", f"AAC has no sample rate of {sample_rate} Hz; use one of {rates}.")
     # The movie clock of one tick a sample keeps the sound's length exact; its default is a millisecond.
     options = {"movflags": "+faststart", "movie_timescale": str(sample_rate)}
     try:
-        with (
-            writing_path(path) as temporary,
-            av.open(str(temporary), "w", format="mp4", options=options) as container,
-        ):
+        with writing_path(path) as file, av.open(str(file), "w", format="mp4", options=options) as container:
             _encode(container, frames, wave, frame_rate, sample_rate)
     except OSError as error:
-        raise UserError(
-            "unwritable", f"'{path}' can't be written ({error}); free space or choose another location."
-        ) from error
+        problem = f"'{path}' can't be written ({error})"
+        raise UserError("unwritable", f"{problem}; free space or choose another location.") from error
 
 
 def video_bytes(frames: Iterable[np.ndarray], wave: np.ndarray, *, frame_rate: Fraction, sample_rate: int) -> bytes:
@@ -82,44 +78,35 @@ def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
 def _encode(
     container: OutputContainer, frames: Iterable[np.ndarray], wave: np.ndarray, frame_rate: Fraction, sample_rate: int
 ) -> None:
-    picture: VideoStream | None = None
-    sound: AudioStream | None = None
+    frames = iter(frames)
+    first_HWC = next(frames, None)
+    if first_HWC is None:
+        raise UserError("no_frames", "There are no frames to write; pass at least one.")
+    height, width = first_HWC.shape[:2]
+    if height % 2 or width % 2:
+        problem = f"A frame of {width} x {height} pixels can't be written as H.264"
+        raise UserError("wrong_shape", f"{problem}; use an even size.")
+    picture = container.add_stream("libx264", rate=frame_rate, options=_X264)
+    picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
+    picture.codec_context.time_base = 1 / frame_rate
+    picture.color_range = ColorRange.MPEG
+    picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
+    sound = container.add_stream("aac", rate=sample_rate, layout="mono")
+    sound.bit_rate = min(_SOUND_BITS_PER_SECOND, 4 * sample_rate)
+
     samples_done = 0
-    for index, frame_HWC in enumerate(frames):
-        if picture is None or sound is None:
-            picture = _add_picture(container, frame_HWC, frame_rate)
-            sound = _add_sound(container, sample_rate)
-        _check_frame(frame_HWC, index, picture)
+    for index, frame_HWC in enumerate(chain([first_HWC], frames)):
+        if frame_HWC.dtype != np.uint8 or frame_HWC.shape != (height, width, 3):
+            problem = f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}"
+            raise UserError("wrong_shape", f"{problem}; it must be uint8 {[height, width, 3]} as frame 0.")
         _encode_frame(container, picture, frame_HWC, index)
         # The sound keeps pace with the picture, so that the muxer has little to hold back.
-        samples_due = int((index + 1) * sample_rate / frame_rate)
+        samples_due = min(int((index + 1) * sample_rate / frame_rate), len(wave))
         _encode_samples(container, sound, wave, samples_done, samples_due)
-        samples_done = max(samples_done, min(samples_due, len(wave)))
-    if picture is None or sound is None:
-        raise UserError("no_frames", "There are no frames to write; pass at least one.")
+        samples_done = samples_due
     _encode_samples(container, sound, wave, samples_done, len(wave))
     container.mux(picture.encode(None))
     container.mux(sound.encode(None))
-
-
-def _add_picture(container: OutputContainer, frame_HWC: np.ndarray, frame_rate: Fraction) -> VideoStream:
-    height, width = frame_HWC.shape[:2]
-    if height % 2 or width % 2:
-        raise UserError(
-            "wrong_shape", f"A frame of {width} x {height} pixels can't be written as H.264; use an even size."
-        )
-    stream = container.add_stream("libx264", rate=frame_rate, options=_X264)
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.codec_context.time_base = 1 / frame_rate
-    stream.color_range = ColorRange.MPEG
-    stream.colorspace = stream.color_primaries = stream.color_trc = _BT709
-    return stream
-
-
-def _add_sound(container: OutputContainer, sample_rate: int) -> AudioStream:
-    stream = container.add_stream("aac", rate=sample_rate, layout="mono")
-    stream.bit_rate = min(_SOUND_BITS_PER_SECOND, 4 * sample_rate)
-    return stream
 
 
 def _encode_frame(container: OutputContainer, stream: VideoStream, frame_HWC: np.ndarray, index: int) -> None:
@@ -137,29 +124,8 @@ def _encode_frame(container: OutputContainer, stream: VideoStream, frame_HWC: np
 
 def _encode_samples(container: OutputContainer, stream: AudioStream, wave: np.ndarray, start: int, end: int) -> None:
     """Encode wave[start:end] in pieces of at most a second."""
-    end = min(end, len(wave))
     for first in range(start, end, stream.sample_rate):
         piece = wave[first : min(first + stream.sample_rate, end)]
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = stream.sample_rate, first, Fraction(1, stream.sample_rate)
         container.mux(stream.encode(frame))
-
-
-def _check_wave(wave: np.ndarray, sample_rate: int) -> None:
-    if wave.dtype != np.int16 or wave.ndim != 1:
-        raise UserError("wrong_shape", f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
-    if sample_rate not in AAC_SAMPLE_RATES:
-        rates = ", ".join(map(str, AAC_SAMPLE_RATES))
-        raise UserError(
-            "unknown_sample_rate", f"A sample rate of {sample_rate} Hz can't be written as AAC; use one of {rates}."
-        )
-
-
-def _check_frame(frame_HWC: np.ndarray, index: int, stream: VideoStream) -> None:
-    expected = (stream.height, stream.width, 3)
-    if frame_HWC.dtype != np.uint8 or frame_HWC.shape != expected:
-        raise UserError(
-            "wrong_shape",
-            f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}; "
-            f"it must be uint8 {list(expected)} as frame 0.",
-        )

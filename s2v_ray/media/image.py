@@ -6,14 +6,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.decoding.container import undecodable
-from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.packets import decode_video
+from s2v_ray.media.decoding.media_file import MediaFile, undecodable
+from s2v_ray.media.decoding.packets import decode_frames
 from s2v_ray.media.decoding.rgb import SquareScaler
 
 
 def read_image(path: str | Path, size: int) -> np.ndarray:
-    """The image `path`, upright, its central square scaled to uint8 RGB [size, size, 3].
+    """The image at `path`, upright, its central square scaled to uint8 RGB [size, size, 3].
 
     It may be anything that Pillow reads (the first image of an animation; what is transparent is laid on white), or a
     video, of which the first frame is taken.
@@ -23,8 +22,7 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_scaled_square(_rgb(upright, path), size))
+            return np.asarray(ImageOps.fit(_rgb(ImageOps.exif_transpose(image), path), (size, size)))
     except FileNotFoundError:
         raise UserError("not_found", f"There is no file '{path}'; check its name.") from None
     except UnidentifiedImageError:
@@ -34,36 +32,23 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
 
 
 def _rgb(image: Image.Image, path: str | Path) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        return _from_deep_grey(image, path)
+    if image.mode.startswith(("I", "F")):  # grey of 16 bits a pixel, which Pillow's own conversion would clip
+        values = np.asarray(image)
+        if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+            problem = f"has pixels of mode {image.mode}, without a fixed range"
+            raise UserError("unreadable_image", f"The image '{path}' {problem}; convert it to 8 bits.")
+        return Image.fromarray((values // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 
-def _from_deep_grey(image: Image.Image, path: str | Path) -> Image.Image:
-    """A grey image of 16 bits a pixel, as 8; Pillow's own conversion would clip it."""
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise UserError(
-            "unreadable_image",
-            f"The image '{path}' has pixels of mode {image.mode}, without a fixed range; convert it to 8 bits.",
-        )
-    return Image.fromarray((values // 257).astype(np.uint8)).convert("RGB")
-
-
-def _scaled_square(image: Image.Image, size: int) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-
-
 def _first_video_frame(path: str | Path, size: int) -> np.ndarray:
     try:
         with MediaFile(path) as media:
             track = media.video()
-            frame = next(decode_video(track), None)
+            frame = next(decode_frames(track), None)
             if frame is None:
                 raise undecodable(track.container, track.stream)
             return SquareScaler(size, track.stream.sample_aspect_ratio)(frame)

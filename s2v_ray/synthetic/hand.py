@@ -7,6 +7,7 @@ follow from neither.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,15 +27,13 @@ def scene(
     source_seed: int, nuisance_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
     """A `Scene` of a person clapping overhead; `nuisance_seed` varies how far the arms are stretched at each clap."""
-    frame_count = round(seconds * frame_rate)
-    sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
+    frame_count, frame_samples = round(seconds * frame_rate), samples_per_frame(sample_rate, frame_rate)
     claps = compose(source_seed, seconds)
-    wave = _sound(claps, source_seed, sample_count, sample_rate)
-
-    person = _random_person(source_seed)
+    wave = _sound(claps, source_seed, frame_count * frame_samples, sample_rate)
+    look = _look(np.random.default_rng([source_seed, 2]), size)
     stretch_K = np.random.default_rng(nuisance_seed).uniform(-0.02, 0.02, len(claps.onset_seconds))
     frame_seconds_T = (np.arange(frame_count) + 0.5) / float(frame_rate)
-    return _frames(person, _arms(person, claps, stretch_K, frame_seconds_T), size), wave
+    return _frames(look, _arms(look, claps, stretch_K, frame_seconds_T)), wave
 
 
 @dataclass(frozen=True)
@@ -79,64 +78,47 @@ def _sound(claps: Claps, source_seed: int, sample_count: int, sample_rate: int) 
     return to_pcm16(wave)
 
 
-def _lift(claps: Claps, seconds_T: np.ndarray) -> np.ndarray:
-    """How far the arms are up [T]: 0 at rest, 1 where the hands meet."""
-    lift_T = np.zeros_like(seconds_T)
-    for onset, force in zip(claps.onset_seconds, claps.force, strict=True):
-        rise_seconds = _RISE_SECONDS_SOFT + (_RISE_SECONDS_LOUD - _RISE_SECONDS_SOFT) * force
-        near = slice(
-            np.searchsorted(seconds_T, onset - rise_seconds),
-            np.searchsorted(seconds_T, onset + _CONTACT_SECONDS + _FALL_SECONDS),
-        )
-        rise = np.clip((seconds_T[near] - onset) / rise_seconds + 1, 0, 1)
-        fall = np.clip((seconds_T[near] - onset - _CONTACT_SECONDS) / _FALL_SECONDS, 0, 1)
-        # The rise starts gently and ends at full speed, where the hands meet; the fall eases in and out.
-        lift = rise**2 * (2 - rise) * (1 - fall**2 * (3 - 2 * fall))
-        lift_T[near] = np.maximum(lift_T[near], lift)
-    return lift_T
+class _Look(NamedTuple):
+    """A person without arms, and what the arms need; lengths are in units of the image's side, from top left."""
 
-
-@dataclass(frozen=True)
-class _Person:
-    """How a person looks and where they stand, in units of the image's side from its top left corner."""
-
+    backdrop: np.ndarray  # float32 [size, size, 3]
     centre_x: float
-    shoulder_y: float
     shoulder_x: float  # from the centre
+    shoulder_y: float
     arm_length: float
     arm_radius: float
-    head_radius: float
     rest_angle: float  # of the hanging arms, outwards from straight down, in radians
-    hair_style: int
-    pattern: int
     sleeve: float  # share of the upper arm that the sleeve covers
     skin: Colour
-    hair: Colour
     shirt: Colour
-    trim: Colour
-    wall: Colour
-    wall_below: Colour
-    floor: Colour
 
 
-def _arms(person: _Person, claps: Claps, stretch_K: np.ndarray, seconds_T: np.ndarray) -> np.ndarray:
-    """Elbow and hand of the right-hand arm over time [T, 2 points, 2], x from the person's centre, y as in _Person."""
-    if len(claps.onset_seconds) == 0:
-        lift_T, height_T = np.zeros_like(seconds_T), np.ones_like(seconds_T)
-    else:
-        lift_T = _lift(claps, seconds_T)
-        # Hands meet higher for louder claps; between two claps the height drifts from one to the next.
-        heights_K = 0.88 + 0.1 * claps.force + stretch_K
-        knots = np.stack([claps.onset_seconds, claps.onset_seconds + _CONTACT_SECONDS], 1).ravel()
-        height_T = np.interp(seconds_T, knots, np.repeat(heights_K, 2))
-    length, inwards = person.arm_length, person.shoulder_x - 0.8 * person.arm_radius
+def _lift(claps: Claps, seconds_T: np.ndarray) -> np.ndarray:
+    """How far the arms are up [T]: 0 at rest, 1 where the hands meet."""
+    rise_seconds_K = _RISE_SECONDS_SOFT + (_RISE_SECONDS_LOUD - _RISE_SECONDS_SOFT) * claps.force
+    since_KT = seconds_T - claps.onset_seconds[:, None]
+    rise_KT = np.clip(since_KT / rise_seconds_K[:, None] + 1, 0, 1)
+    fall_KT = np.clip((since_KT - _CONTACT_SECONDS) / _FALL_SECONDS, 0, 1)
+    # The rise starts gently and ends at full speed, where the hands meet; the fall eases in and out.
+    lift_KT = rise_KT**2 * (2 - rise_KT) * (1 - fall_KT**2 * (3 - 2 * fall_KT))
+    return np.asarray(lift_KT.max(axis=0, initial=0))
+
+
+def _arms(look: _Look, claps: Claps, stretch_K: np.ndarray, seconds_T: np.ndarray) -> np.ndarray:
+    """Elbow and hand of the right-hand arm over time [T, 2 points, 2], x from the person's centre, y as in _Look."""
+    lift_T = _lift(claps, seconds_T)
+    # Hands meet higher for louder claps; between two claps the height drifts from one to the next.
+    heights_K = 0.88 + 0.1 * claps.force + stretch_K
+    knots = np.stack([claps.onset_seconds, claps.onset_seconds + _CONTACT_SECONDS], 1).ravel()
+    height_T = np.interp(seconds_T, knots, np.repeat(heights_K, 2)) if len(knots) else np.ones_like(seconds_T)
+    length, inwards = look.arm_length, look.shoulder_x - 0.8 * look.arm_radius
     rise_T = height_T * np.sqrt(length**2 - inwards**2)
     meeting_angle_T, meeting_reach_T = np.pi + np.arctan2(inwards, rise_T), np.hypot(inwards, rise_T)
     # The hand swings around the shoulder, outwards and up.
-    angle_T = person.rest_angle + lift_T * (meeting_angle_T - person.rest_angle)
+    angle_T = look.rest_angle + lift_T * (meeting_angle_T - look.rest_angle)
     reach_T = length * 0.97 + lift_T * (meeting_reach_T - length * 0.97)
     towards_T2 = np.stack([np.sin(angle_T), np.cos(angle_T)], 1)
-    shoulder = np.array([person.shoulder_x, person.shoulder_y])
+    shoulder = np.array([look.shoulder_x, look.shoulder_y])
     hand_T2 = shoulder + reach_T[:, None] * towards_T2
     # Two equal bones; the elbow points outwards, both down at the side and overhead.
     bend_T = np.sqrt(np.maximum(0, (length / 2) ** 2 - (reach_T / 2) ** 2)) * towards_T2[:, 1]
@@ -149,93 +131,79 @@ _DARK = np.array((0.12, 0.1, 0.1), np.float32)
 _MOUTH = np.array((0.6, 0.2, 0.22), np.float32)
 
 
-def _random_person(source_seed: int) -> _Person:
-    rng = np.random.default_rng([source_seed, 2])
+def _look(rng: np.random.Generator, size: int) -> _Look:
     scale = rng.uniform(0.88, 1.04)
     skin = random_skin(rng)
     wall = skin
     while np.linalg.norm(wall - skin) < 0.6:  # the arms must stand out
         hue, saturation, value = rng.random(), rng.uniform(0.15, 0.65), rng.uniform(0.35, 0.95)
         wall = rgb(hue, saturation, value)
-    return _Person(
-        centre_x=0.5 + rng.uniform(-0.05, 0.05),
-        shoulder_y=0.485 + rng.uniform(-0.02, 0.03),
-        shoulder_x=0.13 * scale * rng.uniform(0.95, 1.08),
-        arm_length=0.37 * scale,
-        arm_radius=0.042 * scale * rng.uniform(0.92, 1.12),
-        head_radius=0.098 * scale * rng.uniform(0.95, 1.06),
-        rest_angle=rng.uniform(0.22, 0.38),
-        hair_style=int(rng.integers(3)),
-        pattern=int(rng.integers(3)),
-        sleeve=rng.uniform(0.45, 0.95),
-        skin=skin,
-        hair=random_hair(rng),
-        shirt=rgb(hue + rng.uniform(0.2, 0.8), rng.uniform(0.5, 0.9), rng.uniform(0.55, 0.95)),
-        trim=rgb(rng.random(), rng.uniform(0.1, 0.8), rng.uniform(0.6, 1)),
-        wall=wall,
-        wall_below=shade(wall, rng.uniform(0.72, 0.9)),
-        floor=rgb(hue + rng.uniform(-0.1, 0.1), saturation * 0.8, value * 0.6),
-    )
+    x, y = 0.5 + rng.uniform(-0.05, 0.05), 0.485 + rng.uniform(-0.02, 0.03)
+    half = 0.13 * scale * rng.uniform(0.95, 1.08)
+    arm_length, arm_radius = 0.37 * scale, 0.042 * scale * rng.uniform(0.92, 1.12)
+    r = 0.098 * scale * rng.uniform(0.95, 1.06)  # of the head
+    rest_angle = rng.uniform(0.22, 0.38)
+    hair_style, pattern = rng.integers(3), rng.integers(3)
+    sleeve, hair = rng.uniform(0.45, 0.95), random_hair(rng)
+    shirt = rgb(hue + rng.uniform(0.2, 0.8), rng.uniform(0.5, 0.9), rng.uniform(0.55, 0.95))
+    trim = rgb(rng.random(), rng.uniform(0.1, 0.8), rng.uniform(0.6, 1))
+    wall_below = shade(wall, rng.uniform(0.72, 0.9))
+    floor = rgb(hue + rng.uniform(-0.1, 0.1), saturation * 0.8, value * 0.6)
 
+    canvas = Canvas(size, wall, wall_below)
+    canvas.box(0, 0.86, 1, 1, floor)
+    canvas.box(0, 0.85, 1, 0.87, shade(floor, 1.5))
 
-def _backdrop(person: _Person, size: int) -> np.ndarray:
-    """What never moves, float32 [size, size, 3]: all but the arms."""
-    canvas = Canvas(size, person.wall, person.wall_below)
-    x, y, half, r = person.centre_x, person.shoulder_y, person.shoulder_x, person.head_radius
-    canvas.box(0, 0.86, 1, 1, person.floor)
-    canvas.box(0, 0.85, 1, 0.87, shade(person.floor, 1.5))
-
-    head_y, neck = y - 1.62 * r, shade(person.skin, 0.8)
-    if person.hair_style == 1:  # long
-        canvas.box(x - 1.1 * r, head_y - 0.2 * r, x + 1.1 * r, head_y + 1.6 * r, person.hair, radius=0.4 * r)
-    if person.hair_style == 2:  # bun
-        canvas.ellipse(x, head_y - 1.35 * r, 0.42 * r, 0.42 * r, person.hair)
-    canvas.ellipse(x, head_y - 0.28 * r, 1.08 * r, r, person.hair)
+    head_y, neck = y - 1.62 * r, shade(skin, 0.8)
+    if hair_style == 1:  # long
+        canvas.box(x - 1.1 * r, head_y - 0.2 * r, x + 1.1 * r, head_y + 1.6 * r, hair, radius=0.4 * r)
+    if hair_style == 2:  # bun
+        canvas.ellipse(x, head_y - 1.35 * r, 0.42 * r, 0.42 * r, hair)
+    canvas.ellipse(x, head_y - 0.28 * r, 1.08 * r, r, hair)
     canvas.box(x - 0.4 * r, head_y + 0.5 * r, x + 0.4 * r, y + 0.2 * r, neck)
 
-    torso_top, waist = y - 0.9 * person.arm_radius, y + 0.35
-    canvas.box(x - half, torso_top, x + half, 1.2, person.shirt, radius=0.05)
-    if person.pattern == 1:
+    torso_top, waist = y - 0.9 * arm_radius, y + 0.35
+    canvas.box(x - half, torso_top, x + half, 1.2, shirt, radius=0.05)
+    if pattern == 1:
         for top in y + np.array((0.07, 0.17, 0.27)):
-            canvas.box(x - half, top, x + half, top + 0.045, person.trim)
-    if person.pattern == 2:
-        canvas.ellipse(x, y + 0.17, 0.45 * half, 0.45 * half, person.trim)
-    canvas.box(x - half, waist, x + half, 1.2, shade(person.floor, 0.45))
+            canvas.box(x - half, top, x + half, top + 0.045, trim)
+    if pattern == 2:
+        canvas.ellipse(x, y + 0.17, 0.45 * half, 0.45 * half, trim)
+    canvas.box(x - half, waist, x + half, 1.2, shade(floor, 0.45))
     canvas.ellipse(x, torso_top, 0.5 * r, 0.3 * r, neck)
 
-    canvas.ellipse(x, head_y, r, 1.08 * r, person.skin)
+    canvas.ellipse(x, head_y, r, 1.08 * r, skin)
     fringe = ((-1, -0.3), (-0.4, -0.48), (0.3, -0.5), (1, -0.3), (0.8, -0.95), (0, -1.25), (-0.8, -0.95))
-    canvas.polygon([(x + across * r, head_y + down * r) for across, down in fringe], person.hair)
+    canvas.polygon([(x + across * r, head_y + down * r) for across, down in fringe], hair)
     for side in (-1, 1):
         canvas.ellipse(x + 0.38 * side * r, head_y + 0.02 * r, 0.1 * r, 0.13 * r, _DARK)
     # A smile is an ellipse with its upper part painted over.
     canvas.ellipse(x, head_y + 0.42 * r, 0.38 * r, 0.2 * r, _MOUTH)
-    canvas.ellipse(x, head_y + 0.35 * r, 0.42 * r, 0.19 * r, person.skin)
-    return canvas.finish()
+    canvas.ellipse(x, head_y + 0.35 * r, 0.42 * r, 0.19 * r, skin)
+    return _Look(canvas.finish(), x, half, y, arm_length, arm_radius, rest_angle, sleeve, skin, shirt)
 
 
-def _frames(person: _Person, arms_T22: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    backdrop = _backdrop(person, size)
+def _frames(look: _Look, arms_T22: np.ndarray) -> Iterator[np.ndarray]:
     for elbow_2, hand_2 in arms_T22:
-        frame = backdrop.copy()
+        frame = look.backdrop.copy()
         for side in (-1, 1):
-            _paint_arm(frame, person, elbow_2, hand_2, side)
+            _paint_arm(frame, look, elbow_2, hand_2, side)
         yield np.rint(255 * frame).astype(np.uint8)
 
 
-def _paint_arm(frame_YXC: np.ndarray, person: _Person, elbow_2: np.ndarray, hand_2: np.ndarray, side: int) -> None:
+def _paint_arm(frame_YXC: np.ndarray, look: _Look, elbow_2: np.ndarray, hand_2: np.ndarray, side: int) -> None:
     """Paint one arm; `side` is 1 for the one on the image's right, −1 for its mirror image."""
 
     def point(x: float, y: float) -> np.ndarray:
-        return np.array([person.centre_x + side * x, y])
+        return np.array([look.centre_x + side * x, y])
 
-    shoulder = point(person.shoulder_x - 0.3 * person.arm_radius, person.shoulder_y)
+    shoulder = point(look.shoulder_x - 0.3 * look.arm_radius, look.shoulder_y)
     elbow, hand = point(*elbow_2), point(*hand_2)
     wrist = elbow + 0.86 * (hand - elbow)
-    cuff = shoulder + person.sleeve * (elbow - shoulder)
-    r, edge = person.arm_radius, 0.009
-    outline = shade(person.skin, 0.55)
-    for extra, skin, shirt in ((edge, outline, shade(person.shirt, 0.55)), (0.0, person.skin, person.shirt)):
+    cuff = shoulder + look.sleeve * (elbow - shoulder)
+    r, edge = look.arm_radius, 0.009
+    outline = shade(look.skin, 0.55)
+    for extra, skin, shirt in ((edge, outline, shade(look.shirt, 0.55)), (0.0, look.skin, look.shirt)):
         _paint_limb(frame_YXC, elbow, wrist, 0.92 * r + extra, 0.75 * r + extra, skin)
         _paint_limb(frame_YXC, shoulder, elbow, 0.95 * r + extra, 0.92 * r + extra, skin)
         _paint_limb(frame_YXC, wrist, hand, 1.0 * r + extra, 1.2 * r + extra, skin)

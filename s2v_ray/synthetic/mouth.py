@@ -5,8 +5,8 @@ opens follow from neither.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,23 +33,22 @@ def scene(
     source_seed: int, nuisance_seed: int, *, seconds: float, size: int, frame_rate: Fraction, sample_rate: int
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
     """A `Scene` of a singing face; `nuisance_seed` varies how far the mouth opens for each vowel."""
-    frame_count = round(seconds * frame_rate)
-    sample_count = frame_count * samples_per_frame(sample_rate, frame_rate)
+    frame_count, frame_samples = round(seconds * frame_rate), samples_per_frame(sample_rate, frame_rate)
     song = compose(source_seed, seconds)
-    wave = sing(song, sample_count, sample_rate)
+    wave = sing(song, frame_count * frame_samples, sample_rate)
 
     shapes_EP = _SHAPES_VP[song.states].copy()
     shapes_EP[:, 1] *= 0.75 + 0.25 * song.loudness
     shapes_EP[:, :2] *= 1 + np.random.default_rng(nuisance_seed).uniform(-0.04, 0.04, (len(shapes_EP), 2))
     frame_seconds_T = (np.arange(frame_count) + 0.5) / float(frame_rate)
-    shapes_TP = song.glide(shapes_EP, frame_seconds_T)
-    return _frames(_random_face(source_seed), shapes_TP, size), wave
+    look = _look(np.random.default_rng([source_seed, 2]), size)
+    return _frames(look, song.glide(shapes_EP, frame_seconds_T)), wave
 
 
-@dataclass(frozen=True)
-class _Face:
-    """How a face looks and where it is, in units of the image's side from its top left corner."""
+class _Look(NamedTuple):
+    """A face without its lower half, and what that needs; lengths are in units of the image's side, from top left."""
 
+    backdrop: np.ndarray  # float32 [size, size, 3]
     centre_x: float
     centre_y: float
     half_width: float
@@ -57,16 +56,8 @@ class _Face:
     chin_power: float  # 2 is round, more is square
     mouth_y: float
     mouth_width: float
-    hair_style: int
-    glasses: bool
-    stripes: int
     skin: Colour
     lips: Colour
-    hair: Colour
-    eyes: Colour
-    clothes: Colour
-    wall: Colour
-    wall_below: Colour
 
 
 _WHITE = np.ones(3, np.float32)
@@ -76,91 +67,76 @@ _TEETH = np.array((0.96, 0.95, 0.91), np.float32)
 _TONGUE = np.array((0.77, 0.33, 0.36), np.float32)
 
 
-def _random_face(source_seed: int) -> _Face:
-    rng = np.random.default_rng([source_seed, 2])
+def _look(rng: np.random.Generator, size: int) -> _Look:
     scale = rng.uniform(0.9, 1.06)
     skin = random_skin(rng)
     lip_tone = rgb(rng.uniform(-0.05, 0.02), 0.68, 0.76)
     wall_hue, wall_saturation, wall_value = rng.random(), rng.uniform(0.2, 0.65), rng.uniform(0.45, 0.95)
-    centre_y = 0.475 + rng.uniform(-0.015, 0.015)
-    half_height = 0.395 * scale
-    return _Face(
-        centre_x=0.5 + rng.uniform(-0.07, 0.07),
-        centre_y=centre_y,
-        half_width=0.315 * scale * rng.uniform(0.93, 1.07),
-        half_height=half_height,
-        chin_power=rng.uniform(1.9, 2.6),
-        mouth_y=centre_y + 0.46 * half_height * rng.uniform(0.94, 1.06),
-        mouth_width=0.36 * scale * rng.uniform(0.9, 1.1),
-        hair_style=int(rng.integers(3)),
-        glasses=bool(rng.random() < 0.25),
-        stripes=int(rng.integers(0, 7)),
-        skin=skin,
-        lips=skin + rng.uniform(0.45, 0.75) * (lip_tone - skin),
-        hair=random_hair(rng),
-        eyes=rgb(rng.uniform(0.05, 0.62), 0.6, rng.uniform(0.25, 0.6)),
-        clothes=rgb(rng.random(), rng.uniform(0.45, 0.9), rng.uniform(0.4, 0.95)),
-        wall=rgb(wall_hue, wall_saturation, wall_value),
-        wall_below=rgb(wall_hue + rng.uniform(-0.08, 0.08), wall_saturation, wall_value * 0.72),
-    )
+    y, x = 0.475 + rng.uniform(-0.015, 0.015), 0.5 + rng.uniform(-0.07, 0.07)
+    a, b = 0.315 * scale * rng.uniform(0.93, 1.07), 0.395 * scale  # the face's half width and half height
+    chin_power = rng.uniform(1.9, 2.6)
+    mouth_y, mouth_width = y + 0.46 * b * rng.uniform(0.94, 1.06), 0.36 * scale * rng.uniform(0.9, 1.1)
+    hair_style, glasses, stripes = rng.integers(3), rng.random() < 0.25, int(rng.integers(0, 7))
+    lips = skin + rng.uniform(0.45, 0.75) * (lip_tone - skin)
+    hair = random_hair(rng)
+    eyes = rgb(rng.uniform(0.05, 0.62), 0.6, rng.uniform(0.25, 0.6))
+    clothes = rgb(rng.random(), rng.uniform(0.45, 0.9), rng.uniform(0.4, 0.95))
+    wall = rgb(wall_hue, wall_saturation, wall_value)
+    wall_below = rgb(wall_hue + rng.uniform(-0.08, 0.08), wall_saturation, wall_value * 0.72)
 
-
-def _backdrop(face: _Face, size: int) -> np.ndarray:
-    """What never moves, float32 [size, size, 3]: all but the lower half of the face."""
-    canvas = Canvas(size, face.wall, face.wall_below)
-    x, y, a, b = face.centre_x, face.centre_y, face.half_width, face.half_height
-    for stripe in range(face.stripes):
-        left = (stripe + 0.25) / face.stripes
-        canvas.box(left, 0, left + 0.5 / face.stripes, 1, shade((face.wall + face.wall_below) / 2, 0.9))
-    if face.hair_style == 1:  # long
-        canvas.box(x - 1.2 * a, y - 0.3 * b, x + 1.2 * a, y + 1.02 * b, face.hair, radius=0.35 * a)
-    if face.hair_style == 2:  # curls
+    canvas = Canvas(size, wall, wall_below)
+    for stripe in range(stripes):
+        left = (stripe + 0.25) / stripes
+        canvas.box(left, 0, left + 0.5 / stripes, 1, shade((wall + wall_below) / 2, 0.9))
+    if hair_style == 1:  # long
+        canvas.box(x - 1.2 * a, y - 0.3 * b, x + 1.2 * a, y + 1.02 * b, hair, radius=0.35 * a)
+    if hair_style == 2:  # curls
         for turn in np.linspace(-0.08, 1.08, 9) * np.pi:
             curl_x, curl_y = x - a * np.cos(turn), y - 0.25 * b - 0.78 * b * np.sin(turn)
-            canvas.ellipse(curl_x, curl_y, 0.33 * a, 0.33 * a, face.hair)
-    canvas.ellipse(x, y - 0.22 * b, 1.1 * a, 0.92 * b, face.hair)
+            canvas.ellipse(curl_x, curl_y, 0.33 * a, 0.33 * a, hair)
+    canvas.ellipse(x, y - 0.22 * b, 1.1 * a, 0.92 * b, hair)
 
-    neck = shade(face.skin, 0.8)
+    neck = shade(skin, 0.8)
     canvas.box(x - 0.42 * a, y + 0.5 * b, x + 0.42 * a, 1.1, neck)
-    canvas.ellipse(x, 1.2, 1.55 * a, 0.3, face.clothes)
+    canvas.ellipse(x, 1.2, 1.55 * a, 0.3, clothes)
     canvas.polygon([(x - 0.4 * a, 0.9), (x + 0.4 * a, 0.9), (x, 1.02)], neck)
     for side in (-1, 1):
-        canvas.ellipse(x + side * a, y + 0.02 * b, 0.12 * a, 0.16 * b, shade(face.skin, 0.9))
-    canvas.ellipse(x, y, a, 0.84 * b, face.skin)
+        canvas.ellipse(x + side * a, y + 0.02 * b, 0.12 * a, 0.16 * b, shade(skin, 0.9))
+    canvas.ellipse(x, y, a, 0.84 * b, skin)
     fringe = ((-0.98, -0.3), (-0.5, -0.5), (0.3, -0.56), (0.97, -0.3), (0.75, -0.85), (0, -1.05), (-0.75, -0.85))
-    canvas.polygon([(x + across * a, y + down * b) for across, down in fringe], face.hair)
+    canvas.polygon([(x + across * a, y + down * b) for across, down in fringe], hair)
 
     for side in (-1, 1):
         eye_x, eye_y = x + side * 0.42 * a, y - 0.12 * b
         canvas.ellipse(eye_x, eye_y, 0.18 * a, 0.085 * b, _WHITE)
-        canvas.ellipse(eye_x, eye_y, 0.085 * a, 0.08 * b, face.eyes)
+        canvas.ellipse(eye_x, eye_y, 0.085 * a, 0.08 * b, eyes)
         canvas.ellipse(eye_x, eye_y, 0.04 * a, 0.038 * b, _BLACK)
         canvas.ellipse(eye_x - 0.03 * a, eye_y - 0.03 * b, 0.018 * a, 0.016 * b, _WHITE)
-        brow = shade(face.hair, 0.75)
+        brow = shade(hair, 0.75)
         canvas.box(eye_x - 0.2 * a, eye_y - 0.18 * b, eye_x + 0.2 * a, eye_y - 0.135 * b, brow, radius=0.01)
-        if face.glasses:
+        if glasses:
             canvas.frame(eye_x - 0.29 * a, eye_y - 0.13 * b, eye_x + 0.29 * a, eye_y + 0.115 * b, _BLACK, radius=0.03)
-    canvas.ellipse(x, y + 0.15 * b, 0.13 * a, 0.055 * b, shade(face.skin, 0.84))
-    canvas.ellipse(x, y + 0.125 * b, 0.1 * a, 0.05 * b, face.skin)
-    return canvas.finish()
+    canvas.ellipse(x, y + 0.15 * b, 0.13 * a, 0.055 * b, shade(skin, 0.84))
+    canvas.ellipse(x, y + 0.125 * b, 0.1 * a, 0.05 * b, skin)
+    return _Look(canvas.finish(), x, y, a, b, chin_power, mouth_y, mouth_width, skin, lips)
 
 
-def _frames(face: _Face, shapes_TP: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    backdrop = _backdrop(face, size)
-    top = int(face.centre_y * size)
-    left = max(0, int((face.centre_x - face.half_width) * size) - 1)
-    right = min(size, int((face.centre_x + face.half_width) * size) + 2)
+def _frames(look: _Look, shapes_TP: np.ndarray) -> Iterator[np.ndarray]:
+    size = len(look.backdrop)
+    top = int(look.centre_y * size)
+    left = max(0, int((look.centre_x - look.half_width) * size) - 1)
+    right = min(size, int((look.centre_x + look.half_width) * size) + 2)
     columns_X = np.arange(left * SUPERSAMPLING, right * SUPERSAMPLING)
-    x_X = ((columns_X + 0.5) / (SUPERSAMPLING * size) - face.centre_x).astype(np.float32)
+    x_X = ((columns_X + 0.5) / (SUPERSAMPLING * size) - look.centre_x).astype(np.float32)
     row_Y1 = (np.arange(top, size) / size).astype(np.float32)[:, None]
     for shape_P in shapes_TP:
-        frame = backdrop.copy()
-        _paint_jaw_and_mouth(frame[top:, left:right], face, shape_P, x_X, row_Y1, size)
+        frame = look.backdrop.copy()
+        _paint_jaw_and_mouth(frame[top:, left:right], look, shape_P, x_X, row_Y1, size)
         yield np.rint(255 * frame).astype(np.uint8)
 
 
 def _paint_jaw_and_mouth(
-    region_YXC: np.ndarray, face: _Face, shape_P: np.ndarray, x_X: np.ndarray, row_Y1: np.ndarray, size: int
+    region_YXC: np.ndarray, look: _Look, shape_P: np.ndarray, x_X: np.ndarray, row_Y1: np.ndarray, size: int
 ) -> None:
     """Paint onto the lower half of the face; x from the face's centre, rows by their upper edge."""
 
@@ -170,22 +146,22 @@ def _paint_jaw_and_mouth(
         covered_YX = np.clip(covered_YX * size, 0, 1).reshape(len(row_Y1), -1, SUPERSAMPLING)
         lay_over(region_YXC, colour, covered_YX.mean(axis=2))
 
-    width, height, roundness, upper_teeth, lower_teeth, tongue, lip = (shape_P * face.mouth_width).tolist()
-    roundness /= face.mouth_width
+    width, height, roundness, upper_teeth, lower_teeth, tongue, lip = (shape_P * look.mouth_width).tolist()
+    roundness /= look.mouth_width
 
     def arch(half_width: float, power: float) -> np.ndarray:
         """1 at the middle, 0 at ±half_width and beyond."""
         return np.maximum(0, 1 - (x_X / half_width) ** 2) ** power
 
     drop = 0.42 * height
-    jaw_X = np.maximum(0, 1 - np.abs(x_X / face.half_width) ** face.chin_power) ** (1 / face.chin_power)
-    jaw_X = face.centre_y + (face.half_height + drop) * jaw_X
-    paint(face.centre_y, jaw_X, face.skin)
-    chin_X = face.centre_y + 0.86 * face.half_height + drop + 0.02 * arch(0.08, 1)
-    paint(chin_X - 0.012 * arch(0.08, 1), chin_X, shade(face.skin, 0.86))
+    jaw_X = np.maximum(0, 1 - np.abs(x_X / look.half_width) ** look.chin_power) ** (1 / look.chin_power)
+    jaw_X = look.centre_y + (look.half_height + drop) * jaw_X
+    paint(look.centre_y, jaw_X, look.skin)
+    chin_X = look.centre_y + 0.86 * look.half_height + drop + 0.02 * arch(0.08, 1)
+    paint(chin_X - 0.012 * arch(0.08, 1), chin_X, shade(look.skin, 0.86))
 
     # The jaw does most of the opening. Round mouths have their corners at half height, others higher up.
-    top, bottom = face.mouth_y - 0.32 * height, face.mouth_y + 0.68 * height
+    top, bottom = look.mouth_y - 0.32 * height, look.mouth_y + 0.68 * height
     corner = top + (0.22 + 0.28 * roundness) * height
     power = 1 - roundness / 2
     upper_X = corner - (corner - top) * arch(width / 2, power)
@@ -195,7 +171,7 @@ def _paint_jaw_and_mouth(
     bow_X = 0.85 - 0.25 * np.exp(-((x_X / (0.16 * outer)) ** 2))
     lip_upper_X = corner - (corner - top) * arch(outer, power) - lip_X * bow_X
     lip_lower_X = corner + (bottom - corner) * arch(outer, power) + lip_X
-    paint(lip_upper_X, lip_lower_X, face.lips)
+    paint(lip_upper_X, lip_lower_X, look.lips)
     # Closed lips still show the line between them.
     line_X = 0.008 * arch(width / 2, 0.5)
     paint(upper_X - line_X, lower_X + line_X, _INSIDE)

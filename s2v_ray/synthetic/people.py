@@ -7,25 +7,18 @@ from s2v_ray.synthetic.paint import Colour, shade
 
 SUPERSAMPLING = 4
 
-_SKINS = np.array(
-    [(250, 217, 190), (240, 195, 160), (222, 170, 128), (190, 134, 94), (148, 98, 66), (108, 70, 50)], np.float32
-)
-_SKINS /= 255
-_HAIRS = np.array(
-    [(36, 28, 28), (74, 46, 30), (122, 76, 40), (196, 148, 72), (226, 200, 130), (158, 62, 36), (150, 150, 155)],
-    np.float32,
-)
-_HAIRS /= 255
+_SKINS = [(250, 217, 190), (240, 195, 160), (222, 170, 128), (190, 134, 94), (148, 98, 66), (108, 70, 50)]
+_HAIRS = [(36, 28, 28), (74, 46, 30), (122, 76, 40), (196, 148, 72), (226, 200, 130), (158, 62, 36), (150, 150, 155)]
 
 
 def random_skin(rng: np.random.Generator) -> Colour:
     """A colour of skin, from light to dark."""
-    return shade(rng.choice(_SKINS), rng.uniform(0.96, 1.02))
+    return shade(rng.choice(np.array(_SKINS, np.float32) / 255), rng.uniform(0.96, 1.02))
 
 
 def random_hair(rng: np.random.Generator) -> Colour:
     """A colour of hair, from black to blond, red or grey."""
-    return shade(rng.choice(_HAIRS), rng.uniform(0.85, 1.1))
+    return shade(rng.choice(np.array(_HAIRS, np.float32) / 255), rng.uniform(0.85, 1.1))
 
 
 class Canvas:
@@ -40,9 +33,8 @@ class Canvas:
         self._pen = ImageDraw.Draw(self._image)
 
     def ellipse(self, x: float, y: float, half_width: float, half_height: float, colour: Colour) -> None:
-        self._pen.ellipse(
-            self._scaled(x - half_width, y - half_height, x + half_width, y + half_height), fill=_fill(colour)
-        )
+        corners = self._scaled(x - half_width, y - half_height, x + half_width, y + half_height)
+        self._pen.ellipse(corners, fill=_fill(colour))
 
     def box(self, left: float, top: float, right: float, bottom: float, colour: Colour, radius: float = 0) -> None:
         self._pen.rounded_rectangle(self._scaled(left, top, right, bottom), radius * self._side, fill=_fill(colour))
@@ -62,6 +54,5 @@ class Canvas:
         return [value * self._side for value in coordinates]
 
 
-def _fill(colour: Colour) -> tuple[int, int, int]:
-    red, green, blue = (round(255 * float(channel)) for channel in colour)
-    return red, green, blue
+def _fill(colour: Colour) -> tuple[int, ...]:
+    return tuple(round(255 * float(channel)) for channel in colour)

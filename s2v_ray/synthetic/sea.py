@@ -38,12 +38,10 @@ def scene(
     frame_count, frame_samples = round(seconds * frame_rate), samples_per_frame(sample_rate, frame_rate)
     look_rng, wave_rng, sound_rng = (np.random.default_rng((source_seed, stream)) for stream in range(3))
     swell, breaking = _swell(wave_rng, float(frame_count / frame_rate))
-    sound = _sound(sound_rng, swell, breaking, frame_count * frame_samples, sample_rate)
-    look = _look(look_rng, size)
+    wave = _sound(sound_rng, swell, breaking, frame_count * frame_samples, sample_rate)
     frame_seconds = (np.arange(frame_count) + 0.5) / float(frame_rate)
-    return _frames(
-        look, swell(frame_seconds), breaking(frame_seconds), np.random.default_rng((nuisance_seed, _NUISANCE))
-    ), sound
+    up, white = swell(frame_seconds), breaking(frame_seconds)
+    return _frames(_look(look_rng, size), up, white, np.random.default_rng((nuisance_seed, _NUISANCE))), wave
 
 
 def _swell(rng: np.random.Generator, seconds: float) -> tuple[_Curve, _Curve]:
@@ -51,14 +49,12 @@ def _swell(rng: np.random.Generator, seconds: float) -> tuple[_Curve, _Curve]:
 
     A wave runs up quickly, draws back slowly, and breaks while it runs up.
     """
-    pace, starts, lengths, heights = rng.uniform(0.8, 1.2), [], [], []
+    pace, waves = rng.uniform(0.8, 1.2), []
     at = -_LONGEST_WAVE_SECONDS + rng.uniform(0, 1)
     while at < seconds:
-        starts.append(at)
-        lengths.append(np.clip(pace * rng.uniform(0.9, 2.3), 1.0, _LONGEST_WAVE_SECONDS))
-        heights.append(rng.uniform(0.4, 1.0))
-        at += lengths[-1] * rng.uniform(0.75, 1.1)
-    waves = list(zip(starts, lengths, heights, strict=True))
+        length = np.clip(pace * rng.uniform(0.9, 2.3), 1.0, _LONGEST_WAVE_SECONDS)
+        waves.append((at, length, rng.uniform(0.4, 1.0)))
+        at += length * rng.uniform(0.75, 1.1)
     rise = rng.uniform(0.18, 0.28)
 
     def swell(at_seconds: np.ndarray) -> np.ndarray:
@@ -91,12 +87,10 @@ def _sound(
     rumble = filtered_noise(rng, sample_count, sample_rate, rng.uniform(60, 120), rng.uniform(500, 900))
     wash = filtered_noise(rng, sample_count, sample_rate, rng.uniform(500, 900), rng.uniform(2500, 5000))
     hiss = filtered_noise(rng, sample_count, sample_rate, 5000, 14000)
-    wave = _gain(-40 + 22 * up) * rumble + _gain(-48 + 32 * up) * wash + _gain(-62 + 38 * white) * hiss
-    return to_pcm16(wave)
-
-
-def _gain(decibels: np.ndarray) -> np.ndarray:
-    return np.asarray(10 ** (decibels / 20))
+    rumble *= 10 ** ((-40 + 22 * up) / 20)
+    wash *= 10 ** ((-48 + 32 * up) / 20)
+    hiss *= 10 ** ((-62 + 38 * white) / 20)
+    return to_pcm16(rumble + wash + hiss)
 
 
 def _look(rng: np.random.Generator, size: int) -> _Look:

@@ -11,7 +11,7 @@ from helpers.videos import MEDIA, REAL, needs_real_videos, own, real
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget, Limits
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.packets import decode_video
+from s2v_ray.media.decoding.packets import decode_frames
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.media.encode import write_video
@@ -166,7 +166,7 @@ def test_a_stream_that_turns_up_on_the_way_costs_nothing_of_the_others(tmp_path:
     with MediaFile(tmp_path / "both.ts") as media:
         track = media.video()
         assert len(track.container.streams) == 2
-        assert len(list(decode_video(track))) == 7 * 50
+        assert len(list(decode_frames(track))) == 7 * 50
 
 
 @pytest.mark.parametrize(

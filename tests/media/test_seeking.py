@@ -13,7 +13,7 @@ from helpers.videos import own, real
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.audio import sound_windows
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.packets import decode_video
+from s2v_ray.media.decoding.packets import decode_frames
 from s2v_ray.media.decoding.seeking import Cue
 from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window
@@ -44,7 +44,7 @@ def assert_same_amid_others(path: Path, starts: list[Fraction], begin: Fraction,
 def test_empty_theora_packets_leave_the_frame_before(path: Path, frame_count: int) -> None:
     """As many frames as the FFmpeg program finds, at the same times."""
     with MediaFile(path) as media:
-        stamps = [frame.pts for frame in decode_video(media.video())]
+        stamps = [frame.pts for frame in decode_frames(media.video())]
     lines = ffmpeg(
         "-max_error_rate", "1", "-i", str(path), "-map", "0:v", *["-fps_mode", "passthrough", "-f", "framemd5", "-"]
     )
@@ -127,7 +127,7 @@ def test_frames_that_no_wanted_one_depends_on_are_not_decoded(tmp_path: Path) ->
     with MediaFile(path) as media:
         track = media.video()
         ticks = round(1 / 25 / track.time_base)
-        decoded = [frame.pts // ticks for frame in decode_video(track, Cue(150 * ticks))]
+        decoded = [frame.pts // ticks for frame in decode_frames(track, Cue(150 * ticks))]
     assert [number for number in decoded if number >= 150] == list(range(150, 200))
     assert len([number for number in decoded if number < 150]) == 75
 

@@ -3,9 +3,8 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import partial
 from itertools import chain, groupby, islice
 from typing import TypeVar
 
@@ -14,10 +13,9 @@ import numpy as np
 from av.audio.frame import AudioFrame
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.container import undecodable
-from s2v_ray.media.decoding.media_file import MediaFile, Track
-from s2v_ray.media.decoding.packets import decode_audio
-from s2v_ray.media.decoding.seeking import Cue, MissedError
+from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
+from s2v_ray.media.decoding.packets import decode_frames
+from s2v_ray.media.decoding.seeking import Cue, fill_windows
 
 # Timestamps this close to where the samples before them end are taken as rounded, not as a gap.
 MAX_JITTER_SECONDS = Fraction(1, 50)
@@ -61,79 +59,56 @@ def sound_windows(
     them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
     Raises MediaError at once as `MediaFile.audio` does, and in the course `undecodable_audio` and `too_slow`.
     """
-    windows = [_SoundWindow(start, sample_rate, sample_count) for start in starts]
-    return _sound_windows(windows, media, media.audio())
+    fill = partial(_fill, sample_rate=sample_rate, sample_count=sample_count)
+    return fill_windows(fill, starts, media.audio)
 
 
-def _sound_windows(
-    windows: Sequence["_SoundWindow"], media: MediaFile, track: Track
+def _fill(
+    starts: Sequence[Fraction], track: Track, cue: Cue | None, *, sample_rate: int, sample_count: int
 ) -> Iterator[np.ndarray | MediaError]:
-    done = 0
-    try:
-        for result in _fill(windows, track, Cue()):
-            yield result
-            done += 1
-    except MissedError:
-        yield from _fill(windows[done:], media.audio(), None)
-
-
-def _fill(windows: Sequence["_SoundWindow"], track: Track, cue: Cue | None) -> Iterator[np.ndarray | MediaError]:
-    waiting = deque(windows)
+    waiting = deque(starts)
+    until_tail_end = Fraction(sample_count, sample_rate) + TAIL_SECONDS
     near: deque[_TimedFrame] = deque()  # from the first waiting window's lead on
 
     def want_next() -> None:
         if cue and waiting:
-            cue.stamp = math.floor((waiting[0].lead_start - WARM_UP_SECONDS + track.zero) / track.time_base)
+            cue.stamp = math.floor((waiting[0] - LEAD_SECONDS - WARM_UP_SECONDS + track.zero) / track.time_base)
+
+    def window(start: Fraction) -> np.ndarray | MediaError:
+        """The samples of one window; frames before its lead and after its tail do not count."""
+        frames = [timed for timed in near if start - LEAD_SECONDS <= timed[0] < start + until_tail_end]
+        wave, first = np.zeros(sample_count, np.int16), round(start * sample_rate)
+        heard = sum(paste(wave, samples, index - first) for index, samples in _pieces(frames, sample_rate))
+        if heard and sample_count - heard <= MAX_MISSING_SECONDS * sample_rate:
+            return wave
+        return MediaError(
+            "no_sound_in_window",
+            f"{(sample_count - heard) / sample_rate:.3f} s of the {sample_count / sample_rate:.3f} s "
+            f"from {float(start):.3f} s of '{track.container.name}' have no sound.",
+        )
 
     want_next()
     upcoming: list[_TimedFrame] = []
     for upcoming in _lookahead(_timed_frames(track, cue), _FRAMES_AHEAD):
         near.append(upcoming[0])
-        while waiting and all(time >= waiting[0].tail_end for time, _ in upcoming):
-            yield waiting.popleft().result(near, track.container.name)
+        while waiting and all(time >= waiting[0] + until_tail_end for time, _ in upcoming):
+            yield window(waiting.popleft())
             want_next()
         if not waiting:
             return
-        while near and near[0][0] < waiting[0].lead_start:
+        while near and near[0][0] < waiting[0] - LEAD_SECONDS:
             near.popleft()
     if not upcoming and not (cue and cue.has_skipped):
         raise undecodable(track.container, track.stream)
-    for window in waiting:
-        yield window.result(near, track.container.name)
+    yield from map(window, waiting)
 
 
-@dataclass(frozen=True)
-class _SoundWindow:
-    start: Fraction
-    sample_rate: int
-    sample_count: int
-
-    @cached_property
-    def lead_start(self) -> Fraction:
-        return self.start - LEAD_SECONDS
-
-    @cached_property
-    def tail_end(self) -> Fraction:
-        return self.start + Fraction(self.sample_count, self.sample_rate) + TAIL_SECONDS
-
-    def result(self, frames: Iterable[_TimedFrame], name: str) -> np.ndarray | MediaError:
-        """The samples that `frames` hold of this window; those before its lead and after its tail do not count."""
-        wave, heard_count = np.zeros(self.sample_count, np.int16), 0
-        first = round(self.start * self.sample_rate)
-        near = (timed for timed in frames if self.lead_start <= timed[0] < self.tail_end)
-        for piece_first, samples in _pieces(near, self.sample_rate):
-            start, end = max(piece_first, first), min(piece_first + len(samples), first + self.sample_count)
-            if start < end:
-                wave[start - first : end - first] = samples[start - piece_first : end - piece_first]
-                heard_count += end - start
-        missing_seconds = Fraction(self.sample_count - heard_count, self.sample_rate)
-        if heard_count and missing_seconds <= MAX_MISSING_SECONDS:
-            return wave
-        return MediaError(
-            "no_sound_in_window",
-            f"{float(missing_seconds):.3f} s of the {self.sample_count / self.sample_rate:.3f} s "
-            f"from {float(self.start):.3f} s of '{name}' have no sound.",
-        )
+def paste(wave: np.ndarray, samples: np.ndarray, first: int) -> int:
+    """Write `samples` to `wave` from its index `first` on, which may be negative; returns how many lie inside it."""
+    start, end = max(first, 0), min(first + len(samples), len(wave))
+    if start < end:
+        wave[start:end] = samples[start - first : end - first]
+    return max(0, end - start)
 
 
 def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -152,7 +127,7 @@ def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[i
 def _timed_frames(track: Track, cue: Cue | None) -> Iterator[_TimedFrame]:
     """(seconds after the file's start, frame); a frame without a time follows the one before it."""
     expected = (track.stream.start_time or 0) * track.time_base - track.zero
-    for frame in decode_audio(track, cue):
+    for frame in decode_frames(track, cue):
         if frame.samples:
             time = expected if frame.pts is None else frame.pts * track.time_base - track.zero
             yield time, frame
@@ -166,8 +141,7 @@ def _runs(timed_frames: Iterator[_TimedFrame]) -> Iterator[tuple[int, Fraction, 
         time, frame = upcoming[0]
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != run_kind or _jumps(upcoming, expected):
-            expected = time
-            number, run_start, run_kind = number + 1, expected, kind
+            number, run_start, run_kind, expected = number + 1, time, kind, time
         expected += Fraction(frame.samples, frame.sample_rate)
         yield number, run_start, frame
 

@@ -33,21 +33,15 @@ class Budget:
         """Raise MediaError `too_slow` where the time is used up."""
         limit = self.limits.max_source_seconds
         if time.monotonic() - self.started_at > limit:
-            raise MediaError(
-                "too_slow",
-                f"Reading '{container.name}' took longer than {limit:g} s; "
-                "convert it with another program, or allow more with --max-source-seconds.",
-            )
+            advice = "convert it with another program, or allow more with --max-source-seconds"
+            raise MediaError("too_slow", f"Reading '{container.name}' took longer than {limit:g} s; {advice}.")
 
     def limit_pixels(self, container: InputContainer, decoder: VideoCodecContext) -> None:
         """Raise MediaError `too_large` where a coded picture has too many pixels."""
         width, height, limit = decoder.width, decoder.height, self.limits.max_pixels
         if width * height > limit:
-            raise MediaError(
-                "too_large",
-                f"The picture of '{container.name}' is {width} x {height}, more than {limit} pixels; "
-                "scale it down first, or allow more with --max-pixels.",
-            )
+            problem = f"The picture of '{container.name}' is {width} x {height}, more than {limit} pixels"
+            raise MediaError("too_large", f"{problem}; scale it down first, or allow more with --max-pixels.")
         # Where the size grows on the way, the decoder refuses before it takes the memory.
         decoder.options = {"max_pixels": str(limit)}
 
@@ -55,8 +49,5 @@ class Budget:
         """Raise MediaError `too_long` where a source lasts longer than allowed."""
         limit = self.limits.max_duration_seconds
         if seconds > limit:
-            raise MediaError(
-                "too_long",
-                f"'{container.name}' lasts {float(seconds):.2f} s, more than {limit:g} s; "
-                "cut it into parts, or allow more with --max-duration-seconds.",
-            )
+            problem = f"'{container.name}' lasts {float(seconds):.2f} s, more than {limit:g} s"
+            raise MediaError("too_long", f"{problem}; cut it into parts, or allow more with --max-duration-seconds.")

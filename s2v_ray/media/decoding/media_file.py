@@ -1,19 +1,22 @@
-"""A media file that is opened once and read as often as needed."""
+"""A media file that is opened once and read as often as needed: its streams, and its clock's zero."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import av
-from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.video.stream import VideoStream
+from av.stream import Disposition
 
-from s2v_ray.media.decoding.container import audio_stream, clock_zero, open_container, video_stream
+from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.storage.files import open_file
+from s2v_ray.storage.paths import is_uri
+
+av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
 
 # Formats in which a seek to before everything lands on the first packet, and all that follows is as at first. Files of
 # others are opened again: AVI and FLV refuse such a seek; ASF's packets then have other flags; MPEG's program streams
@@ -25,6 +28,8 @@ _REPEATABLE_DECODERS = {
     *("pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"),
 }
 _BEFORE_EVERYTHING = -(2**62)  # in any stream's ticks
+
+_Kind = Literal["video", "audio"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,14 @@ class MediaFile:
     hold in memory all that lies between them. Each pass seeks back to the start; only the rare files for which that
     would change the result (see above) are opened again for each. `budget` bounds the cost of all passes together; by
     default it starts now.
+
+    All methods raise MediaError `not_found` or `unreadable`; `no_video` or `no_audio`; `undecodable_video` or
+    `undecodable_audio` where there is no decoder.
     """
 
     def __init__(self, path: str | Path, budget: Budget | None = None) -> None:
         self.path, self.budget = path, budget or Budget()
-        self._containers: dict[str, InputContainer] = {}
+        self._containers: dict[_Kind, InputContainer] = {}
         self._zero: Fraction | None = None
 
     def __enter__(self) -> "MediaFile":
@@ -68,58 +76,104 @@ class MediaFile:
             container.close()
 
     def video(self) -> Track:
-        """The picture, from its start; this invalidates the track of an earlier call.
-
-        Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
-        """
-        container = self._rewound("video", video_stream)
-        return self._track(container, video_stream(container))
+        """The picture, from its start; this invalidates the track of an earlier call."""
+        return self._track(self._rewound("video"), "video")
 
     def audio(self) -> Track:
         """The sound, from its start; this invalidates the track of an earlier call.
 
         Its decoder is a new one, since some keep state across a seek: that of their noise (AAC, AMR), or that the
         padding at the start is behind them (Opus).
-        Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
         """
-        container = self._rewound("audio", audio_stream)
-        return self._track(container, audio_stream(container))
+        return self._track(self._rewound("audio"), "audio")
 
     def interleaved(self) -> tuple[Track, Track]:
         """Picture and sound, from their start, through the picture's container: for one pass over all packets.
 
         Call it before `video`: afterwards the file must be opened again, as a seek to one stream's start may lead past
-        the other's. Raises what `video` and `audio` raise.
+        the other's.
         """
         if "video" in self._containers:
             self._containers.pop("video").close()
-        container = self._rewound("video", video_stream)
-        return self._track(container, video_stream(container)), self._track(container, audio_stream(container))
+        container = self._rewound("video")
+        return self._track(container, "video"), self._track(container, "audio")
 
-    def _rewound(self, kind: str, choose: Callable[[InputContainer], VideoStream | AudioStream]) -> InputContainer:
+    def _rewound(self, kind: _Kind) -> InputContainer:
         """The container of this kind of stream, at its start: opened, sought back, or opened again."""
         known = self._containers.get(kind)
-        if known is not None and _seeks_to_start(known, choose(known)):
-            return known
         if known is not None:
+            if _seeks_to_start(known, _stream(known, kind)):
+                return known
             known.close()
-        container = self._containers[kind] = open_container(self.path)
+        container = self._containers[kind] = _open(self.path)
         if self._zero is None:  # before anything is read: that may change what a stream says about its start
-            self._zero = clock_zero(container)
+            self._zero = _clock_zero(container)
         return container
 
-    def _track(self, container: InputContainer, stream: VideoStream | AudioStream) -> Track:
+    def _track(self, container: InputContainer, kind: _Kind) -> Track:
+        stream = _stream(container, kind)
         decoder: Any = stream.codec_context
         if decoder.name in _REPEATABLE_DECODERS:
             decoder = _new_decoder(stream)
-        elif stream.type == "video":
+        elif kind == "video":
             decoder.skip_frame = "DEFAULT"
         if not decoder.is_open:
-            decoder.thread_count = 1  # sources are prepared side by side
+            decoder.thread_count = 1  # sources are prepared in parallel
         return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
 
 
-def _seeks_to_start(container: InputContainer, stream: VideoStream | AudioStream) -> bool:
+def undecodable(container: InputContainer, stream: Any) -> MediaError:
+    """The error `undecodable_video` or `undecodable_audio` for a stream in which nothing decodes."""
+    name = stream.codec_context.name if stream.codec_context else "unknown codec"
+    what = "picture" if stream.type == "video" else "sound"
+    return MediaError(f"undecodable_{stream.type}", f"No {what} of '{container.name}' can be decoded ({name}).")
+
+
+def _open(path: str | Path) -> InputContainer:
+    try:
+        if not is_uri(path):  # an absolute path, since FFmpeg takes what precedes a colon in a name for a protocol
+            return av.open(str(Path(path).absolute()), "r", metadata_errors="replace")
+        remote = open_file(str(path))
+        named = SimpleNamespace(name=str(path), read=remote.read, seek=remote.seek, tell=remote.tell)
+        return av.open(named, "r", metadata_errors="replace")
+    except FileNotFoundError:
+        raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({why}).") from None
+
+
+def _best_stream(container: InputContainer, kind: _Kind) -> Any:
+    """The stream that FFmpeg chooses by default, or None; cover art is no video."""
+    best = container.streams.best(kind)
+    if kind == "audio":
+        return best
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return best if best in moving else next(iter(moving), None)
+
+
+def _stream(container: InputContainer, kind: _Kind) -> Any:
+    stream = _best_stream(container, kind)
+    if stream is None:
+        what = "moving picture" if kind == "video" else "sound"
+        raise MediaError(f"no_{kind}", f"'{container.name}' ({container.format.name}) has no {what}.")
+    if stream.codec_context is None:
+        raise undecodable(container, stream)
+    return stream
+
+
+def _clock_zero(container: InputContainer) -> Fraction:
+    """The time in seconds, by the streams' own timestamps, at which the file starts: the earlier of the two."""
+    streams = (_best_stream(container, "video"), _best_stream(container, "audio"))
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in streams
+        if stream and stream.start_time is not None and stream.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _seeks_to_start(container: InputContainer, stream: Any) -> bool:
     """Seek `stream` to its first packet; returns whether reading then gives the same as at first."""
     if container.format.name not in _REWINDABLE_FORMATS:
         return False

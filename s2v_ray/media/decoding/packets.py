@@ -4,12 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
-from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import Track
@@ -19,26 +15,8 @@ from s2v_ray.media.decoding.seeking import Cue, MissedError, needed_packets
 _DROPPING_DECODERS = {"h264"}
 
 
-def decode_video(track: Track, cue: Cue | None = None) -> Iterator[VideoFrame]:
-    """Every frame that decodes, in display order; with a `cue`, those that it wants and some others.
-
-    Frames from `cue.stamp` on, and the one displayed then, are the same as without a cue.
-    Raises MediaError `too_slow` or `too_large`, and MissedError.
-    """
-    track.budget.limit_pixels(track.container, track.decoder)
-    return _decode(track, cue)
-
-
-def decode_audio(track: Track, cue: Cue | None = None) -> Iterator[AudioFrame]:
-    """Every frame that decodes; with a `cue`, those from `cue.stamp` on and some others.
-
-    Raises MediaError `too_slow`, and MissedError.
-    """
-    return _decode(track, cue)
-
-
 def read_packets(
-    container: InputContainer, streams: Sequence[VideoStream | AudioStream], budget: Budget | None = None
+    container: InputContainer, streams: Sequence[Any], budget: Budget | None = None
 ) -> Iterator["av.Packet[Any]"]:
     """The packets of `streams` alone, up to where the file ends or breaks off.
 
@@ -73,13 +51,19 @@ def decode_packet(decoder: Any, packet: "av.Packet[Any] | None") -> list[Any]:
     return frames
 
 
-def _decode(track: Track, cue: Cue | None) -> Iterator[Any]:
+def decode_frames(track: Track, cue: Cue | None = None) -> Iterator[Any]:
+    """Every VideoFrame (in display order) or AudioFrame that decodes; with a `cue`, those that it wants and some more.
+
+    Frames from `cue.stamp` on, and the video frame displayed then, are the same as without a cue.
+    Raises MediaError `too_slow`, for video also `too_large`, and MissedError.
+    """
     decoder, is_video = track.decoder, track.stream.type == "video"
+    if is_video:
+        track.budget.limit_pixels(track.container, decoder)
     packets = read_packets(track.container, [track.stream], track.budget)
     landing: int | None = None  # the time of the keyframe jumped to, until it is decoded
-    may_drop = decoder.name in _DROPPING_DECODERS
     for packet, is_jump, is_past in needed_packets(packets, cue or Cue(), track):
-        if may_drop:
+        if decoder.name in _DROPPING_DECODERS:
             decoder.skip_frame = "NONREF" if is_past else "DEFAULT"
         if is_jump:
             decoder.flush_buffers()

@@ -8,8 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from s2v_ray.media.decoding.container import undecodable
-from s2v_ray.media.decoding.media_file import MediaFile, Track
+from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
 from s2v_ray.media.decoding.packets import decode_packet, read_packets
 from s2v_ray.media.decoding.rgb import displayed_size
 
@@ -39,28 +38,18 @@ def probe(media: MediaFile) -> MediaInfo:
     `too_slow`, `too_large` or `too_long`.
     """
     video, audio = media.interleaved()
-    container, zero, budget = video.container, video.zero, video.budget
+    container, budget = video.container, video.budget
     budget.limit_pixels(container, video.decoder)
     picture, sound = _PacketTimes(video), _PacketTimes(audio)
     for packet in read_packets(container, [video.stream, audio.stream], budget):
         (picture if packet.stream_index == video.stream.index else sound).add(packet)
     picture.finish()
     sound.finish()
-    picture_start, picture_end = picture.span()
-    sound_start, sound_end = sound.span()
-    budget.check_duration(container, max(picture_end, sound_end) - zero)
-    width, height = displayed_size(picture.first, video.stream.sample_aspect_ratio)
-    return MediaInfo(
-        picture_start=picture_start - zero,
-        picture_end=picture_end - zero,
-        sound_start=sound_start - zero,
-        sound_end=sound_end - zero,
-        width=width,
-        height=height,
-        frame_rate=_frame_rate(picture),
-        sample_rate=sound.first.sample_rate,
-        channels=sound.first.layout.nb_channels,
-    )
+    picture_span, sound_span = picture.span(), sound.span()
+    budget.check_duration(container, max(picture_span[1], sound_span[1]))
+    size = displayed_size(picture.first, video.stream.sample_aspect_ratio)
+    sound_format = sound.first.sample_rate, sound.first.layout.nb_channels
+    return MediaInfo(*picture_span, *sound_span, *size, picture.frame_rate(), *sound_format)
 
 
 class _PacketTimes:
@@ -69,45 +58,43 @@ class _PacketTimes:
     def __init__(self, track: Track) -> None:
         self.track = track
         self.first: Any = None
-        self.stamps, self.durations = array("q"), array("q")
+        self._all_stamps, self._durations = array("q"), array("q")
 
     def add(self, packet: "av.Packet[Any]") -> None:
         if self.first is None:
             self.first = next(iter(decode_packet(self.track.decoder, packet)), None)
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and not packet.is_discard:
-            self.stamps.append(stamp)
-            self.durations.append(packet.duration or 0)
+            self._all_stamps.append(stamp)
+            self._durations.append(packet.duration or 0)
 
     def finish(self) -> None:
-        """Raise MediaError `undecodable_video` or `undecodable_audio` where there is no frame."""
+        """Sort the times of the first frame and of all after it, and find how long the last one lasts, in ticks.
+
+        Raises MediaError `undecodable_video` or `undecodable_audio` where there is no frame.
+        """
         self.first = self.first or next(iter(decode_packet(self.track.decoder, None)), None)
         if self.first is None:
             raise undecodable(self.track.container, self.track.stream)
+        start = self.first.pts if self.first.pts is not None else min(self._all_stamps, default=0)
+        stamps, indices = np.unique(np.array([*self._all_stamps, start]), return_index=True)
+        last_duration = float(np.array([*self._durations, 0])[indices[-1]])
+        self._stamps = stamps[stamps >= start]
+        if not last_duration and len(self._stamps) > 1:
+            last_duration = float(np.median(np.diff(self._stamps)))
+        self._last_duration = Fraction(last_duration)
 
     def span(self) -> tuple[Fraction, Fraction]:
-        """When the first frame starts and the last packet ends, in seconds by the stream's clock."""
-        stamps, last_duration = self.stamps_and_last_duration()
-        time_base = self.track.time_base
-        return int(stamps[0]) * time_base, (int(stamps[-1]) + last_duration) * time_base
+        """When the first frame starts and the last packet ends, in seconds after the file's start."""
+        time_base, zero = self.track.time_base, self.track.zero
+        end = int(self._stamps[-1]) + self._last_duration
+        return int(self._stamps[0]) * time_base - zero, end * time_base - zero
 
-    def stamps_and_last_duration(self) -> tuple[np.ndarray, Fraction]:
-        """The times of the first frame and of all after it, sorted, and how long the last one lasts, in ticks."""
-        start = self.first.pts if self.first.pts is not None else min(self.stamps, default=0)
-        stamps, indices = np.unique(np.array([*self.stamps, start]), return_index=True)
-        last_duration = float(np.array([*self.durations, 0])[indices[-1]])
-        stamps = stamps[stamps >= start]
-        if not last_duration and len(stamps) > 1:
-            last_duration = float(np.median(np.diff(stamps)))
-        return stamps, Fraction(last_duration)
-
-
-def _frame_rate(picture: _PacketTimes) -> Fraction:
-    """The rate that the header names where the times bear it out to a hundredth, or else their mean rate."""
-    stamps, last_duration = picture.stamps_and_last_duration()
-    time_base = picture.track.time_base
-    named = picture.track.stream.guessed_rate or Fraction(0)
-    if len(stamps) == 1:
-        return 1 / (last_duration * time_base) if last_duration else named
-    mean = (len(stamps) - 1) / (int(stamps[-1] - stamps[0]) * time_base)
-    return named if abs(named - mean) <= mean / 100 else mean.limit_denominator(1001)
+    def frame_rate(self) -> Fraction:
+        """The rate that the header names where the times bear it out to a hundredth, or else their mean rate."""
+        stamps, time_base = self._stamps, self.track.time_base
+        named = Fraction(self.track.stream.guessed_rate or 0)
+        if len(stamps) == 1:
+            return 1 / (self._last_duration * time_base) if self._last_duration else named
+        mean = (len(stamps) - 1) / (int(stamps[-1] - stamps[0]) * time_base)
+        return named if abs(named - mean) <= mean / 100 else mean.limit_denominator(1001)

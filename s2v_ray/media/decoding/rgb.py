@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import av
 import numpy as np
@@ -20,8 +20,7 @@ _SCALING = "bicubic+accurate_rnd+full_chroma_int"
 def displayed_size(frame: VideoFrame, sample_aspect: Fraction | None) -> tuple[int, int]:
     """(width, height) in square pixels as a player shows `frame`: sample aspect ratio and rotation applied."""
     width, height = round(frame.width * (sample_aspect or 1)), frame.height
-    matrix = _display_matrix(frame)
-    return (height, width) if matrix is not None and _swaps_axes(matrix) else (width, height)
+    return (height, width) if _turn(frame).swap else (width, height)
 
 
 @dataclass(frozen=True)
@@ -51,22 +50,19 @@ class SquareScaler:
         Raises MediaError `crop_outside` where the crop leaves the picture, and `undecodable_video` for a pixel format
         that can't be converted.
         """
-        matrix = _display_matrix(frame)
-        turn = None if matrix is None else tuple(matrix.flat)
+        turn = _turn(frame)
         kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
         try:
             if self._graph is None or kind != self._kind:
-                self._graph, self._kind = self._make_graph(frame, matrix), kind
+                self._graph, self._kind = self._make_graph(frame, turn), kind
             self._graph.push(frame)
             square_HWC = cast(VideoFrame, self._graph.pull()).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(
-                "undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error})."
-            ) from None
-        return np.ascontiguousarray(_upright(square_HWC, matrix))
+            raise _not_rgb(frame, error) from None
+        return _upright(square_HWC, turn)
 
-    def _make_graph(self, frame: VideoFrame, matrix: np.ndarray | None) -> Graph:
-        x, y, width, height = self._coded_area(frame, matrix)
+    def _make_graph(self, frame: VideoFrame, turn: "_Turn") -> Graph:
+        x, y, width, height = self._coded_area(frame, turn)
         graph = Graph()
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
@@ -80,7 +76,7 @@ class SquareScaler:
         ).configure()
         return graph
 
-    def _coded_area(self, frame: VideoFrame, matrix: np.ndarray | None) -> tuple[int, int, int, int]:
+    def _coded_area(self, frame: VideoFrame, turn: "_Turn") -> tuple[int, int, int, int]:
         """(x, y, width, height) of the crop in the frame's own pixels."""
         upright_width, upright_height = displayed_size(frame, self._sample_aspect)
         side = min(upright_width, upright_height)
@@ -91,11 +87,9 @@ class SquareScaler:
                 f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
                 f"{upright_width} x {upright_height}; use one that lies inside with --crop.",
             )
-        x, y = crop.x, crop.y
-        if matrix is not None:
-            flip_x, flip_y = _flips(matrix)
-            x, y = upright_width - x - crop.size if flip_x else x, upright_height - y - crop.size if flip_y else y
-            x, y = (y, x) if _swaps_axes(matrix) else (x, y)
+        x = upright_width - crop.x - crop.size if turn.flip_x else crop.x
+        y = upright_height - crop.y - crop.size if turn.flip_y else crop.y
+        x, y = (y, x) if turn.swap else (x, y)
         # Rounding the pixels' shape must not push the square over the edge.
         width = min(max(1, round(crop.size / self._sample_aspect)), frame.width)
         height = min(crop.size, frame.height)
@@ -111,45 +105,45 @@ def whole_frame(
     """
     upright_width, upright_height = displayed_size(frame, sample_aspect)
     width = max(1, round(upright_width * height / upright_height))
-    matrix = _display_matrix(frame)
-    turned = matrix is not None and _swaps_axes(matrix)
+    turn = _turn(frame)
     try:
         rgb = reformatter.reformat(
             frame,
-            width=height if turned else width,
-            height=width if turned else height,
+            width=height if turn.swap else width,
+            height=width if turn.swap else height,
             format="rgb24",
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BICUBIC,  # it antialiases as it reduces
             threads=1,
         )
     except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).") from None
-    return np.ascontiguousarray(_upright(rgb.to_ndarray(), matrix))
+        raise _not_rgb(frame, error) from None
+    return _upright(rgb.to_ndarray(), turn)
 
 
-def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
-    """The upper left 2 x 2 of the display matrix [[a, b], [c, d]]: (x, y) is displayed at (ax + cy, bx + dy)."""
+class _Turn(NamedTuple):
+    """How a coded frame becomes upright, in quarter turns: by swapping its axes, then flipping x and y."""
+
+    swap: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+
+def _turn(frame: VideoFrame) -> _Turn:
     # Not `frame.side_data`: the frame would keep it and it the frame, so that neither is freed before a collection.
     data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
-    return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+    if data is None:
+        return _Turn()
+    # The upper left 2 x 2 of the display matrix: (x, y) is displayed at (ax + cy, bx + dy).
+    (a, b), (c, d) = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].tolist()
+    return _Turn(True, c < 0, b < 0) if abs(b) > abs(a) else _Turn(False, a < 0, d < 0)
 
 
-def _swaps_axes(matrix: np.ndarray) -> bool:
-    return abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
-
-
-def _flips(matrix: np.ndarray) -> tuple[bool, bool]:
-    """Whether x and y of the upright picture run backwards, after any swap of its axes."""
-    (a, b), (c, d) = matrix.tolist()
-    return (c < 0, b < 0) if _swaps_axes(matrix) else (a < 0, d < 0)
-
-
-def _upright(frame_HWC: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """`frame_HWC` turned and reflected by the quarter turns nearest to `matrix`."""
-    if matrix is None:
-        return frame_HWC
-    flip_x, flip_y = _flips(matrix)
-    if _swaps_axes(matrix):
+def _upright(frame_HWC: np.ndarray, turn: _Turn) -> np.ndarray:
+    if turn.swap:
         frame_HWC = frame_HWC.transpose(1, 0, 2)
-    return frame_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+    return np.ascontiguousarray(frame_HWC[:: -1 if turn.flip_y else 1, :: -1 if turn.flip_x else 1])
+
+
+def _not_rgb(frame: VideoFrame, error: Exception) -> MediaError:
+    return MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).")

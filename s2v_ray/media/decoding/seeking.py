@@ -2,13 +2,15 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
+import numpy as np
 
+from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.media_file import Track
 
 # A gap longer than this is crossed by a seek, a shorter one by reading on.
@@ -17,7 +19,7 @@ SEEK_FROM_SECONDS = 10
 SEEK_MARGIN_SECONDS = 1
 # A group of pictures longer than this is decoded as it comes rather than held: 20 s at 60 fps.
 MAX_HELD_PACKETS = 1200
-# These have an index of exact times, which is known beforehand (or once a seek asks for it).
+# These have an index of exact times, which is read when the file is opened (Matroska: by the first seek).
 _WHOLLY_INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
 _INDEXED_FORMATS = {*_WHOLLY_INDEXED_FORMATS, "matroska,webm"}
 # Those whose packets say reliably which of them are keyframes, and when they are displayed.
@@ -36,32 +38,47 @@ class Cue:
     has_skipped: bool = False
 
 
-class NeededPacket(NamedTuple):
-    """A packet to decode.
-
-    `is_jump`: packets before it were skipped. `is_past`: its frame is no longer displayed when the first wanted time
-    comes, so it matters only if others refer to it.
-    """
-
-    packet: "av.Packet[Any]"
-    is_jump: bool = False
-    is_past: bool = False
-
-
 class MissedError(Exception):
     """What follows depends on what was skipped: decode from the beginning instead."""
 
 
-def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[NeededPacket]:
-    """The packets, without those that nothing that `cue` wants depends on.
+_Fill = Callable[[Sequence[Fraction], Track, Cue | None], Iterator[np.ndarray | MediaError]]
+_NeededPacket = tuple["av.Packet[Any]", bool, bool]
 
+
+def fill_windows(
+    fill: _Fill, starts: Sequence[Fraction], open_track: Callable[[], Track]
+) -> Iterator[np.ndarray | MediaError]:
+    """What `fill(starts, track, cue)` yields, one result per start; where skipping fails, the rest without a cue.
+
+    The track is opened at once.
+    """
+    track = open_track()
+
+    def results() -> Iterator[np.ndarray | MediaError]:
+        done = 0
+        try:
+            for result in fill(starts, track, Cue()):
+                yield result
+                done += 1
+        except MissedError:
+            yield from fill(starts[done:], open_track(), None)
+
+    return results()
+
+
+def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[_NeededPacket]:
+    """(packet, is_jump, is_past) of each packet that a frame wanted by `cue` depends on.
+
+    `is_jump`: packets before it were skipped. `is_past`: its frame is no longer displayed when the first wanted time
+    comes, so it matters only if others refer to it.
     Packets are held until it is known that no later keyframe will do, so that nothing is decoded but what the wanted
     frames need. Long gaps are crossed by a seek. Formats that don't mark keyframes reliably are read through.
     Raises MissedError where a seek doesn't land on a keyframe.
     """
     container, stream = track.container, track.stream
     if container.format.name not in _SKIPPABLE_FORMATS:
-        yield from map(NeededPacket, packets)
+        yield from ((packet, False, False) for packet in packets)
         return
     held: list[av.Packet[Any]] = []
     is_jump = False
@@ -98,12 +115,12 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[N
     yield from _released(held, is_jump, cue.stamp)
 
 
-def _released(held: list["av.Packet[Any]"], is_jump: bool, goal: int | None) -> Iterator[NeededPacket]:
+def _released(held: list["av.Packet[Any]"], is_jump: bool, goal: int | None) -> Iterator[_NeededPacket]:
     """The packets `held`; with a `goal`, they include all that are displayed until then."""
     displayed_at = max((p.pts for p in held if goal is not None and p.pts is not None and p.pts <= goal), default=None)
     for number, packet in enumerate(held):
         is_past = displayed_at is not None and packet.pts is not None and packet.pts < displayed_at
-        yield NeededPacket(packet, is_jump and number == 0, is_past)
+        yield packet, is_jump and number == 0, is_past
 
 
 def seek(track: Track, seconds: Fraction) -> None:

@@ -13,8 +13,7 @@ from av.audio.frame import AudioFrame
 from av.video.reformatter import VideoReformatter
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.container import undecodable
-from s2v_ray.media.decoding.media_file import MediaFile, Track
+from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
 from s2v_ray.media.decoding.packets import decode_packet, read_packets
 from s2v_ray.media.decoding.rgb import displayed_size, whole_frame
 from s2v_ray.media.decoding.seeking import seek
