@@ -18,7 +18,7 @@ from benchmarks.measuring import Ratio
 from benchmarks.train_case import make_clips
 from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
-from s2v_ray.config import load_config
+from s2v_ray.config import load_config, with_settings
 from s2v_ray.recipes.train import PreparedClips, job_on
 from s2v_ray.recipes.trial import train_to_rungs
 from s2v_ray.recipes.tune import plan_sweep
@@ -27,7 +27,6 @@ from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.plan import DomainSweep
-from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import Trial, load_study, read_floors, read_trials
 
 

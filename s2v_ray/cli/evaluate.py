@@ -54,14 +54,14 @@ def evaluate(
 
 
 def _table(report: Report) -> Table:
-    from s2v_ray.evaluation.report.table import GROUPS, cells, controls, rows, title
+    from s2v_ray.evaluation.report.table import controls, table, title
 
-    table = Table(title=title(report), title_justify="left")
-    table.add_column("")
+    shown = Table(title=title(report), title_justify="left")
+    shown.add_column("")
     for control in controls(report):
-        table.add_column(control, justify="right")
-    for group in GROUPS:
-        table.add_row(f"[bold]{group.label}")
-        for row in rows(report, group):
-            table.add_row(f"  {row.label}", *cells(report, row))
-    return table
+        shown.add_column(control, justify="right")
+    for question, metrics in table(report).items():
+        shown.add_row(f"[bold]{question}")
+        for label, cells in metrics.items():
+            shown.add_row(f"  {label}", *cells)
+    return shown

@@ -13,6 +13,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
+from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, TrainJob
 from s2v_ray.recipes.trial import train_to_rungs
@@ -23,7 +24,6 @@ from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
 from s2v_ray.tuning.plan import DomainSweep
-from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
 
 _FAILURE_FILE = "failure.txt"

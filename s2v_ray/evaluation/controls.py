@@ -5,8 +5,9 @@ frozen image, and the real video; for synthetic videos also the resampled refere
 randomness.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
@@ -29,9 +30,6 @@ _SEAM_SECONDS = 0.005
 _SILENCE = 1e-7  # the power of -70 dB
 _STEADY_DB = 0.01
 
-Metrics = dict[str, float | None]  # by name; None where undefined
-MetricFunction = Callable[[Tensor, Tensor], Metrics]  # of a video and the real one
-
 
 @dataclass(frozen=True)
 class ClipVideos:
@@ -43,7 +41,7 @@ class ClipVideos:
     mismatched: list[Tensor]  # with the sounds of other sources
     shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
     resampled: list[Tensor] = field(default_factory=list)  # the resampled reference: one or none
-    frame_rate: float = 30.0
+    frame_rate: Fraction = Fraction(30)
     sample_rate: int = 44100
 
     @property
@@ -57,9 +55,16 @@ class ClipVideos:
         return self.real[:1].expand_as(self.real)
 
     @property
-    def sound_blind_mean(self) -> Tensor:
-        """The sound-blind baseline: the model's mean output over the other sources' sounds."""
-        return torch.stack(self.mismatched).mean(0) if self.mismatched else self.frozen
+    def by_control(self) -> dict[str, list[Tensor]]:
+        """The videos of each of CONTROLS."""
+        return {
+            MODEL: [self.model],
+            MISMATCHED: self.mismatched,
+            SHIFTED: self.shifted,
+            FROZEN: [self.frozen],
+            RESAMPLED: self.resampled,
+            REAL: [self.real],
+        }
 
 
 def clip_videos(
@@ -96,8 +101,8 @@ def clip_videos(
             [generate(wave) for wave in others],
             [generate(wave) for wave in shifted_waves],
             [centre_crop(reference.frames_THWC, resolution) for reference in references],
-            frame_rate=float(reader.settings.rate),
-            sample_rate=sample_rate,
+            reader.settings.rate,
+            sample_rate,
         )
 
 
@@ -154,25 +159,3 @@ def uninformative_shift(autocorrelation: np.ndarray) -> int:
     least = max(1, round(_LEAST_SHIFT * frames))
     shifts = sorted(range(least, frames - least + 1), key=lambda shift: abs(shift - frames / 2))
     return min(shifts, key=lambda shift: round(abs(float(autocorrelation[shift])), 6))
-
-
-def measure(videos: ClipVideos, metrics: MetricFunction) -> dict[str, Metrics]:
-    """The metrics of a clip's video and of its controls; those of mismatched sounds are averaged."""
-    return {
-        MODEL: metrics(videos.model, videos.real),
-        MISMATCHED: _mean([metrics(video, videos.real) for video in videos.mismatched]),
-        SHIFTED: _mean([metrics(video, videos.real) for video in videos.shifted]),
-        FROZEN: metrics(videos.frozen, videos.real),
-        RESAMPLED: _mean([metrics(video, videos.real) for video in videos.resampled]),
-        REAL: metrics(videos.real, videos.real),
-    }
-
-
-def _mean(scores: list[Metrics]) -> Metrics:
-    return {name: mean([score[name] for score in scores]) for name in scores[0]} if scores else {}
-
-
-def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the defined values; None if there are none."""
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None

@@ -2,24 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import (
-    CONTROLS,
-    FROZEN,
-    MISMATCHED,
-    MODEL,
-    REAL,
-    RESAMPLED,
-    SHIFTED,
-    ClipVideos,
-    Metrics,
-    mean,
-    measure,
-)
+from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, REAL, ClipVideos
 from s2v_ray.evaluation.sync_classifier import SyncClassifier, is_matched
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.beat_alignment import beat_alignment
@@ -40,6 +28,8 @@ from s2v_ray.metrics.ssim import ssim
 from s2v_ray.metrics.temporal_spectrum import temporal_spectrum_distance
 from s2v_ray.metrics.video_motion import lag_frames, motion_correlation, motion_peaks, moving_mask
 
+Metrics = dict[str, float | None]  # by name; None where undefined
+ClipFeatures = tuple[str, dict[str, Tensor]]  # a clip's source, and I3D's features [W, 400] of its W windows by control
 _ERROR = "squared_error"  # an ingredient of motion explained
 
 
@@ -78,27 +68,19 @@ class Score:
     windows: int | None = None
 
 
-@dataclass(frozen=True)
-class ClipFeatures:
-    """I3D's features [W, 400] of a clip's W windows, by control."""
-
-    source: str
-    by_control: dict[str, Tensor]
-
-
 def motion_metrics(video: Tensor, real: Tensor) -> Metrics:
     """What the two headlines are made of."""
     return {"motion_correlation": motion_correlation(video, real), _ERROR: squared_error(video, real)}
 
 
 def timing_metrics(
-    video: Tensor, videos: ClipVideos, onsets: list[int], sync_classifier: SyncClassifier | None
+    video: Tensor, real: Tensor, videos: ClipVideos, onsets: list[int], sync_classifier: SyncClassifier | None
 ) -> Metrics:
     """Whether it moves when it should: against the real video, and against the `onsets` of the clip's own sound."""
-    lag, peaks = lag_frames(video, videos.real), motion_peaks(video)
+    lag, peaks = lag_frames(video, real), motion_peaks(video)
     scores: Metrics = {
-        "lag_frames": None if lag is None else lag.frames,
-        "onset_f1": onset_f1(video, videos.real, frame_rate=videos.frame_rate),
+        "lag_frames": None if lag is None else float(lag.frames),
+        "onset_f1": onset_f1(video, real, frame_rate=float(videos.frame_rate)),
         "av_align": av_align(peaks, onsets),
         "beat_alignment": beat_alignment(peaks, onsets),
     }
@@ -138,27 +120,18 @@ def score_clip(
     video as matching its sound, else 0.
     """
     # Converted once, not by every metric.
-    videos = replace(
-        videos,
-        real=checked_video("real", videos.real),
-        model=checked_video("model", videos.model),
-        mismatched=[checked_video("mismatched", video) for video in videos.mismatched],
-        shifted=[checked_video("shifted", video) for video in videos.shifted],
-        resampled=[checked_video("resampled", video) for video in videos.resampled],
-    )
-    scores = measure(videos, motion_metrics)
-    if appearance:  # slow, and hardly dependent on which mismatched sound it was
-        moving_HW = moving_mask(videos.real)
-        onsets = sound_onsets(videos.sound, frames=len(videos.real), sample_rate=videos.sample_rate)
-
-        def other_metrics(video: Tensor, real: Tensor) -> Metrics:
-            timing = timing_metrics(video, videos, onsets, sync_classifier)
-            return timing | appearance_metrics(video, real, moving_HW, lpips)
-
-        for control, values in measure(replace(videos, mismatched=videos.mismatched[:1]), other_metrics).items():
-            scores[control].update(values)
-    error = squared_error(videos.sound_blind_mean, videos.real)
-    return ClipScores(videos.clip.source, videos.clip.clip_id, scores, error)
+    by_control = {name: [checked_video(name, video) for video in some] for name, some in videos.by_control.items()}
+    (real,) = by_control[REAL]
+    scores = {control: _means([motion_metrics(video, real) for video in some]) for control, some in by_control.items()}
+    if appearance:
+        moving_HW = moving_mask(real)
+        onsets = sound_onsets(videos.sound, frames=len(real), sample_rate=videos.sample_rate)
+        for control, some in by_control.items():
+            for video in some[:1]:  # slow, and hardly dependent on which mismatched sound it was
+                scores[control] |= timing_metrics(video, real, videos, onsets, sync_classifier)
+                scores[control] |= appearance_metrics(video, real, moving_HW, lpips)
+    sound_blind = torch.stack(by_control[MISMATCHED] or by_control[FROZEN]).mean(0)
+    return ClipScores(videos.clip.source, videos.clip.clip_id, scores, squared_error(sound_blind, real))
 
 
 def score_sources(clips: Sequence[ClipScores]) -> list[SourceScores]:
@@ -170,26 +143,34 @@ def score_sources(clips: Sequence[ClipScores]) -> list[SourceScores]:
 
 
 def _source_metrics(clips: list[ClipScores]) -> dict[str, Metrics]:
-    names = clips[0].scores[MODEL]
-    means = {
-        control: {name: mean([clip.scores[control].get(name) for clip in clips]) for name in names}
-        for control in CONTROLS
-    }
+    # A control that some clips lack has None for what it doesn't define.
+    undefined: Metrics = dict.fromkeys(clips[0].scores[MODEL])
+    means = {control: undefined | _means([clip.scores[control] for clip in clips]) for control in CONTROLS}
     sound_blind = sum(clip.sound_blind_error for clip in clips)
     frozen = sum(clip.scores[FROZEN][_ERROR] or 0.0 for clip in clips)
     matched, mismatched = (means[control]["motion_correlation"] for control in (MODEL, MISMATCHED))
     gap = matched - mismatched if matched is not None and mismatched is not None else None
     for control, metrics in means.items():
         error = metrics.pop(_ERROR)
-        total = None if error is None else error * len(clips)
-        metrics["motion_explained"] = (
-            None if total is None else motion_explained(model=total, frozen=frozen, sound_blind=sound_blind)
-        )
-        metrics["motion_explained_over_picture"] = (
-            None if total is None else motion_explained_over_picture(model=total, frozen=frozen)
-        )
+        explained = over_picture = None
+        if error is not None:
+            model = error * len(clips)
+            explained = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
+            over_picture = motion_explained_over_picture(model=model, frozen=frozen)
+        metrics["motion_explained"], metrics["motion_explained_over_picture"] = explained, over_picture
         metrics["matched_minus_mismatched"] = gap if control == MODEL else None
     return means
+
+
+def _means(scores: list[Metrics]) -> Metrics:
+    names = dict.fromkeys(name for score in scores for name in score)
+    return {name: mean([score.get(name) for score in scores]) for name in names}
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the defined values; None if there are none."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
 def summarise(sources: Sequence[SourceScores], seed: int) -> dict[str, dict[str, Score | None]]:
@@ -210,16 +191,8 @@ def interval_score(values: Sequence[float | None], seed: int) -> Score | None:
 
 def clip_features(videos: ClipVideos, i3d: I3d) -> ClipFeatures:
     """What FVD needs of one clip. Only one mismatched sound counts, since FVD depends on the number of videos."""
-    by_control = {
-        MODEL: [videos.model],
-        MISMATCHED: videos.mismatched[:1],
-        SHIFTED: videos.shifted,
-        FROZEN: [videos.frozen],
-        RESAMPLED: videos.resampled,
-        REAL: [videos.real],
-    }
-    features = {control: fvd_features(video, i3d) for control, some in by_control.items() for video in some}
-    return ClipFeatures(videos.clip.source, features)
+    by_control = videos.by_control.items()
+    return videos.clip.source, {name: fvd_features(video, i3d) for name, some in by_control for video in some[:1]}
 
 
 def score_fvd(clips: Sequence[ClipFeatures]) -> dict[str, Score | None]:
@@ -228,14 +201,14 @@ def score_fvd(clips: Sequence[ClipFeatures]) -> dict[str, Score | None]:
     There is no interval: a bootstrap repeats windows, which by itself makes FVD larger, so that its interval would lie
     above the FVD.
     """
-    return {control: _fvd([clip for clip in clips if control in clip.by_control], control) for control in CONTROLS}
+    return {control: _fvd([clip for clip in clips if control in clip[1]], control) for control in CONTROLS}
 
 
 def _fvd(clips: list[ClipFeatures], control: str) -> Score | None:
     if not clips:
         return None
-    ours, real = (torch.cat([clip.by_control[name] for clip in clips]) for name in (control, REAL))
+    ours, real = (torch.cat([features[name] for _, features in clips]) for name in (control, REAL))
     distance = frechet_distance(ours, real)
     if distance is None:
         return None
-    return Score(distance, None, None, count=len({clip.source for clip in clips}), windows=len(ours))
+    return Score(distance, None, None, count=len({source for source, _ in clips}), windows=len(ours))

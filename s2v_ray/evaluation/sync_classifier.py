@@ -10,7 +10,7 @@ that the classifier relies on motion rather than on what a generated video's pix
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -117,25 +117,11 @@ def sound_bands(wave: np.ndarray, frames: int, sample_rate: int) -> Tensor:
     return band_levels(wave_to_float(torch.from_numpy(wave.copy())), frames=frames, sample_rate=sample_rate)
 
 
+@torch.no_grad()
 def is_matched(classifier: SyncClassifier, video_TCHW: Tensor, wave: np.ndarray, sample_rate: int) -> bool:
     """Whether the classifier accepts a sound, int16 [S], as matching a video [T, C, H, W] in [-1, 1] of its length."""
-    return _matches(classifier, video_TCHW, [wave], sample_rate)[0]
-
-
-@torch.no_grad()
-def _matches(classifier: SyncClassifier, video_TCHW: Tensor, waves: list[np.ndarray], sample_rate: int) -> list[bool]:
-    sound_CTF = torch.stack([sound_bands(wave, len(video_TCHW), sample_rate) for wave in waves])
-    return [bool(logit > 0) for logit in classifier(grey_frames(video_TCHW)[None], sound_CTF)[0, :, 0]]
-
-
-@dataclass(frozen=True)
-class _TrainingSet:
-    """The clips to train on. `unlike_NT`: the shifts at which a sound is mismatched; `source_N`: indices of sources."""
-
-    frames_NTHW: Tensor
-    sound_NTF: Tensor
-    unlike_NT: Tensor
-    source_N: Tensor
+    sound_TF = sound_bands(wave, len(video_TCHW), sample_rate)
+    return bool(classifier(grey_frames(video_TCHW)[None], sound_TF[None])[0, 0, 0] > 0)
 
 
 def train_sync_classifier(
@@ -150,15 +136,15 @@ def train_sync_classifier(
         return None
     # One thread: sums have the same order on every machine, and products this small gain little from more.
     with at_most_threads(1), torch.random.fork_rng(devices=[]):
-        data = _training_set(clips, sample_rate, resolution)
+        frames_NTHW, sound_NTF, unlike_NT, source_N = _training_set(clips, sample_rate, resolution)
         torch.manual_seed(seed)
-        classifier = SyncClassifier(data.sound_NTF.shape[-1])
+        classifier = SyncClassifier(sound_NTF.shape[-1])
         optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=_STEPS, pct_start=0.2)
         for _ in range(_STEPS):
-            chosen = torch.randperm(len(data.source_N))[:_BATCH]
-            frames_BTHW, sound_BTF = _varied(data.frames_NTHW[chosen], data.sound_NTF[chosen])
-            loss = _loss(classifier(frames_BTHW, sound_BTF), data.unlike_NT[chosen], data.source_N[chosen])
+            chosen = torch.randperm(len(source_N))[:_BATCH]
+            frames_BTHW, sound_BTF = _varied(frames_NTHW[chosen], sound_NTF[chosen])
+            loss = _loss(classifier(frames_BTHW, sound_BTF), unlike_NT[chosen], source_N[chosen])
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
@@ -166,7 +152,8 @@ def train_sync_classifier(
     return classifier.eval()
 
 
-def _training_set(clips: ClipReader | Sequence[Clip], sample_rate: int, resolution: int) -> _TrainingSet:
+def _training_set(clips: ClipReader | Sequence[Clip], sample_rate: int, resolution: int) -> tuple[Tensor, ...]:
+    """Frames [N, T, H, W], sounds [N, T, F], the shifts [N, T] at which a sound is mismatched, source indices [N]."""
     frames_of_clips, sounds, unlike, sources = [], [], [], []
     for number in np.unique(np.linspace(0, len(clips) - 1, _MOST_CLIPS).round().astype(int)).tolist():
         clip = clips[number]
@@ -178,7 +165,7 @@ def _training_set(clips: ClipReader | Sequence[Clip], sample_rate: int, resoluti
         unlike.append(torch.from_numpy(far_T & (envelope_autocorrelation(clip.wave, frames) < _UNLIKE)))
         sources.append(clip.source)
     source_N = torch.tensor([sources.index(source) for source in sources])
-    return _TrainingSet(torch.stack(frames_of_clips), torch.stack(sounds), torch.stack(unlike), source_N)
+    return torch.stack(frames_of_clips), torch.stack(sounds), torch.stack(unlike), source_N
 
 
 def _varied(frames_BTHW: Tensor, sound_BTF: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,16 +208,9 @@ def sync_classifier_accuracy(
     for number in range(len(reader)):
         clip = reader[number]
         video_TCHW = centre_crop(clip.frames_THWC, resolution)
-        own, shifted, *others = _matches(
-            classifier,
-            video_TCHW,
-            [
-                clip.wave,
-                shifted_sound(clip.wave, len(video_TCHW), sample_rate),
-                *mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=seed),
-            ],
-            sample_rate,
-        )
-        mismatched = [float(shifted), sum(others) / len(others)] if others else [float(shifted)]
-        accuracy[clip.source].append((own + 1 - sum(mismatched) / len(mismatched)) / 2)
+        accepts = partial(is_matched, classifier, video_TCHW, sample_rate=sample_rate)
+        mismatched = [float(accepts(shifted_sound(clip.wave, len(video_TCHW), sample_rate)))]
+        if others := mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=seed):
+            mismatched.append(sum(map(accepts, others)) / len(others))
+        accuracy[clip.source].append((accepts(clip.wave) + 1 - sum(mismatched) / len(mismatched)) / 2)
     return {source: sum(values) / len(values) for source, values in accuracy.items()}

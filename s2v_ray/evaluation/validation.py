@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.evaluation.controls import MODEL, ClipVideos, clip_videos, mean, mismatched_sounds
-from s2v_ray.evaluation.scores import score_clip, score_sources
+from s2v_ray.evaluation.controls import MODEL, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.scores import mean, score_clip, score_sources
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.video_motion import moving_mask
@@ -38,18 +38,13 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
             name: float(np.mean([source.scores[MODEL][name] or 0.0 for source in sources]))
             for name in ("motion_correlation", "matched_minus_mismatched", "motion_explained")
         }
-        metrics |= _appearance(generated)
+        moving = [(videos, moving_mask(videos.real)) for videos in generated]
+        blur = mean([sharpness(videos.model, videos.real, where_HW=mask_HW) for videos, mask_HW in moving])
+        error = mean([l1(videos.model, videos.real, where_HW=~mask_HW) for videos, mask_HW in moving])
+        # If no clip defines them, 0, as for the real video.
+        metrics |= {"sharpness": blur or 0.0, "appearance_error": error or 0.0}
         score = metrics["motion_explained"] + metrics["matched_minus_mismatched"]
         side_by_side = to_bytes(torch.cat([generated[0].model, generated[0].real], dim=3)).numpy()
         return Validation(score, metrics, side_by_side, generated[0].clip.wave)
 
     return validate
-
-
-def _appearance(generated: list[ClipVideos]) -> dict[str, float]:
-    """Means over the clips that define them; 0, as for the real video, if none does."""
-    moving = [moving_mask(videos.real) for videos in generated]
-    pairs = list(zip(generated, moving, strict=True))
-    blur = mean([sharpness(videos.model, videos.real, where_HW=mask_HW) for videos, mask_HW in pairs])
-    error = mean([l1(videos.model, videos.real, where_HW=~mask_HW) for videos, mask_HW in pairs])
-    return {"sharpness": blur or 0.0, "appearance_error": error or 0.0}

@@ -97,7 +97,7 @@ def evaluate(job: EvaluateJob, show: Callable[[int, int], None] = lambda done, t
     for name, number in examples.items():
         others = mismatched_sounds(reader, more, number, count=1, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution)
-        write_example(job.out, name, videos, others[0] if others else None, config.clips)
+        write_example(job.out, name, videos, others[0] if others else None)
     headline_figure(join(job.out, HEADLINE), report)
     write_bytes(join(job.out, "report.html"), report_page(report, job.out).encode())
     return report

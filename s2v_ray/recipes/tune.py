@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from s2v_ray.config import Config
+from s2v_ray.config import Config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
@@ -14,7 +14,7 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.training.run import config_for_clips
 from s2v_ray.tuning.journal import fetch_journal, sweep_location
 from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
-from s2v_ray.tuning.space import load_space, with_settings
+from s2v_ray.tuning.space import load_space
 from s2v_ray.tuning.trials import best_settings
 
 _LEAST_TRIALS = 3  # preset, control, and one to search

@@ -16,5 +16,5 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def resumed(study: Study, trial: FrozenTrial) -> Trial:
-    """A running trial of the study, to be suggested and told again: Optuna itself can only read it."""
+    """A running trial of the study, to suggest and finish again: Optuna itself can only read it."""
     return Trial(study, trial._trial_id)

@@ -7,13 +7,13 @@ from typing import Any
 
 from optuna.distributions import distribution_to_json
 
-from s2v_ray.config import Config, config_from_dict
+from s2v_ray.config import Config, config_from_dict, with_settings
 from s2v_ray.config.load import differing_names, upgraded
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.tuning.journal import SweepLocation
-from s2v_ray.tuning.space import Space, get_setting, with_settings
+from s2v_ray.tuning.space import Space, get_setting
 
 _DEFAULT_MINUTES = 5.0
 # Early validations of short trials would take most of their time.
@@ -77,10 +77,6 @@ class SweepDescription:
     objectives: tuple[str, ...]
     clips: dict[str, str]  # the fingerprint of each domain's clips
 
-    def to_json(self) -> str:
-        """The text of `sweep.json`."""
-        return json.dumps(asdict(self), indent=2)
-
     @classmethod
     def from_json(cls, text: str, where: str) -> "SweepDescription":
         """The description of this text. Raises UserError, naming `where`, for settings that don't exist."""
@@ -114,4 +110,4 @@ def keep_description(out: str, ours: SweepDescription) -> None:
                 f"'{out}' is a sweep with other settings ({', '.join(names)}); "
                 "use the same ones to resume it, or another --out.",
             )
-    write_bytes(path, ours.to_json().encode())
+    write_bytes(path, json.dumps(asdict(ours), indent=2).encode())

@@ -6,14 +6,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.config import config_to_toml
+from s2v_ray.config import config_to_toml, with_settings
 from s2v_ray.storage.files import write_bytes, writing
 from s2v_ray.storage.paths import join
 from s2v_ray.tuning.figures import write_figures
 from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.page import sweep_page
 from s2v_ray.tuning.plan import DomainSweep
-from s2v_ray.tuning.space import with_settings
 from s2v_ray.tuning.trials import best_trial, load_study, read_floors, read_trials, repeats_of
 from s2v_ray.tuning.verdict import Finding, verdict_of
 
@@ -45,7 +44,6 @@ def _find(sweep: DomainSweep) -> Finding:
         domain=domain,
         trials=trials,
         repeats=repeats,
-        floors=floors,
         preset=sweep.preset,
         best=best_trial(trials),
         is_gain=is_gain,

@@ -6,14 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from s2v_ray.config.load import config_from_dict
+from s2v_ray.config.load import config_from_dict, with_settings
 from s2v_ray.config.schema import Config
 from s2v_ray.errors import UserError
 from s2v_ray.tuning.optuna_internals import contains
@@ -58,29 +53,21 @@ def load_space(path: str | None, config: Config) -> Space:
 
     Raises UserError by name for a setting that is unknown, of a wrong type or out of range, and if nothing is searched.
     """
-    default = default_space(config)
+    space = default_space(config)
     if path is None:
-        return default
-    searched, fixed = dict(default.searched), dict(default.fixed)
-    for name, entry in _settings(Path(path)):
+        return space
+    searched, fixed = dict(space.searched), dict(space.fixed)
+    for name, entry in _entries(Path(path)):
+        _check_searchable(name, path)
         searched.pop(name, None)
         if isinstance(entry, Mapping):
             searched[name] = _distribution(entry, name, path)
         else:
-            check_setting(name, entry, path)
+            with_settings(Config(), {name: entry}, path)
             fixed[name] = entry
     if not searched:
         raise UserError("nothing_searched", f"{path} fixes every setting; omit one or give it a range to search.")
     return Space(searched, fixed)
-
-
-def with_settings(config: Config, settings: Mapping[str, Any], where: str = "the sweep") -> Config:
-    """`config` with plain values by dotted name. Raises UserError by name."""
-    values: dict[str, Any] = asdict(config)
-    for name, value in settings.items():
-        section, _, key = name.partition(".")
-        values[section] = {**values.get(section, {}), key: value}
-    return config_from_dict(values, where)
 
 
 def get_setting(config: Config, name: str) -> Any:
@@ -91,16 +78,16 @@ def get_setting(config: Config, name: str) -> Any:
 
 def is_within(space: Space, settings: Mapping[str, Any]) -> bool:
     """Whether the space contains these settings, so that the search learns from them."""
-    return settings.keys() == space.searched.keys() and all(
-        contains(space.searched[name], value) for name, value in settings.items()
-    )
+    searched = space.searched
+    return settings.keys() == searched.keys() and all(contains(searched[name], settings[name]) for name in searched)
 
 
 def _about(value: float, factor: float) -> FloatDistribution:
     return FloatDistribution(float(f"{value / factor:.6g}"), float(f"{value * factor:.6g}"), log=True)
 
 
-def _settings(path: Path) -> Iterator[tuple[str, Any]]:
+def _entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """What a space file holds, by dotted name."""
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -115,36 +102,34 @@ def _settings(path: Path) -> Iterator[tuple[str, Any]]:
             yield f"{section}.{key}", entry
 
 
-def check_setting(name: str, value: Any, where: str) -> None:
-    """Raise UserError by name if there is no such setting, it can't have this value, or the sweep itself sets it."""
+def _check_searchable(name: str, where: str) -> None:
+    """Raise UserError by name if there is no such setting, or if it isn't the search's to choose."""
     section, _, key = name.partition(".")
-    config_from_dict({section: {key: value}}, where)
+    default = asdict(Config()).get(section, {}).get(key)
+    with_settings(Config(), {name: default}, where)
     if section == "clips":
-        raise UserError(
-            "fixed_setting", f"{where}: {name} can't be searched: it is fixed by how the clips were prepared."
-        )
+        raise UserError("fixed_setting", f"{where}: {name} can't be set here: the prepared clips fix it.")
     if name in _SWEEPS_OWN:
         raise UserError(
-            "fixed_setting", f"{where}: {name} can't be searched or fixed: the sweep sets it by {_SWEEPS_OWN[name]}."
+            "fixed_setting", f"{where}: {name} can't be set here: the sweep sets it by {_SWEEPS_OWN[name]}."
         )
 
 
 def _distribution(entry: Mapping[str, Any], name: str, where: str) -> BaseDistribution:
-    if set(entry) == {"choices"} and isinstance(entry["choices"], list) and entry["choices"]:
-        for choice in entry["choices"]:
-            check_setting(name, choice, where)
-            if isinstance(choice, list):
-                raise UserError(
-                    "wrong_type", f"{where}: {name} is a list, which can't be searched; fix it with one value."
-                )
-        return CategoricalDistribution(entry["choices"])
-    low, high, log = entry.get("low"), entry.get("high"), entry.get("log", False)
-    if not set(entry) <= _RANGE_KEYS or low is None or high is None or not isinstance(log, bool):
-        if not _known(name):
-            check_setting(name, 0, where)  # names the closest one
+    choices: Any = entry.get("choices")
+    low: Any = entry.get("low")
+    high: Any = entry.get("high")
+    log = entry.get("log", False)
+    is_choice = set(entry) == {"choices"} and isinstance(choices, list) and bool(choices)
+    is_range = set(entry) <= _RANGE_KEYS and None not in (low, high) and isinstance(log, bool)
+    if not is_choice and not is_range:
         raise UserError("wrong_range", f"{where}: {name} is {dict(entry)!r}, but must be searchable: {_FORMS}.")
-    for bound in (low, high):
-        check_setting(name, bound, where)
+    for value in choices if is_choice else (low, high):
+        with_settings(Config(), {name: value}, where)
+        if isinstance(value, list):
+            raise UserError("wrong_type", f"{where}: {name} is a list, which can't be searched; fix it with one value.")
+    if is_choice:
+        return CategoricalDistribution(choices)
     if isinstance(low, bool | str) or isinstance(high, bool | str):
         raise UserError("wrong_range", f"{where}: {name} has no range; give choices = [{low!r}, {high!r}].")
     if low >= high or (log and low <= 0):
@@ -153,8 +138,3 @@ def _distribution(entry: Mapping[str, Any], name: str, where: str) -> BaseDistri
     if isinstance(get_setting(Config(), name), int):
         return IntDistribution(low, high, log=log)
     return FloatDistribution(low, high, log=log)
-
-
-def _known(name: str) -> bool:
-    section, _, key = name.partition(".")
-    return hasattr(getattr(Config(), section, None), key)

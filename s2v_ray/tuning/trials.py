@@ -96,18 +96,11 @@ def best_settings(sweep: Location, domain: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:  # that sweep may be running
         copy = SweepLocation(folder, Path(folder))
         copy.journal.write_bytes(read_journal(sweep))
-        return _best_settings(open_journal(copy), domain)
-
-
-def _best_settings(storage: JournalStorage, domain: str) -> list[dict[str, Any]]:
-    names = [name for name in optuna.get_all_study_names(storage) if not name.endswith(_REPEATS)]
-    found = []
-    for name in [domain] if domain in names else names:
-        study = load_study(storage, name)
-        best = best_trial(read_trials(study, read_floors(study)))
-        if best is not None:
-            found.append(best.settings)
-    return found
+        storage = open_journal(copy)
+        names = [name for name in optuna.get_all_study_names(storage) if not name.endswith(_REPEATS)]
+        studies = [load_study(storage, name) for name in ([domain] if domain in names else names)]
+        bests = [best_trial(read_trials(study, read_floors(study))) for study in studies]
+        return [best.settings for best in bests if best is not None]
 
 
 def _read(trial: FrozenTrial, floors: Floors | None) -> Trial:

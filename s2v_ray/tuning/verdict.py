@@ -7,7 +7,6 @@ from statistics import mean
 from typing import Any
 
 from s2v_ray.evaluation.report.table import signed
-from s2v_ray.tuning.objective import Floors
 from s2v_ray.tuning.trials import CONTROL, PRESET, WINNER, Trial, best_trial
 
 # Three seeds a side that don't overlap: one of the twenty ways to divide six.
@@ -21,7 +20,6 @@ class Finding:
     domain: str
     trials: list[Trial]
     repeats: list[Trial]
-    floors: Floors | None
     preset: dict[str, Any]
     best: Trial | None
     is_gain: bool

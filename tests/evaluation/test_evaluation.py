@@ -138,7 +138,8 @@ def test_videos_are_scored_as_a_file_holds_them(small_run, small_clips):
     levels = (videos.model + 1) * 127.5
     assert (levels - levels.round()).abs().max() < 1e-3
     assert videos.frozen.shape == videos.real.shape == videos.model.shape == (20, 3, 32, 32)
-    assert torch.equal(videos.sound_blind_mean, videos.frozen)
+    scored = score_clip(videos, appearance=False)
+    assert scored.sound_blind_error == scored.scores["frozen image"]["squared_error"]
 
 
 def test_validation_scores_the_held_out_sources(small_run, small_clips):

@@ -29,6 +29,10 @@ from optuna.trial import TrialState, create_trial
 from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.errors import UserError
+from s2v_ray.recipes.train import PreparedClips, job_on
+from s2v_ray.recipes.trial import train_to_rungs
+from s2v_ray.training.run import open_run
+from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.figures import front
 from s2v_ray.tuning.journal import sweep_location
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
@@ -286,19 +290,17 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
 
 
 def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
-    from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
-    from s2v_ray.training.workers import ALONE
-
     config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
     reports: list[dict[str, float]] = []
 
-    def run(rungs: tuple[float, ...]) -> None:
-        job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "run"))
+    def train(config: Config, name: str, rungs: tuple[float, ...]) -> None:
+        run = str(tmp_path / name)
+        open_run(run, config)
+        job = job_on(PreparedClips(str(small_clips)), config, run)
         train_to_rungs(job, rungs, None, ALONE, lambda location, values: reports.append(values), lambda: False)
 
-    run((0.5,))
-    run((0.5, 1.0))  # in another process: the first half is not trained again
+    train(config, "run", (0.5,))
+    train(config, "run", (0.5, 1.0))  # in another process: the first half is not trained again
     assert [(report["percent"], report["steps"]) for report in reports] == [(50, 4), (50, 4), (100, 8)]
     sync = reports[2]["metrics/motion_explained"] + reports[2]["metrics/matched_minus_mismatched"]
     assert reports[2]["score"] == pytest.approx(sync)
@@ -308,8 +310,7 @@ def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
     # By the clock, both halves are trained, however long the validation between them took.
     config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
     reports.clear()
-    job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "timed"))
-    train_to_rungs(job, (0.5, 1.0), None, ALONE, lambda location, values: reports.append(values), lambda: False)
+    train(config, "timed", (0.5, 1.0))
     assert reports[1]["steps"] > reports[0]["steps"]
     assert [report["seconds"] for report in reports] == pytest.approx([0.6, 1.2])
 

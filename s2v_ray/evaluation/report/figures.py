@@ -1,165 +1,111 @@
 """Figures as PNG files: the paper's Figure 2, the motion over time, and the headline scores."""
 
-from fractions import Fraction
-
 import numpy as np
-import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import MODEL
+from s2v_ray.evaluation.controls import MODEL, ClipVideos
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.report.table import controls, signed
-from s2v_ray.metrics.checks import checked_pair, checked_video
+from s2v_ray.metrics.loudness import power_in_frames
 from s2v_ray.metrics.video_motion import motion_correlation, video_motion_energy
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location
+from s2v_ray.training.data.pixels import to_bytes
 
 # The paper's three borders.
 GREEN, ORANGE, RED = "#2a9d4a", "#f28c1b", "#d62828"
 _SOUND, _INK, _MISMATCHED, _FAINT = "#4a6583", "#333333", "#9aa3ad", "#b9bec4"
 _DPI = 150
+# The paper's figure shows every 20th frame; longer clips are shown more sparsely so that they fit.
+_EVERY, _MOST_COLUMNS = 20, 12
 # Figure 2 is laid out in whole pixels, so that a frame's pixels stay square and sharp.
 _FRAME, _BORDER, _GAP, _MARGIN = 128, 5, 14, 40
 _WAVE_HEIGHT = 150
-# Agg draws at most 2^16 pixels a side; far narrower figures are hard to read already.
-_MOST_COLUMNS = 64
 
 
-def figure_2(
-    path: Location,
-    *,
-    wave_S: Tensor,
-    sample_rate: int,
-    image_CHW: Tensor,
-    generated_TCHW: Tensor,
-    real_TCHW: Tensor | None,
-    frame_rate: Fraction,
-    every: int = 20,
-    title: str | None = None,
-) -> None:
+def figure_2(path: Location, videos: ClipVideos) -> None:
     """Write the paper's Figure 2 as a PNG: the sound over time, and below it the generated video.
 
-    The waveform, in [-1, 1] over seconds, is on top. Below it are the input image (green border) and the middle one
-    of every `every` generated frames (orange) over the original's (red; omitted if `real_TCHW` is None), each under
-    the moment it shows. Images are RGB or grey, float in [-1, 1], and enlarged by whole factors without smoothing.
-    Raises ValueError for other shapes or values, for a sound whose length differs from the video's by more than a
-    frame, and if `every` is below 1 or gives more than 64 columns.
+    Below the waveform are the input image (green border) and the middle one of every 20 generated frames (orange) over
+    the original's (red), each under the moment it shows, enlarged by whole factors without smoothing.
     """
-    if real_TCHW is None:
-        generated_TCHW = checked_video("generated_TCHW", generated_TCHW)
-        videos = [("Generated", generated_TCHW, ORANGE)]
-    else:
-        generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
-        videos = [("Generated", generated_TCHW, ORANGE), ("Original", real_TCHW, RED)]
-    image_CHW = checked_video("image_CHW", image_CHW[None])[0]
-    if image_CHW.shape != generated_TCHW.shape[1:] or len(image_CHW) not in (1, 3):
-        shapes = f"{tuple(image_CHW.shape)} and {tuple(generated_TCHW.shape)}"
-        raise ValueError(f"image_CHW and generated_TCHW have shapes {shapes}; both must be alike, grey or RGB.")
-    _check_sound(wave_S, sample_rate, len(generated_TCHW), frame_rate)
-    if every < 1:
-        raise ValueError(f"every is {every}; it must be at least 1.")
-    frames = list(range(min(every, len(generated_TCHW)) // 2, len(generated_TCHW), every))
-    if len(frames) > _MOST_COLUMNS:
-        raise ValueError(f"every is {every}, which gives {len(frames)} columns; at most {_MOST_COLUMNS} fit.")
+    rows = (("Generated", videos.model, ORANGE), ("Original", videos.real, RED))
+    count, frame_rate = len(videos.real), float(videos.frame_rate)
+    every = max(_EVERY, -(-count // _MOST_COLUMNS))
+    frames = range(min(every, count) // 2, count, every)
 
-    scale = max(1, round(_FRAME / max(image_CHW.shape[1:])))
-    panel_height, panel_width = (side * scale + 2 * _BORDER for side in image_CHW.shape[1:])
-    time_width = max(round(len(generated_TCHW) * (panel_width + _GAP) / every), panel_width)
-    left = _MARGIN + panel_width + 2 * _MARGIN
-    centres = [left + (frame + 0.5) * time_width / len(generated_TCHW) for frame in frames]
+    scale = max(1, round(_FRAME / videos.real.shape[-1]))
+    panel = videos.real.shape[-1] * scale + 2 * _BORDER
+    time_width = max(round(count * (panel + _GAP) / every), panel)
+    left = _MARGIN + panel + 2 * _MARGIN
+    centres = [left + (frame + 0.5) * time_width / count for frame in frames]
     # A last column close to the end extends beyond it.
-    width = max(left + time_width, round(centres[-1] + panel_width / 2)) + _MARGIN
-    rows_height = len(videos) * (panel_height + _GAP) - _GAP
+    width = max(left + time_width, round(centres[-1] + panel / 2)) + _MARGIN
+    rows_height = len(rows) * (panel + _GAP) - _GAP
     rows_bottom = _MARGIN + 16
     wave_bottom = rows_bottom + rows_height + 34
-    height = wave_bottom + _WAVE_HEIGHT + (116 if title else 76)
+    height = wave_bottom + _WAVE_HEIGHT + 76
 
     figure = Figure((width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
 
-    def write(x: float, y: float, text: str, **style: object) -> None:
-        style = {"ha": "center", "va": "center", "fontsize": 8, "color": _INK, "parse_math": False} | style
-        figure.text(x / width, y / height, text, **style)  # type: ignore[arg-type]
+    def write(x: float, y: float, text: str, rotation: int = 0) -> None:
+        figure.text(x / width, y / height, text, ha="center", va="center", fontsize=8, color=_INK, rotation=rotation)
 
     sound = figure.add_axes((left / width, wave_bottom / height, time_width / width, _WAVE_HEIGHT / height))
-    _draw_wave(sound, wave_S, sample_rate, len(generated_TCHW) / float(frame_rate), time_width)
-    if title:
-        write(_MARGIN, height - 32, title, ha="left", fontsize=10)
+    _draw_wave(sound, videos, time_width)
 
     middle = rows_bottom + rows_height // 2
-    _paste(figure, image_CHW, scale, GREEN, _MARGIN, middle - panel_height // 2)
-    write(_MARGIN + panel_width / 2, middle - panel_height // 2 - 20, "Input image")
+    _paste(figure, videos.real[0], scale, GREEN, _MARGIN, middle - panel // 2)
+    write(_MARGIN + panel / 2, middle - panel // 2 - 20, "Input image")
 
     for frame, centre in zip(frames, centres, strict=True):
         link = [wave_bottom / height, (rows_bottom + rows_height + 4) / height]
         figure.add_artist(Line2D([centre / width] * 2, link, color=_FAINT, linewidth=0.8))
-        write(centre, rows_bottom - 20, f"{(frame + 0.5) / float(frame_rate):.2f} s")
-    for row, (name, video_TCHW, colour) in enumerate(videos):
-        bottom = rows_bottom + rows_height - panel_height - row * (panel_height + _GAP)
-        write(left - _GAP - 12, bottom + panel_height / 2, name, rotation=90)
+        write(centre, rows_bottom - 20, f"{(frame + 0.5) / frame_rate:.2f} s")
+    for row, (name, video_TCHW, colour) in enumerate(rows):
+        bottom = rows_bottom + rows_height - panel - row * (panel + _GAP)
+        write(left - _GAP - 12, bottom + panel / 2, name, rotation=90)
         for frame, centre in zip(frames, centres, strict=True):
-            _paste(figure, video_TCHW[frame], scale, colour, round(centre - panel_width / 2), bottom)
+            _paste(figure, video_TCHW[frame], scale, colour, round(centre - panel / 2), bottom)
     _save(figure, path)
 
 
-def motion_curves(
-    path: Location,
-    *,
-    wave_S: Tensor,
-    sample_rate: int,
-    real_TCHW: Tensor,
-    matched_TCHW: Tensor,
-    mismatched_TCHW: Tensor,
-    frame_rate: Fraction,
-    title: str | None = None,
-) -> None:
+def motion_curves(path: Location, videos: ClipVideos) -> None:
     """Write a PNG of motion energy over time, and of the sound's loudness (root mean square a frame) beneath.
 
     The curves are of the real video, of the one generated from its sound and of the one generated from another
-    clip's sound, each with its motion correlation. Videos are [T, C, H, W], float in [-1, 1], of one shape, T >= 3,
-    and the sound is as long. Raises ValueError for any other input.
+    source's sound, each with its motion correlation. Raises ValueError for videos of fewer than three frames.
     """
-    matched, mismatched = (motion_correlation(video, real_TCHW) for video in (matched_TCHW, mismatched_TCHW))
-    _check_sound(wave_S, sample_rate, len(real_TCHW), frame_rate)
-    seconds = len(real_TCHW) / float(frame_rate)
+    frame_rate = float(videos.frame_rate)
+    seconds = len(videos.real) / frame_rate
 
     figure = Figure((7.2, 4.0), dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     motion, loudness = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for video, label, style in (
-        (real_TCHW, "original", {"color": _INK, "linewidth": 1.5}),
-        (matched_TCHW, f"generated, matched sound (r = {signed(matched)})", {"color": ORANGE, "linewidth": 1.5}),
-        (
-            mismatched_TCHW,
-            f"generated, mismatched sound (r = {signed(mismatched)})",
-            {"color": _MISMATCHED, "linewidth": 1.1, "zorder": 1.5},
-        ),
-    ):
-        energy = video_motion_energy(video)
-        motion.plot(np.arange(1, len(energy) + 1) / float(frame_rate), energy, label=label, **style)
-    motion.set_ylim(bottom=0)
-    motion.set_ylabel("motion energy", fontsize=8, color=_INK)
+    curves = [("original", videos.real, _INK, 1.5, 2.0), ("generated, matched sound", videos.model, ORANGE, 1.5, 2.0)]
+    curves += [("generated, mismatched sound", video, _MISMATCHED, 1.1, 1.5) for video in videos.mismatched[:1]]
+    for label, video_TCHW, colour, linewidth, zorder in curves:
+        if video_TCHW is not videos.real:
+            label += f" (r = {signed(motion_correlation(video_TCHW, videos.real))})"
+        energy = video_motion_energy(video_TCHW)
+        times = np.arange(1, len(energy) + 1) / frame_rate
+        motion.plot(times, energy, label=label, color=colour, linewidth=linewidth, zorder=zorder)
+    motion.set(ylabel="motion energy", ylim=(0, None))
     motion.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=7.5, frameon=False, labelcolor=_INK, borderpad=0.2
     )
 
-    wave = wave_S.detach().to("cpu", torch.float64).numpy()
-    frames = np.array_split(wave, len(real_TCHW))
-    rms = np.array([np.sqrt(np.mean(frame**2)) for frame in frames])
+    rms = np.sqrt(power_in_frames(videos.clip.wave, len(videos.real)))
     loudness.stairs(rms, np.linspace(0, seconds, len(rms) + 1), fill=True, color=_SOUND)
-    loudness.set_ylim(bottom=0, top=max(1.05 * rms.max(), 0.01))
-    loudness.set_ylabel("loudness", fontsize=8, color=_INK)
-    loudness.set_xlabel("time (s)", fontsize=8, color=_INK)
+    loudness.set(ylabel="loudness", xlabel="time (s)", ylim=(0, max(1.05 * rms.max(), 0.01)))
     for axes in (motion, loudness):
         axes.set_xlim(0, seconds)
-        axes.spines["top"].set_visible(False)
-        _restrain(axes)
+        _restrain(axes, "top", "right")
     figure.align_ylabels()
-    if title:
-        figure.suptitle(title, fontsize=10, color=_INK, x=0.015, ha="left", parse_math=False)
     _save(figure, path)
 
 
@@ -182,55 +128,36 @@ def headline_figure(path: Location, report: Report) -> None:
         axes.set_ylim(-0.6, len(shown) - 0.3)
         axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=0)
         axes.set_title(name.replace("_", " "), fontsize=9, color=_INK, loc="left")
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        _restrain(axes)
+        _restrain(axes, "top", "right", "left")
     _save(figure, path)
 
 
-def _check_sound(wave_S: Tensor, sample_rate: int, frames: int, frame_rate: Fraction) -> None:
-    if wave_S.ndim != 1 or len(wave_S) == 0 or not wave_S.is_floating_point():
-        raise ValueError(f"wave_S has shape {tuple(wave_S.shape)} and {wave_S.dtype}; it must be [S], of floats.")
-    if not (loudest := wave_S.abs().max().item()) <= 1:
-        raise ValueError(f"wave_S reaches {loudest:g}; it must lie in [-1, 1].")
-    sound_frames = Fraction(len(wave_S), sample_rate) * frame_rate
-    if abs(sound_frames - frames) > 1:
-        raise ValueError(f"wave_S lasts {float(sound_frames):.1f} frames and the video {frames}; they must agree.")
-
-
-def _draw_wave(axes: Axes, wave_S: Tensor, sample_rate: int, seconds: float, pixels: int) -> None:
+def _draw_wave(axes: Axes, videos: ClipVideos, pixels: int) -> None:
     # The highest and lowest sample of every pixel's time: what a line of all samples would cover.
-    wave = wave_S.detach().to("cpu", torch.float64).numpy()
+    wave = videos.sound.double().numpy()
     starts = np.unique(np.linspace(0, len(wave), pixels, endpoint=False).astype(int))
     low, high = np.minimum.reduceat(wave, starts), np.maximum.reduceat(wave, starts)
     axes.axhline(0, color=_FAINT, linewidth=0.5, zorder=0)
-    axes.fill_between(starts / sample_rate, low, high, color=_SOUND, linewidth=0.5)
-    axes.set_xlim(0, seconds)
-    axes.set_ylim(-1, 1)
-    axes.set_yticks([-1, 0, 1])
-    axes.set_ylabel("Input sound", fontsize=8, color=_INK)
+    axes.fill_between(starts / videos.sample_rate, low, high, color=_SOUND, linewidth=0.5)
+    axes.set(xlim=(0, len(videos.real) / float(videos.frame_rate)), ylim=(-1, 1), yticks=[-1, 0, 1])
+    axes.set(ylabel="Input sound", xlabel="time (s)")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("time (s)", fontsize=8, color=_INK)
-    _restrain(axes)
+    _restrain(axes, "right")
 
 
 def _paste(figure: Figure, image_CHW: Tensor, scale: int, colour: str, x: int, y: int) -> None:
     # Pixel for pixel, with its lower left corner at (x, y) pixels: an Axes would resample.
-    picture_HWC = image_CHW.expand(3, -1, -1).permute(1, 2, 0).add(1).mul(127.5).round().clamp(0, 255).byte()
-    large_HWC = picture_HWC.repeat_interleave(scale, 0).repeat_interleave(scale, 1).numpy()
-    height, width, _ = large_HWC.shape
-    border = np.round(np.multiply(to_rgb(colour), 255))
-    bordered = np.full((height + 2 * _BORDER, width + 2 * _BORDER, 3), border, dtype=np.uint8)
-    bordered[_BORDER:-_BORDER, _BORDER:-_BORDER] = large_HWC
-    figure.figimage(bordered, xo=x, yo=y, origin="upper")
+    image = ImageOps.scale(Image.fromarray(to_bytes(image_CHW).numpy()), scale, Image.Resampling.NEAREST)
+    figure.figimage(np.asarray(ImageOps.expand(image, _BORDER, colour)), xo=x, yo=y, origin="upper")
 
 
-def _restrain(axes: Axes) -> None:
+def _restrain(axes: Axes, *hidden_sides: str) -> None:
     axes.tick_params(labelsize=7.5, length=3, color=_FAINT, labelcolor=_INK)
-    for spine in axes.spines.values():
-        spine.set(color=_FAINT, linewidth=0.8)
-    axes.spines["right"].set_visible(False)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(fontsize=8, color=_INK)
+    for side, spine in axes.spines.items():
+        spine.set(color=_FAINT, linewidth=0.8, visible=side not in hidden_sides)
 
 
 def _save(figure: Figure, path: Location) -> None:

@@ -7,8 +7,8 @@ import base64
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from s2v_ray.storage.files import read_bytes
-from s2v_ray.storage.paths import Location
+from s2v_ray.storage.files import exists, read_bytes
+from s2v_ray.storage.paths import Location, join
 
 
 def data_uri(kind: str, location: Location) -> str:
@@ -24,6 +24,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.globals |= {"data_uri": data_uri, "exists": exists, "join": join, "read_bytes": read_bytes}
 
 
 def render(template: str, **values: object) -> str:

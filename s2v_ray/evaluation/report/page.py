@@ -1,16 +1,13 @@
 """`report.html`: everything an evaluation found."""
 
-from typing import Any
-
 from s2v_ray.config import config_to_toml
 from s2v_ray.evaluation.controls import MISMATCHED
 from s2v_ray.evaluation.report.examples import FIGURES, VIDEOS
-from s2v_ray.evaluation.report.html import data_uri, render
+from s2v_ray.evaluation.report.html import render
 from s2v_ray.evaluation.report.schema import Report
-from s2v_ray.evaluation.report.table import GROUPS, cells, controls, notes, rows, signed, title
+from s2v_ray.evaluation.report.table import controls, notes, signed, table, title
 from s2v_ray.evaluation.scores import Score
-from s2v_ray.storage.files import exists, read_bytes
-from s2v_ray.storage.paths import Location, join
+from s2v_ray.storage.paths import Location
 
 HEADLINE = "headline.png"
 
@@ -21,17 +18,17 @@ def report_page(report: Report, out: Location) -> str:
         "evaluation/report/templates/report.html.j2",
         title=f"{report.checkpoint} on {report.clips}",
         report=report,
+        out=out,
         headline=headline(report),
-        figure=data_uri("image/png", join(out, HEADLINE)),
-        examples=[_example(report, name, out) for name in report.examples],
+        headline_figure=HEADLINE,
+        figures=FIGURES,
+        videos=VIDEOS,
         caption=title(report),
         controls=controls(report),
-        groups=[
-            (group.label, [(row.label, list(cells(report, row))) for row in rows(report, group)]) for group in GROUPS
-        ],
+        table=table(report),
         notes=notes(report),
         settings=config_to_toml(report.config),
-        card=_card(report.clips),
+        signed=signed,
     )
 
 
@@ -61,26 +58,3 @@ def _gap_sentence(gap: Score | None, sources: int) -> str:
     if gap.low > 0:
         return f"So the sound drives the motion: the gap is {gap.mean:.2f} [{gap.low:.2f}, {gap.high:.2f}]."
     return "These are too close to say that the sound drives the motion."
-
-
-def _example(report: Report, name: str, out: Location) -> dict[str, Any]:
-    example = report.examples[name]
-    videos = {kind: join(out, f"{name}_{kind}.mp4") for kind in VIDEOS}
-    return {
-        "name": name,
-        "source": example.source,
-        "correlation": signed(example.motion_correlation),
-        "videos": [
-            {"kind": kind, "uri": data_uri("video/mp4", file), "caption": VIDEOS[kind]}
-            for kind, file in videos.items()
-            if exists(file)
-        ],
-        "figures": [data_uri("image/png", join(out, f"{name}_{file}")) for file in FIGURES],
-    }
-
-
-def _card(clips: str) -> dict[str, str] | None:
-    text, picture = join(clips, "card.md"), join(clips, "card.png")
-    if not (exists(text) and exists(picture)):
-        return None
-    return {"text": read_bytes(text).decode(errors="replace"), "picture": data_uri("image/png", picture)}

@@ -1,71 +1,41 @@
 """A report's scores as rows for people: what each is called and how many digits matter."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from s2v_ray.evaluation.controls import CONTROLS, MODEL
 from s2v_ray.evaluation.pretrained import FILES
 from s2v_ray.evaluation.report.schema import Report
-from s2v_ray.evaluation.scores import Score
 from s2v_ray.metrics.i3d import FRAMES
 
-
-@dataclass(frozen=True)
-class Row:
-    """One metric."""
-
-    name: str
-    label: str
-    digits: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """Metrics that answer one question."""
-
-    label: str
-    rows: tuple[Row, ...]
-
-
-GROUPS = (
-    Group(
-        "Does it move when it should?",
-        (
-            Row("motion_correlation", "motion correlation", 2),
-            Row("matched_minus_mismatched", "matched − mismatched", 2),
-            Row("lag_frames", "lag in frames (+ is late)", 1),
-            Row("onset_f1", "onset F1 within 0.1 s", 2),
-            Row("av_align", "AV-Align", 2),
-            Row("beat_alignment", "beat alignment", 2),
-            Row("sync_classifier", "accepted by the sync classifier", 2),
-        ),
-    ),
-    Group(
-        "Does it move where and how it should?",
-        (
-            Row("motion_explained", "motion explained", 2),
-            Row("motion_explained_over_picture", "motion explained over the frozen image", 2),
-            Row("l1_moving", "L1 (of 1) where it moves", 4),
-            Row("psnr_moving", "PSNR (dB) where it moves", 1),
-            Row("ssim_moving", "SSIM where it moves", 3),
-        ),
-    ),
-    Group(
-        "Does it look right?",
-        (
-            Row("l1", "L1 (of 1)", 4),
-            Row("psnr", "PSNR (dB)", 1),
-            Row("ssim", "SSIM", 3),
-            Row("lpips", "LPIPS", 3),
-            Row("fvd", "FVD", 1),
-            Row("appearance_error", "appearance error where nothing moves", 4),
-            Row("colour_error", "colour error (CIEDE2000 of chroma)", 2),
-            Row("flicker", "flicker where nothing moves", 4),
-            Row("sharpness", "sharpness where it moves (log2, 0 is real)", 2),
-            Row("temporal_spectrum_distance", "temporal spectrum distance", 2),
-        ),
-    ),
-)
+# Metrics by the question that they answer, each with its label and the digits that matter.
+METRICS = {
+    "Does it move when it should?": {
+        "motion_correlation": ("motion correlation", 2),
+        "matched_minus_mismatched": ("matched − mismatched", 2),
+        "lag_frames": ("lag in frames (+ is late)", 1),
+        "onset_f1": ("onset F1 within 0.1 s", 2),
+        "av_align": ("AV-Align", 2),
+        "beat_alignment": ("beat alignment", 2),
+        "sync_classifier": ("accepted by the sync classifier", 2),
+    },
+    "Does it move where and how it should?": {
+        "motion_explained": ("motion explained", 2),
+        "motion_explained_over_picture": ("motion explained over the frozen image", 2),
+        "l1_moving": ("L1 (of 1) where it moves", 4),
+        "psnr_moving": ("PSNR (dB) where it moves", 1),
+        "ssim_moving": ("SSIM where it moves", 3),
+    },
+    "Does it look right?": {
+        "l1": ("L1 (of 1)", 4),
+        "psnr": ("PSNR (dB)", 1),
+        "ssim": ("SSIM", 3),
+        "lpips": ("LPIPS", 3),
+        "fvd": ("FVD", 1),
+        "appearance_error": ("appearance error where nothing moves", 4),
+        "colour_error": ("colour error (CIEDE2000 of chroma)", 2),
+        "flicker": ("flicker where nothing moves", 4),
+        "sharpness": ("sharpness where it moves (log2, 0 is real)", 2),
+        "temporal_spectrum_distance": ("temporal spectrum distance", 2),
+    },
+}
 
 
 def controls(report: Report) -> list[str]:
@@ -73,24 +43,27 @@ def controls(report: Report) -> list[str]:
     return [control for control in CONTROLS if any(scores[control] for scores in report.scores.values())]
 
 
-def rows(report: Report, group: Group) -> list[Row]:
-    """The metrics of a group that were measured."""
-    return [row for row in group.rows if row.name in report.scores]
+def table(report: Report) -> dict[str, dict[str, list[str]]]:
+    """The metrics that were measured, by question and label: a cell for each of `controls`."""
+    return {
+        question: {
+            label: [_cell(report, name, digits, control) for control in controls(report)]
+            for name, (label, digits) in metrics.items()
+            if name in report.scores
+        }
+        for question, metrics in METRICS.items()
+    }
 
 
-def cells(report: Report, row: Row) -> Iterator[str]:
-    """A metric's means, one a control; the model's with its interval, and the count if some sources don't define it."""
-    for control in controls(report):
-        score = report.score(row.name, control)
-        if score is None:
-            yield "–"
-            continue
-        text = signed(score.mean, row.digits)
-        if control == MODEL and score.low is not None and score.high is not None:
-            text += f" [{signed(score.low, row.digits)}, {signed(score.high, row.digits)}]"
-        if score.count < report.counts.sources:
-            text += f" of {score.count}"
-        yield text
+def _cell(report: Report, name: str, digits: int, control: str) -> str:
+    """The mean; the model's with its interval; and the number of sources that define it, unless all do."""
+    score = report.score(name, control)
+    if score is None:
+        return "–"
+    text = signed(score.mean, digits)
+    if control == MODEL and score.low is not None and score.high is not None:
+        text += f" [{signed(score.low, digits)}, {signed(score.high, digits)}]"
+    return f"{text} of {score.count}" if score.count < report.counts.sources else text
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -107,26 +80,21 @@ def title(report: Report) -> str:
 
 def notes(report: Report) -> list[str]:
     """How to read the scores, in sentences."""
-    sentences = [_sync_classifier_sentence(report.sync_classifier_accuracy)]
+    accuracy = report.sync_classifier_accuracy
+    sentences = ["There were no clips to train a sync classifier on."]
+    if accuracy is not None:
+        sentences = [
+            "The sync classifier was trained on the real clips of the split 'train'. It is right about "
+            f"{100 * accuracy.mean:.0f} % of these sources' real clips with their own, a shifted or another source's "
+            "sound."
+        ]
     if "fvd" in report.scores:
-        sentences.append(_fvd_sentence(report.score("fvd")))
+        score = report.score("fvd")
+        sentences.append(
+            f"FVD is of {score.windows} windows of {FRAMES} frames, without an interval. It grows as windows get "
+            "fewer, so compare it only between reports with the same number."
+            if score
+            else f"FVD is undefined: it needs at least two windows of {FRAMES} frames."
+        )
     missing = [f"{name} was not measured: --weights-dir has no {FILES[name]}." for name in report.not_measured]
     return sentences + missing
-
-
-def _sync_classifier_sentence(accuracy: Score | None) -> str:
-    if accuracy is None:
-        return "There were no clips to train a sync classifier on."
-    return (
-        "The sync classifier was trained on the real clips of the split 'train'. It is right about "
-        f"{100 * accuracy.mean:.0f} % of these sources' real clips with their own, a shifted or another source's sound."
-    )
-
-
-def _fvd_sentence(score: Score | None) -> str:
-    if score is None:
-        return f"FVD is undefined: it needs at least two windows of {FRAMES} frames."
-    return (
-        f"FVD is of {score.windows} windows of {FRAMES} frames, without an interval. It grows as windows get fewer, so "
-        "compare it only between reports with the same number."
-    )
