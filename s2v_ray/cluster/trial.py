@@ -14,11 +14,10 @@ from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.cluster.search import PERCENT
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import PreparedClips, TrainJob
+from s2v_ray.recipes.train import PreparedClips, job_on
 from s2v_ray.recipes.trial import train_to_rungs
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import join
-from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
@@ -45,7 +44,7 @@ def run_trial(
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        job = TrainJob(config, PreparedClips(sweep.clips), run_schedule(run, config), run, skip_damaged=True)
+        job = job_on(PreparedClips(sweep.clips), config, run, skip_damaged=True)
         _train(partial(train_to_rungs, job, rungs, floors), run, scaling)
     except Exception as error:
         write_bytes(join(run, _FAILURE_FILE), reason_of(error).encode())
