@@ -24,8 +24,7 @@ def info(where: Location, /) -> None:
         print_run(where)
     else:
         raise UserError(
-            "unknown_content",
-            f"'{where}' has no clips, run or checkpoint; name what s2v prepare or s2v train wrote.",
+            "unknown_content", f"'{where}' has no clips, run or checkpoint; name what s2v prepare or s2v train wrote."
         )
 
 

@@ -47,8 +47,7 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
     for row in done.iter_rows():
         if row["error"]:
             raise UserError(
-                "task_failed",
-                f"'{row['source']}' could not be prepared: {row['error']}; the same command resumes.",
+                "task_failed", f"'{row['source']}' could not be prepared: {row['error']}; the same command resumes."
             )
         if row["result"] is not None:
             yield row["source"], row["result"]

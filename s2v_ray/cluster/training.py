@@ -12,13 +12,7 @@ import ray
 import ray.train
 import torch.distributed
 from ray.data import DataIterator, Dataset
-from ray.train import (
-    Checkpoint,
-    CheckpointUploadMode,
-    DataConfig,
-    TrainingFailedError,
-    UserCallback,
-)
+from ray.train import Checkpoint, CheckpointUploadMode, DataConfig, TrainingFailedError, UserCallback
 from ray.train.torch import TorchTrainer, get_device
 
 from s2v_ray.cluster.connect import connect, grows

@@ -15,10 +15,7 @@ from s2v_ray.errors import UserError
 
 PRESETS = {path.stem: path for path in sorted((Path(__file__).parent / "presets").glob("*.toml"))}
 # The names of version 0.1.
-RENAMED = {
-    "loss.adversarial_from": "loss.discriminator_start",
-    "sound.window_frames": "sound.stft_window_frames",
-}
+RENAMED = {"loss.adversarial_from": "loss.discriminator_start", "sound.window_frames": "sound.stft_window_frames"}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 

@@ -107,10 +107,5 @@ def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
 
 def _write_dataset(planned: Plan, *, complete: bool) -> DatasetInfo:
     return write_dataset(
-        planned.out,
-        planned.settings,
-        planned.domain,
-        planned.ranked_splits,
-        missing=planned.missing,
-        complete=complete,
+        planned.out, planned.settings, planned.domain, planned.ranked_splits, missing=planned.missing, complete=complete
     )

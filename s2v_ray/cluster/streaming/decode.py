@@ -26,10 +26,7 @@ def clip_dataset(epoch: ActorHandle[Any], videos: int) -> Dataset:
     """All clips, one a block, of the epoch that `epoch` (an `Epoch` of this many videos) is at when it is executed."""
     indices = [{"index": index} for index in range(videos)]
     dataset = ray.data.from_items(indices, override_num_blocks=videos).map_batches(
-        partial(_decode, epoch=epoch),
-        batch_size=1,
-        batch_format="pyarrow",
-        num_cpus=1,
+        partial(_decode, epoch=epoch), batch_size=1, batch_format="pyarrow", num_cpus=1
     )
     context = dataset.context
     context.execution_options.preserve_order = True
