@@ -47,11 +47,6 @@ def refuse_password(uri: str) -> None:
         )
 
 
-def absolute(location: Location) -> str:
-    """`user_location` of a path that no flag names."""
-    return user_location(location, "A path")
-
-
 def is_uri(location: Location) -> bool:
     """Whether `location` is a URI such as s3://bucket/clips, rather than a local path."""
     return "://" in str(location)

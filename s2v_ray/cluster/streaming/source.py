@@ -16,9 +16,9 @@ from ray.data import Dataset
 
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.resources import scaling
 from s2v_ray.cluster.streaming.batches import stream_batches
 from s2v_ray.cluster.streaming.decode import Epoch, clip_dataset
-from s2v_ray.cluster.training import scaling
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
 from s2v_ray.dataset.settings import ClipSettings
