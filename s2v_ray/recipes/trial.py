@@ -24,17 +24,7 @@ def train_to_rungs(
             # Validating is no training: a trial that reports more often would train less.
             state.seconds = min(state.seconds, until.seconds)
             workers.check_same_step(state.step)  # all wait for the first, which validates
-            report("", _reported(state.metrics, rung, state.seconds, state.step, floors) if workers.rank == 0 else {})
-
-
-def _reported(
-    metrics: dict[str, float], rung: float, seconds: float, step: int, floors: Floors | None
-) -> dict[str, float]:
-    measured = {f"metrics/{name}": value for name, value in metrics.items() if name != "score"}
-    return {
-        **objective_values(metrics, floors),
-        **measured,
-        "percent": 100 * rung,
-        "seconds": seconds,
-        "steps": float(step),
-    }
+            progress = {"percent": 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
+            measured = {f"metrics/{name}": value for name, value in state.metrics.items() if name != "score"}
+            leads = workers.rank == 0
+            report("", {**objective_values(state.metrics, floors), **measured, **progress} if leads else {})

@@ -9,9 +9,8 @@ from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import check_clips, check_model
+from s2v_ray.recipes.train import check_clips, fitted_config
 from s2v_ray.storage.lock import lock
-from s2v_ray.training.run import config_for_clips
 from s2v_ray.tuning.journal import fetch_journal, sweep_location
 from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
 from s2v_ray.tuning.space import load_space, with_settings
@@ -76,10 +75,7 @@ def plan_sweep(
     for folder in clips:
         domain, fingerprint, resolved = _for_clips(folder, trial_config(fixed, minutes=minutes, steps=steps))
         if domain in domains:
-            raise UserError(
-                "repeated_name",
-                f"Two of --clips have the domain '{domain}'; prepare one of them with another --domain.",
-            )
+            raise UserError("repeated_name", f"Two of --clips have the domain '{domain}'; prepare one with another.")
         domains[domain] = DomainSweep(
             domain=domain,
             clips=folder,
@@ -114,14 +110,11 @@ def _for_clips(clips: str, config: Config) -> tuple[str, str, Config]:
     domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
         raise UserError(
-            "wrong_domain",
-            f"'{clips}' has the domain '{domain}', which can't name a folder; prepare it with another --domain.",
+            "wrong_domain", f"'{clips}' has the domain '{domain}', which can't name a folder; prepare it anew."
         )
     for split in ("train", "val"):
         check_clips(clips, split)
-    resolved = config_for_clips(config, info.settings)
-    check_model(resolved)
-    return domain, ClipReader(clips, "train").fingerprint, resolved
+    return domain, ClipReader(clips, "train").fingerprint, fitted_config(config, info.settings)
 
 
 def _check_at_least(name: str, value: float | None, least: int) -> None:
