@@ -118,6 +118,7 @@ def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop)
 
     leads = workers.rank == 0
     notify = partial(print, flush=True) if leads else lambda message: None
+    notify(f"Checkpoints, samples and TensorBoard events go to {job.run}")
     with ProgressBar("training") as bar:
         state, finished = run_training(
             job,

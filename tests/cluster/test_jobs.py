@@ -48,7 +48,7 @@ def test_sigterm_ends_a_verb_with_a_sentence_and_its_own_status(tmp_path):
         process.terminate()
         told = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
-    assert told == "s2v synth: stopped, and nothing unfinished is left.\n"
+    assert told == "s2v synth: stopped; nothing unfinished is left.\n"
 
 
 def test_a_cluster_that_grows_is_asked_for_what_it_has_not_yet(capsys):

@@ -113,7 +113,7 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--clips", "somewhere"], "is needed, not both"),
+        (["--clips", "somewhere"], "or --videos"),
         (["--workers", "0"], "--videos needs a fixed number of --workers"),
         (["--workers", "1:2"], "--videos needs a fixed number of --workers"),
         (["--workers", "2", "--data.resolution", "128"], "needs at least 143"),

@@ -17,8 +17,10 @@ from pathlib import Path
 import optuna
 import pyarrow.parquet as pq
 import pytest
+import torch
 from helpers.small import small_config
 from helpers.waiting import wait_until
+from helpers.weights import weights
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -134,7 +136,6 @@ def sea_sweep(out: Path) -> DomainSweep:
         preset_config=load_config("tiny"),
         config=load_config("tiny"),
         space=default_space(Config()),
-        loop=lambda *_: lambda *_: None,
         objectives=("score",),
         trials=6,
         repeats=3,
@@ -250,7 +251,7 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
             objectives=objectives,
             sampler=optuna.samplers.RandomSampler(seed=1),
             deadline=deadline,
-            failure_of=lambda number: f"trial {number} diverged",
+            folder=lambda number: str(tmp_path / f"{number}"),
             finished=lambda: finished.append(1),
         )
 
@@ -259,6 +260,8 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
     for _ in range(2):  # once is enough
         enqueue(study, space, "preset", preset)
         enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+    (tmp_path / "3").mkdir()
+    (tmp_path / "3" / "failure.txt").write_text("trial 3 diverged")
     first = search()
     suggested = [first.suggest(name) for name in "abcde"]
     assert [trial["number"] for trial in suggested] == [0, 1, 2, 3, 4]
@@ -285,16 +288,16 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
 
 
 def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
-    from s2v_ray.recipes.tune_worker import trial_loop
-
+    from s2v_ray.recipes.train import PreparedClips, job_on
+    from s2v_ray.recipes.trial import train_to_rungs
     from s2v_ray.training.workers import ALONE
 
     config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
     reports: list[dict[str, float]] = []
 
     def run(rungs: tuple[float, ...]) -> None:
-        loop = trial_loop(str(small_clips), config, tmp_path / "run", rungs, None)
-        loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+        job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "run"))
+        train_to_rungs(job, rungs, None, ALONE, lambda location, values: reports.append(values), lambda: False)
 
     run((0.5,))
     run((0.5, 1.0))  # in another process: the first half is not trained again
@@ -307,10 +310,27 @@ def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
     # By the clock, both halves are trained, however long the validation between them took.
     config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
     reports.clear()
-    loop = trial_loop(str(small_clips), config, tmp_path / "timed", (0.5, 1.0), None)
-    loop(ALONE, lambda location, values: reports.append(values), lambda: False)
+    job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / "timed"))
+    train_to_rungs(job, (0.5, 1.0), None, ALONE, lambda location, values: reports.append(values), lambda: False)
     assert reports[1]["steps"] > reports[0]["steps"]
     assert [report["seconds"] for report in reports] == pytest.approx([0.6, 1.2])
+
+
+def test_trials_with_and_without_rungs_are_trained_alike(small_clips, tmp_path):
+    from s2v_ray.recipes.train import PreparedClips, job_on
+    from s2v_ray.recipes.trial import train_to_rungs
+    from s2v_ray.training.workers import ALONE
+
+    settings = {"training__steps": 8, "training__validate_every_steps": 10**9, "loss__discriminator_start": 0.5}
+    config = small_config(small_clips, **settings)
+    for name, rungs in (("search", (0.25, 0.5, 1.0)), ("preset", (1.0,))):
+        job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / name))
+        train_to_rungs(job, rungs, None, ALONE, lambda location, values: None, lambda: False)
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        with_discriminators = [line["step"] for line in lines if "loss/image_discriminator" in line]
+        assert with_discriminators == [8]  # steps 5 to 8; at 2 and 4 there were none
+    ours, theirs = (weights(tmp_path / name) for name in ("search", "preset"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.fixture(scope="module")
