@@ -67,7 +67,7 @@ def prepare(
         preview: only draw a contact sheet of each video, which shows what would be cut, into the folder preview.
         local: work in this process, without Ray, for debugging.
     """
-    from s2v_ray.recipes.prepare import PrepareJob, draw_previews, prepare_clips, run_here
+    from s2v_ray.recipes.prepare import draw_previews, plan_clips, prepare_clips, run_here
 
     settings = clip_settings(
         clip_seconds=clip_seconds,
@@ -82,21 +82,14 @@ def prepare(
         quality=quality,
         limits=limits,
     )
-    job = PrepareJob(
-        videos=videos,
-        out=out,
-        domain=domain,
-        settings=settings,
-        manifest=manifest,
-        manifest_format=manifest_format,
-        select=select,
+    planned = plan_clips(
+        videos, out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select
     )
     map_tasks: MapTasks = run_here
     if not local:
         from s2v_ray.cluster.preparation import run_in_parallel
 
         map_tasks = run_in_parallel
-    planned = job.plan()
     if preview:
         drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
         print(f"Drew {drawn} contact sheets in {out}/preview")

@@ -14,6 +14,8 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from s2v_ray.recipes.train import TrainJob
     from s2v_ray.training.loop import Report, Stop
     from s2v_ray.training.workers import Workers
@@ -117,7 +119,7 @@ def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop)
     from s2v_ray.training.schedule import config_budget
 
     leads = workers.rank == 0
-    notify = partial(print, flush=True) if leads else lambda message: None
+    notify: Callable[[str], None] = partial(print, flush=True) if leads else lambda message: None
     notify(f"Checkpoints, samples and TensorBoard events go to {job.run}")
     with ProgressBar("training") as bar:
         state, finished = run_training(

@@ -1,11 +1,6 @@
-"""What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut.
-
-Nothing here says how the work is spread over sources: that is a `MapTasks`, such as `run_here`, or
-`cluster.preparation.run_in_parallel`.
-"""
+"""What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
@@ -20,50 +15,32 @@ from s2v_ray.preparation.report.contact_sheet import preview_source
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name, is_uri
 
-# Does work on each task; yields the source's name and the result as each is done. What crashed has no result.
+# Does work on each task, as `run_here` or `cluster.preparation.run_in_parallel`; yields the source's name and the
+# result as each is done. What crashed has no result.
 MapTasks = Callable[[Callable[[SourceTask], int], list[SourceTask]], Iterable[tuple[str, int]]]
 
 
-@dataclass(frozen=True)
-class PrepareJob:
-    """What to prepare.
-
-    videos: folders, globs and files; like `out` and `manifest` absolute paths or URIs, as `user_location` returns them.
-    out: the data set's folder.
-    domain: what the videos show; "" for the name of the one place in `videos`.
-    settings: how to cut clips.
-    manifest, manifest_format, select: as for `find_sources`.
-    """
-
-    videos: tuple[str, ...]
-    out: str
-    domain: str
-    settings: ClipSettings
-    manifest: str = ""
-    manifest_format: str = ""
-    select: tuple[str, ...] = ()
-
-    def plan(self) -> Plan:
-        """Find the sources and what is left to do for each. Raises UserError, as `preparation.plan` does."""
-        if not self.videos and not self.manifest:
-            raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
-        if not self.domain and len(self.videos) != 1:
-            raise UserError(
-                "missing_setting", "--domain is needed unless --videos is a single place; name it, such as fireworks."
-            )
-        return plan(
-            list(self.videos),
-            self.out,
-            self.domain or default_domain(self.videos[0]),
-            self.settings,
-            manifest=self.manifest,
-            manifest_format=self.manifest_format,
-            select=self.select,
-        )
+def plan_clips(
+    videos: tuple[str, ...],
+    out: str,
+    domain: str,
+    settings: ClipSettings,
+    *,
+    manifest: str = "",
+    manifest_format: str = "",
+    select: tuple[str, ...] = (),
+) -> Plan:
+    """As `preparation.plan`; the domain is by default the name of the one place in `videos`. Raises UserError."""
+    if not videos and not manifest:
+        raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
+    if not domain and len(videos) != 1:
+        raise UserError("missing_setting", "--domain is needed unless --videos is one path; name what they show.")
+    domain = domain or default_domain(videos[0])
+    return plan(list(videos), out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select)
 
 
 def default_domain(videos: str) -> str:
-    """The domain of videos at one place: the name of the folder or file."""
+    """The domain of videos at one path or URI: the name of the folder or file."""
     return PurePath(base_name(videos if is_uri(videos) else Path(videos).resolve())).stem
 
 
