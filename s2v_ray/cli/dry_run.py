@@ -5,7 +5,7 @@ import math
 import torch
 from rich.console import Console
 
-from s2v_ray.cli.run_info import parameter_table
+from s2v_ray.cli.info import parameter_table
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.recipes.step_cost import measure_step
