@@ -31,9 +31,7 @@ def info(where: Location, /) -> None:
     elif exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
         _print_run(where)
     else:
-        raise UserError(
-            "unknown_content", f"'{where}' has no clips, run or checkpoint; name what s2v prepare or s2v train wrote."
-        )
+        raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
 
 
 def _print_clips(clips: str) -> None:

@@ -35,17 +35,13 @@ def scaling(
             flush=True,
         )
     elif lacks_gpus:
-        raise UserError(
-            "too_few_resources",
-            f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
-            f"{int(gpus)}, more nodes, or --device cpu.",
-        )
+        needed = f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}"
+        raise UserError("too_few_resources", f"{needed}; use fewer, more nodes, or --device cpu.")
     elif free < _LEAST_CPUS_A_WORKER * least:
-        purpose, remedy = (" and 1 to decode videos", ", or prepare the clips first") if decoding else ("", "")
+        needed = f"{_LEAST_CPUS_A_WORKER * least:g} CPUs{' and 1 to decode videos' if decoding else ''}"
         raise UserError(
             "too_few_resources",
-            f"{least} workers need {_LEAST_CPUS_A_WORKER * least:g} CPUs{purpose}, but the cluster has {cpus:g}; "
-            f"use fewer{remedy}.",
+            f"{least} workers need {needed}, but the cluster has {cpus:g}; use fewer or more nodes.",
         )
     return ScalingConfig(
         num_workers=least if least == most else workers,
@@ -69,12 +65,10 @@ def trial_resources(
         raise UserError(
             "too_few_gpus",
             f"A trial of {workers} workers with --gpus-per-worker {gpus_each:g} needs {gpus_each * workers:g} GPUs, "
-            f"but the cluster has {gpus:g}; use fewer workers, a fraction of a GPU, or --gpus-per-worker 0.",
+            f"but the cluster has {gpus:g}; use fewer workers or another --gpus-per-worker.",
         )
     if cpus < _LEAST_CPUS_A_WORKER * workers:
-        raise UserError(
-            "too_few_cpus", f"A trial of {workers} workers does not fit into a cluster of {cpus:g} CPUs; use fewer."
-        )
+        raise UserError("too_few_cpus", f"A trial of {workers} workers needs more than {cpus:g} CPUs; use fewer.")
     fitting = int(gpus / (gpus_each * workers) + 1e-6) if gpus_each else int(cpus / workers)
     at_once = max(1, min(fitting, max_concurrent or fitting))
     cpus_each = min(1.0, _CPUS_FOR_WORKERS * cpus / (at_once * workers))

@@ -81,11 +81,9 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
     _run_trials(sweep, study, None, 1, at_once=1, scaling=scaling)
     floors = read_floors(study)
     control = preset | dict.fromkeys(ADVERSARIAL_WEIGHTS, 0.0)
-    if control != preset:
-        enqueue(study, sweep.space, CONTROL, control)
-    for settings in sweep.warm_starts:
+    for kind, settings in ((CONTROL, control), *((WARM, found) for found in sweep.warm_starts)):
         if settings != preset:
-            enqueue(study, sweep.space, WARM, settings)
+            enqueue(study, sweep.space, kind, settings)
     _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling, deadline=sweep.deadline)
     best = best_trial(read_trials(study, floors))
     if best is None or best.kind == PRESET or not sweep.repeats:

@@ -15,7 +15,7 @@ from s2v_ray.cluster.search import FAILURE_FILE, PERCENT, read_failure
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.trial import train_to_rungs
+from s2v_ray.recipes.tune import train_to_rungs
 from s2v_ray.storage.files import write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run

@@ -102,8 +102,5 @@ def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None
     del ours["frames"], theirs["frames"]  # a model generates any number
     if names := differing_names(ours, theirs):
         differences = ", ".join(f"{name} {theirs[name]} instead of {ours[name]}" for name in names)
-        raise UserError(
-            "wrong_settings",
-            f"The clips in '{reader.location}' don't fit the checkpoint '{checkpoint}': {differences}; "
-            "prepare them with its settings.",
-        )
+        clips = f"The clips in '{reader.location}' don't fit the checkpoint '{checkpoint}'"
+        raise UserError("wrong_settings", f"{clips}: {differences}; prepare them with its settings.")

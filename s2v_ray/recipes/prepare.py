@@ -69,11 +69,10 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
 
 def prepare_tasks(tasks: list[SourceTask], map_tasks: MapTasks) -> None:
     """Prepare each source, and record those that crashed."""
-    left = {task.source.name: task for task in tasks}
-    for name, _ in map_tasks(prepare_source, tasks):
-        del left[name]
-    for task in left.values():
-        record_crash(task)
+    done = {name for name, _ in map_tasks(prepare_source, tasks)}
+    for task in tasks:
+        if task.source.name not in done:
+            record_crash(task)
 
 
 def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:

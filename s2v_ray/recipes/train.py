@@ -159,11 +159,7 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     if low > high:
         raise UserError("bad_workers", f"--workers is '{workers}', but must be a number or a range such as 2 or 1:4.")
     if high > batch_size:
-        raise UserError(
-            "too_many_workers",
-            f"--workers is {workers}, but must be at most {batch_size}, the clips of a batch; use fewer, or a larger "
-            "--training.batch-size.",
-        )
+        raise UserError("too_many_workers", f"--workers is {workers}, but --training.batch-size is only {batch_size}.")
     return low, high
 
 
@@ -174,11 +170,8 @@ def streaming_settings(config: Config) -> ClipSettings:
     """
     clips, resolution = config.clips, config.data.resolution
     if crop_size(clips.stored_size) < resolution:
-        raise UserError(
-            "clips_too_small",
-            f"--clips.stored-size is {clips.stored_size}, but --data.resolution {resolution} needs at least "
-            f"{stored_size_for(resolution)}.",
-        )
+        rule = f"--data.resolution {resolution} needs at least {stored_size_for(resolution)}"
+        raise UserError("clips_too_small", f"--clips.stored-size is {clips.stored_size}, but {rule}.")
     at_rates = clip_settings(
         clip_seconds=4 * parse_frame_rate(clips.frame_rate).denominator,  # whole frames; their number is set below
         frame_rate=clips.frame_rate,

@@ -42,9 +42,7 @@ class ClipCache:
         try:
             self._write(path, sink.getvalue())
         except OSError as error:
-            warnings.warn(
-                f"Clips can't be cached in '{self.folder}' ({error}); they are read again every time.", stacklevel=2
-            )
+            warnings.warn(f"Clips can't be cached in '{self.folder}': {error}", stacklevel=2)
         return table
 
     def _write(self, path: Path, content: pa.Buffer) -> None:

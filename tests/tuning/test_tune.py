@@ -289,7 +289,7 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
 
 def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
     from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
+    from s2v_ray.recipes.tune import train_to_rungs
     from s2v_ray.training.workers import ALONE
 
     config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
@@ -318,7 +318,7 @@ def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
 
 def test_trials_with_and_without_rungs_are_trained_alike(small_clips, tmp_path):
     from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
+    from s2v_ray.recipes.tune import train_to_rungs
     from s2v_ray.training.workers import ALONE
 
     settings = {"training__steps": 8, "training__validate_every_steps": 10**9, "loss__discriminator_start": 0.5}
