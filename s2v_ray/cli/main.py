@@ -57,11 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _help() -> str:
     """The verbs, each with the first sentence about it; the parser of none is built."""
-    verbs = [f"  {name:10}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items()]
-    return "\n".join([
-        "usage: s2v VERB [FLAGS]", "", str(s2v_ray.__doc__), "", *verbs, "",
-        "`s2v VERB --help` lists the flags of one; `s2v --version` prints the version.",
-    ])  # fmt: skip
+    verbs = "\n".join(f"  {name:10}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items())
+    more = "`s2v VERB --help` lists the flags of one; `s2v --version` prints the version."
+    return f"usage: s2v VERB [FLAGS]\n\n{s2v_ray.__doc__}\n\n{verbs}\n\n{more}"
 
 
 class _Terminated(KeyboardInterrupt):

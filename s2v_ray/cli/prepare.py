@@ -11,9 +11,7 @@ from rich.table import Table
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar, format_duration
 from s2v_ray.dataset.index import DatasetInfo
-from s2v_ray.dataset.measures import QualityLimits
-from s2v_ray.dataset.settings import clip_settings
-from s2v_ray.media.decoding.limits import Limits
+from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
@@ -29,17 +27,7 @@ def prepare(
     manifest: Location = "",
     manifest_format: str = "",
     select: tuple[str, ...] = (),
-    clip_seconds: float = 4.0,
-    frame_rate: str = "30",
-    sample_rate: int = 44100,
-    stored_size: int = 72,
-    clips_per_source: int = 4,
-    stride_seconds: float = 0.0,
-    crop: str = "centre",
-    fix_lag: bool = False,
-    quality: Annotated[QualityLimits, tyro.conf.arg(name="")] = QualityLimits(),
-    limits: Annotated[Limits, tyro.conf.arg(name="")] = Limits(),
-    seed: int = 0,
+    settings: Annotated[ClipSettings, tyro.conf.arg(name="", constructor=clip_settings), tyro.conf.OmitArgPrefixes],
     preview: bool = False,
     local: bool = False,
 ) -> None:
@@ -53,37 +41,21 @@ def prepare(
             a CSV with the columns path,start,end[,split].
         manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default recognised by its content.
         select: use only what has one of these labels in the manifest, or is in a folder of this name.
-        clip_seconds: length of a clip.
-        frame_rate: frames a second of the clips, such as 30 or 30000/1001.
-        sample_rate: samples of sound a second, in Hz; a multiple of the frame rate.
-        stored_size: height and width that frames are stored at; training crops 256/286 of it.
-        clips_per_source: how many clips are cut at random from each video.
-        stride_seconds: if above 0, clips start this far apart instead of at random.
-        crop: centre, motion (the square that moves with the sound), or x,y,size in pixels.
-        fix_lag: shift the sound of a video by the lag that its windows agree on.
-        quality: the limits of a window's quality.
-        limits: the most that a video may cost.
-        seed: of the random starts.
+        settings: how to cut clips.
         preview: only draw a contact sheet of each video, which shows what would be cut, into the folder preview.
         local: work in this process, without Ray, for debugging.
     """
-    from s2v_ray.recipes.prepare import draw_previews, plan_clips, prepare_clips, run_here
+    from s2v_ray.preparation.plan import plan
+    from s2v_ray.recipes.prepare import domain_of, draw_previews, prepare_clips, run_here
 
-    settings = clip_settings(
-        clip_seconds=clip_seconds,
-        frame_rate=frame_rate,
-        sample_rate=sample_rate,
-        stored_size=stored_size,
-        clips_per_source=clips_per_source,
-        stride_seconds=stride_seconds,
-        seed=seed,
-        crop=crop,
-        fix_lag=fix_lag,
-        quality=quality,
-        limits=limits,
-    )
-    planned = plan_clips(
-        videos, out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select
+    planned = plan(
+        list(videos),
+        out,
+        domain_of(videos, domain, manifest),
+        settings,
+        manifest=manifest,
+        manifest_format=manifest_format,
+        select=select,
     )
     map_tasks: MapTasks = run_here
     if not local:

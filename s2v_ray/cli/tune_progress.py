@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -99,10 +98,7 @@ def _table(studies: dict[str, list[Trial]], title: str) -> Table:
         for trial in [trial for trial in trials if trial.state != "waiting"][-_ROWS:]:
             score = "" if trial.score is None else f"{trial.score:.3f}"
             style = "red" if trial.state == "failed" else "bold green" if trial is best else ""
-            values = [_short(trial.settings.get(setting, "")) for setting in settings]
-            table.add_row(name, str(trial.number), trial.kind, trial.state, score, *values, style=style)
+            values = [trial.settings.get(setting, "") for setting in settings]
+            shown = [f"{value:.2g}" if isinstance(value, float) else str(value) for value in values]
+            table.add_row(name, str(trial.number), trial.kind, trial.state, score, *shown, style=style)
     return table
-
-
-def _short(value: Any) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)

@@ -69,12 +69,11 @@ class _Tries:
 
 def _work_or_die(work: Callable[[SourceTask], int], task: SourceTask, tried_seconds: list[float]) -> int | None:
     """The result of `work`; None if there is nothing more to try. If it hangs, this process ends."""
-    limits = task.settings.limits
     if len(tried_seconds) > MOST_TRIES:
         return None
-    if max(tried_seconds, default=0) >= watchdog_seconds(limits):
+    if max(tried_seconds, default=0) >= watchdog_seconds(task.settings.limits):
         task = replace(task, failure="hung")
     elif len(tried_seconds) == MOST_TRIES:
         task = replace(task, failure="crashed")
-    with terminate_on_hang(limits):
+    with terminate_on_hang(task.settings.limits):
         return work(task)

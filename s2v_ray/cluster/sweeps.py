@@ -97,12 +97,8 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
 
 
 def _open_study(sweep: DomainSweep, name: str) -> Study:
-    return optuna.create_study(
-        study_name=name,
-        storage=open_journal(sweep.location),
-        directions=["maximize"] * len(sweep.objectives),
-        load_if_exists=True,
-    )
+    storage, count = open_journal(sweep.location), len(sweep.objectives)
+    return optuna.create_study(study_name=name, storage=storage, directions=["maximize"] * count, load_if_exists=True)
 
 
 def _run_trials(

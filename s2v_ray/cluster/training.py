@@ -101,18 +101,16 @@ def _fit(trainer: TorchTrainer, run: str) -> bool:
         except BaseException as error:
             training.set_exception(error)
 
-    requested = False
+    stop_file, failure_file = join(run, _STOP_FILE), join(run, _FAILURE_FILE)
     with stop_signals() as stop:
         # A daemon, so that a second signal ends the program without waiting for the training to end.
         Thread(target=fit, daemon=True).start()
         while not wait([training], timeout=0.5).done:
-            if stop() and not requested:
-                write_bytes(join(run, _STOP_FILE), b"")
-                requested = True
+            if stop() and not exists(stop_file):
+                write_bytes(stop_file, b"")
         training.result()
-        if exists(join(run, _FAILURE_FILE)):
-            code, _, message = read_bytes(join(run, _FAILURE_FILE)).decode().partition("\n")
-            raise UserError(code, message)
+        if exists(failure_file):
+            raise UserError(*read_bytes(failure_file).decode().split("\n", maxsplit=1))
         return not stop()
 
 

@@ -28,11 +28,7 @@ def load_config(name: str) -> Config:
     path = PRESETS.get(name, Path(name))
     if not path.is_file():
         raise UserError("not_found", f"'{name}' is neither a preset ({', '.join(PRESETS)}) nor a TOML file.")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError("damaged_toml", f"{path} is not a TOML file: {error}.") from None
-    return config_from_toml(text, where=str(path))
+    return config_from_toml(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
 
 
 def config_from_toml(text: str, where: str) -> Config:

@@ -5,10 +5,9 @@ from pathlib import Path, PurePath
 
 from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
-from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
-from s2v_ray.preparation.plan import Plan, SourceTask, plan
+from s2v_ray.preparation.plan import Plan, SourceTask
 from s2v_ray.preparation.prepare import prepare_source, record_crash
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
@@ -20,28 +19,13 @@ from s2v_ray.storage.paths import base_name, is_uri
 MapTasks = Callable[[Callable[[SourceTask], int], list[SourceTask]], Iterable[tuple[str, int]]]
 
 
-def plan_clips(
-    videos: tuple[str, ...],
-    out: str,
-    domain: str,
-    settings: ClipSettings,
-    *,
-    manifest: str = "",
-    manifest_format: str = "",
-    select: tuple[str, ...] = (),
-) -> Plan:
-    """As `preparation.plan`; the domain is by default the name of the one place in `videos`. Raises UserError."""
+def domain_of(videos: tuple[str, ...], domain: str = "", manifest: str = "") -> str:
+    """`domain`, by default the name of the one folder or file in `videos`. Raises UserError if that is not clear."""
     if not videos and not manifest:
         raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
     if not domain and len(videos) != 1:
         raise UserError("missing_setting", "--domain is needed unless --videos is one path; name what they show.")
-    domain = domain or default_domain(videos[0])
-    return plan(list(videos), out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select)
-
-
-def default_domain(videos: str) -> str:
-    """The domain of videos at one path or URI: the name of the folder or file."""
-    return PurePath(base_name(videos if is_uri(videos) else Path(videos).resolve())).stem
+    return domain or PurePath(base_name(videos[0] if is_uri(videos[0]) else Path(videos[0]).resolve())).stem
 
 
 def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
@@ -57,10 +41,10 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
     """
     out = planned.out
     with lock(out, out):
-        _write_dataset(planned, complete=False)
+        write_planned(planned, complete=False)
         prepare_tasks(planned.tasks, map_tasks)
         copies = settle_duplicates(out)
-        info = _write_dataset(planned, complete=True)
+        info = write_planned(planned, complete=True)
         if info.counts.clips:
             records = read_records(out).values()
             write_card(out, info, records=records, columns=card_columns(out), examples=card_examples(out))
@@ -81,7 +65,8 @@ def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
         return sum(drawn for _, drawn in map_tasks(preview_source, planned.tasks))
 
 
-def _write_dataset(planned: Plan, *, complete: bool) -> DatasetInfo:
+def write_planned(planned: Plan, *, complete: bool) -> DatasetInfo:
+    """Write the data set's `dataset.json` and `rejects.jsonl` from the records so far."""
     return write_dataset(
         planned.out, planned.settings, planned.domain, planned.ranked_splits, missing=planned.missing, complete=complete
     )
