@@ -48,14 +48,9 @@ def prepare(
     from s2v_ray.preparation.plan import plan
     from s2v_ray.recipes.prepare import domain_of, draw_previews, prepare_clips, run_here
 
+    domain = domain_of(videos, domain, manifest)
     planned = plan(
-        list(videos),
-        out,
-        domain_of(videos, domain, manifest),
-        settings,
-        manifest=manifest,
-        manifest_format=manifest_format,
-        select=select,
+        list(videos), out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select
     )
     map_tasks: MapTasks = run_here
     if not local:
@@ -72,7 +67,16 @@ def prepare(
     if copies:
         copy, first = next(iter(copies.items()))
         print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; copies share a split.")
-    _print_counts(info, out)
+    Console().print(counts_table(info))
+    if info.rejected:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
+        print(f"Rejected: {reasons}. Each with its reason: {out}/rejects.jsonl")
+    for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
+        if info.counts.clips and not info.split_counts[split].clips:
+            print(f"No video is in the split '{split}', so {use}; prepare more videos.")
+    print(f"Wrote {info.counts.clips} clips to {out}")
+    if info.counts.clips:
+        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")
 
 
 def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "MapTasks":
@@ -98,16 +102,3 @@ def counts_table(info: DatasetInfo) -> Table:
     for name, row in {**info.split_counts, "all": info.counts}.items():
         table.add_row(name, str(row.sources), str(row.clips), f"{row.seconds:g}", str(row.frames))
     return table
-
-
-def _print_counts(info: DatasetInfo, out: str) -> None:
-    Console().print(counts_table(info))
-    if info.rejected:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
-        print(f"Rejected: {reasons}. Each with its reason: {out}/rejects.jsonl")
-    for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
-        if info.counts.clips and not info.split_counts[split].clips:
-            print(f"No video is in the split '{split}', so {use}; prepare more videos.")
-    print(f"Wrote {info.counts.clips} clips to {out}")
-    if info.counts.clips:
-        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")

@@ -31,11 +31,11 @@ _WORKER_RESTARTS = 3
 def run_trial(
     sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
 ) -> None:
-    """Train one trial, from its last checkpoint if it has one. Trials with given settings are trained to the end: they
-    report only there, where ASHA stops nothing.
+    """Train one trial, from its last checkpoint if it has one. Given settings are reported only at the end, so that
+    ASHA never stops them.
 
-    If it fails, the reason is written to the trial's folder. A UserError, such as a loss that is not finite, is
-    reported, and the process continues with the next trial; any other error ends it, and Ray's retries fail at once.
+    If it fails, the reason is written to its folder. A UserError, such as a loss that is not finite, is reported, and
+    the process continues with the next trial; any other error ends the process, and Ray's retries fail at once.
     """
     if failure := read_failure(run):
         raise UserError("trial_failed", failure)

@@ -114,9 +114,7 @@ def _for_clips(clips: str, config: Config) -> tuple[str, str, Config]:
     info = read_dataset(clips)
     domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
-        raise UserError(
-            "wrong_domain", f"'{domain}', the domain of '{clips}', can't name a folder; prepare with another."
-        )
+        raise UserError("wrong_domain", f"'{domain}', the domain of '{clips}', can't name a folder; use another.")
     for split in ("train", "val"):
         check_clips(clips, split)
     return domain, ClipReader(clips, "train").fingerprint, fitted_config(config, info.settings)

@@ -58,11 +58,11 @@ def _report_epoch(epoch: ActorHandle[Any], run: str, reported_before: str) -> st
     """Print what an epoch held, if that differs from the last report. Raises UserError if it held no clips."""
     report: tuple[int, list[Reject]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
-    counts = sorted(Counter(reject.reason for reject in rejects).items())
-    rejected = ", ".join(f"{count} {reason}" for reason, count in counts)
+    reasons = Counter(sorted(reject.reason for reject in rejects))
+    rejected = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     if not clips:
         example = f"'{rejects[0].source}': {rejects[0].detail}"
-        raise UserError("no_clips", f"None of the videos gave a clip ({rejected}), such as {example}")
+        raise UserError("no_clips", f"No video yielded a clip ({rejected}), such as {example}")
     message = f"An epoch has {clips} clips; rejected: {rejected or 'nothing'}"
     if message != reported_before:
         lines = "".join(f"{json.dumps(reject.to_json())}\n" for reject in rejects)
