@@ -8,10 +8,9 @@ class UserError(Exception):
     user: what, where, why and what to do next.
     """
 
-    def __init__(self, code: str, message: str = "") -> None:
-        # TODO(0.2): the message becomes required once every `raise` has its code.
-        self.code, self.message = (code, message) if message else ("invalid", code)
-        super().__init__(self.message)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
 
     def __reduce__(self) -> tuple[type["UserError"], tuple[str, ...]]:
         return type(self), (self.code, self.message)

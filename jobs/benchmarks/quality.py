@@ -16,6 +16,7 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config, with_settings
+from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.scores import Score, interval_score
 from s2v_ray.synthetic.scenes import SCENES
@@ -99,7 +100,8 @@ def _prepared(
         repaint = partial(recoloured, hues=hues) if hues else None
         numbers = {"sources": _SOURCES, "seed": flags.seed, "size": 96, "resample": resample}
         synthesize(domain, videos, seconds=6.0, repaint=repaint, **numbers)
-        prepare(videos=(str(videos),), out=str(clips), domain=domain, clips_per_source=2, seed=flags.seed, local=True)
+        settings = clip_settings(clips_per_source=2, seed=flags.seed)
+        prepare(videos=(str(videos),), out=str(clips), domain=domain, settings=settings, local=True)
     return str(clips)
 
 

@@ -20,8 +20,7 @@ from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.sweeps import run_sweeps
 from s2v_ray.config import load_config, with_settings
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.trial import train_to_rungs
-from s2v_ray.recipes.tune import plan_sweep
+from s2v_ray.recipes.tune import plan_sweep, train_to_rungs
 from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE

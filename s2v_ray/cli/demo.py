@@ -9,6 +9,7 @@ from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config
+from s2v_ray.dataset.settings import clip_settings
 
 _SOURCES = 100
 _UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the demo
@@ -31,7 +32,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         print(f"1. Making {_SOURCES} videos of {domain}")
         synth(domain=domain, out=videos, sources=_SOURCES, seed=seed)
     print("\n2. Cutting them into clips")
-    prepare(videos=(videos,), out=clips, domain=domain, clips_per_source=2, seed=seed)
+    prepare(videos=(videos,), out=clips, domain=domain, settings=clip_settings(clips_per_source=2, seed=seed))
     print(f"\n3. Training for {minutes:g} minutes")
     train(clips=clips, out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
     print("\n4. Evaluating on held-out videos")

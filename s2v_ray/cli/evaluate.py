@@ -41,12 +41,20 @@ def evaluate(
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report.table import notes
-    from s2v_ray.recipes.evaluate import EvaluateJob
     from s2v_ray.recipes.evaluate import evaluate as run
 
-    job = EvaluateJob(checkpoint, clips, out, choose_device(device), split, resampled, weights_dir, seed)
     with ProgressBar("evaluating") as bar:
-        report = run(job, lambda done, total: bar(done / total, f"{done} of {total} clips"))
+        report = run(
+            checkpoint,
+            clips,
+            out,
+            choose_device(device),
+            split=split,
+            resampled=resampled,
+            weights_dir=weights_dir,
+            seed=seed,
+            show=lambda done, total: bar(done / total, f"{done} of {total} clips"),
+        )
     Console(width=None if Console().is_terminal else 120).print(_table(report))
     print(*notes(report), sep="\n")
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")

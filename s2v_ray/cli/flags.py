@@ -1,12 +1,16 @@
 """A verb's flags, made by tyro from its function's arguments; those of the settings are made from their schema."""
 
+import argparse
+import contextlib
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import Field, fields, is_dataclass
+import io
+import re
+from collections.abc import Callable
+from dataclasses import Field, asdict, fields, replace
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import tyro
 from tyro.constructors import (
@@ -19,70 +23,68 @@ from tyro.constructors import (
 )
 
 from s2v_ray.config import Config, config_from_toml, load_config
-from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked
+from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked, differing_names
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.paths import is_uri, user_location
 
+
+def _spec(kind: Any) -> Any:
+    """How tyro itself reads a value of this kind."""
+    return ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kind, set()))
+
+
 Settings = Annotated[Config, tyro.conf.arg(name="")]
-_PATH = PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="PATH",
-    instance_from_str=lambda texts: texts[0],
-    is_instance=lambda value: isinstance(value, str),
-    str_from_instance=lambda value: [value],
-)
+_PATH: PrimitiveConstructorSpec[str] = replace(_spec(str), metavar="PATH")
 Location = Annotated[str, _PATH]  # a path or URI that a user types; `parse` normalises it
 
 _DEFAULT_PRESETS = {"train": "stable", "tune": "tiny"}
 _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Config)}
-_METAVARS: dict[Any, str] = {int: "INT", float: "FLOAT", str: "STR", bool: "{true,false}", tuple: "INT [INT ...]"}
 
 
 def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> functools.partial[Any]:
     """The call of `function` that the flags in `arguments` ask for.
 
-    Raises UserError for unknown flags, and for settings and locations that can't be. SystemExit for --help, and, once
-    tyro has printed what is wrong, for other flags that are missing or of a wrong type.
+    Raises UserError for unknown flags, and for invalid settings and locations. SystemExit for --help, and, once tyro
+    has printed what is wrong, for other flags that are missing or of a wrong type.
     """
     signature = inspect.signature(function, eval_str=True)
     preset = _DEFAULT_PRESETS.get(verb, "paper")
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
-    defaults = read_config(preset if named is None else named)
+    defaults = _read_config(preset if named is None else named)
 
     @functools.wraps(function)
     def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
         return signature.bind(*positional, **keywords)
 
     with _rules(preset, defaults):
-        given, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
-    if unknown:
-        _refuse(unknown[0], signature)
-    for name, value in given.arguments.items():
+        call, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
+        if unknown:
+            _refuse(unknown[0], bound)
+    given = call.arguments
+    for name, value in given.items():
         parameter = signature.parameters[name]
         if _is_location(parameter.annotation) and value != parameter.default:
             flag = name.upper() if parameter.kind is parameter.POSITIONAL_ONLY else f"--{name.replace('_', '-')}"
-            given.arguments[name] = (
-                tuple(user_location(each, flag) for each in value)
-                if isinstance(value, tuple)
-                else user_location(value, flag)
-            )
-    _check_clips_unchanged(given.arguments, defaults)
-    return functools.partial(function, *given.args, **given.kwargs)
+            several = isinstance(value, tuple)
+            found = tuple(user_location(each, flag) for each in (value if several else [value]))
+            given[name] = found if several else found[0]
+    clips = given.get("config", defaults).clips
+    if not given.get("videos") and (changed := differing_names(asdict(clips), asdict(defaults.clips))):
+        flag = f"--clips.{changed[0].replace('_', '-')}"
+        raise UserError("clips_are_fixed", f"{flag} can't be set: the clips are as they were prepared; prepare others.")
+    return functools.partial(function, *call.args, **call.kwargs)
 
 
 def flag_value(arguments: list[str], flag: str) -> str | None:
     """The value of one flag, before any other is understood."""
-    value = None
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=False):
-        if argument == flag:
-            value = following
-        elif argument.startswith(f"{flag}="):
-            value = argument.removeprefix(f"{flag}=")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", nargs="?")
+    value: str | None = parser.parse_known_args(arguments)[0].value
     return value
 
 
-def read_config(name: str) -> Config:
+def _read_config(name: str) -> Config:
     """The settings of a preset, a TOML file or one in an object store. Raises UserError."""
     location = name if name in PRESETS else user_location(name, "--config")
     if not is_uri(location):
@@ -101,9 +103,7 @@ def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
     @registry.struct_rule
     def _(found: StructTypeInfo) -> StructConstructorSpec | None:
         if found.type is Config:
-            meaning = (
-                f"a preset ({', '.join(PRESETS)}), or the path or URI of a TOML file, that the settings start from"
-            )
+            meaning = f"a preset ({', '.join(PRESETS)}), or the path or URI of a TOML file, to start from"
             sections = [StructFieldSpec(name, kind, getattr(defaults, name)) for kind, name in _SECTIONS.items()]
             return StructConstructorSpec(
                 lambda config, **sections: Config(**sections),
@@ -124,26 +124,23 @@ def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
 
 def _number(kind: Any) -> PrimitiveConstructorSpec[Any]:
     def parsed(texts: list[str]) -> Any:
-        try:
-            return kind(texts[0])
-        except ValueError:
-            raise ValueError(f"'{texts[0]}' is not {'a whole number' if kind is int else 'a number'}.") from None
+        if isinstance(value := _value(kind, texts), str):
+            raise ValueError(f"'{value}' is not {'a whole number' if kind is int else 'a number'}.")
+        return value
 
-    return PrimitiveConstructorSpec(1, _METAVARS[kind], parsed, lambda value: True, lambda value: [str(value)])
+    return PrimitiveConstructorSpec(1, kind.__name__.upper(), parsed, lambda value: True, lambda value: [str(value)])
 
 
 def _setting_flag(section: str, setting: Field[Any], defaults: Any) -> StructFieldSpec:
-    kind: Any = get_origin(setting.type) or setting.type
+    kind: Any = setting.type
     flag = f"--{section}.{setting.name}".replace("_", "-")
-    spec = PrimitiveConstructorSpec(
-        nargs="*" if kind is tuple else 1,
-        metavar=f"{{{','.join(get_args(setting.type))}}}" if kind is Literal else _METAVARS[kind],
-        instance_from_str=lambda texts: checked(_value(kind, texts), setting, flag),
-        is_instance=lambda value: True,
-        str_from_instance=lambda value: [str(each) for each in value] if kind is tuple else [str(value).lower()],
+    spec = replace(
+        _spec(kind),
+        instance_from_str=lambda texts: checked(_value(get_origin(kind) or kind, texts), setting, flag),
+        choices=None,  # `checked` says which
     )
     meaning = "; ".join(filter(None, [setting.metadata["meaning"], bounds(setting)]))
-    hint: Any = Annotated[setting.type, spec, tyro.conf.FlagConversionOff]  # --training.compile true, not a switch
+    hint: Any = Annotated[kind, spec, tyro.conf.FlagConversionOff]  # --training.compile true, not a switch
     return StructFieldSpec(setting.name, hint, getattr(defaults, setting.name), helptext=meaning)
 
 
@@ -157,43 +154,15 @@ def _value(kind: Any, texts: list[str]) -> Any:
         return " ".join(texts)
 
 
-def _check_clips_unchanged(arguments: dict[str, Any], defaults: Config) -> None:
-    """Raise UserError if flags say what the clips are, but they are prepared already."""
-    clips = arguments.get("config", defaults).clips
-    if clips != defaults.clips and not arguments.get("videos"):
-        name = next(
-            each.name for each in fields(clips) if getattr(clips, each.name) != getattr(defaults.clips, each.name)
-        )
-        raise UserError(
-            "clips_are_fixed",
-            f"--clips.{name.replace('_', '-')} can't be set: the clips are as they were prepared; prepare others.",
-        )
-
-
-def _refuse(argument: str, signature: inspect.Signature) -> None:
+def _refuse(argument: str, function: Callable[..., Any]) -> None:
     """Raise UserError that says what was meant."""
     flag = argument.partition("=")[0].replace("_", "-")
     if not flag.startswith("--"):
         raise UserError("unknown_flag", f"'{argument}' belongs to no flag; see the flags with --help.")
     if new := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
         raise UserError("renamed_setting", f"{flag} is called --{new.replace('_', '-')} since version 0.2.")
-    matches = difflib.get_close_matches(flag, _flags(signature), n=1)
-    raise UserError(
-        "unknown_flag", f"There is no flag {flag}; {f'did you mean {matches[0]}?' if matches else 'see --help.'}"
-    )
-
-
-def _flags(signature: inspect.Signature) -> list[str]:
-    """The flags of a verb, to suggest one of them."""
-    names: list[str] = ["config"]
-    for parameter in signature.parameters.values():
-        hint: Any = parameter.annotation
-        kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        names += _names(kind) if is_dataclass(kind) else [parameter.name]
-    return [f"--{name}".replace("_", "-") for name in names]
-
-
-def _names(kind: Any) -> Iterator[str]:
-    for field in fields(kind):
-        inner: Any = field.type
-        yield from (f"{field.name}.{name}" for name in _names(inner)) if is_dataclass(inner) else [field.name]
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        tyro.cli(function, args=["--help"])
+    nearest = difflib.get_close_matches(flag, re.findall(r"--\w[\w.-]+", printed.getvalue()), n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "see --help."
+    raise UserError("unknown_flag", f"There is no flag {flag}; {hint}")

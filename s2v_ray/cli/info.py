@@ -1,13 +1,23 @@
 """`s2v info`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rich.console import Console
+from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.prepare import counts_table
+from s2v_ray.cli.progress import format_duration
+from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
+
+if TYPE_CHECKING:
+    from s2v_ray.training.networks import Networks
 
 
 def info(where: Location, /) -> None:
@@ -19,14 +29,9 @@ def info(where: Location, /) -> None:
     if exists(join(where, "dataset.json")):
         _print_clips(where)
     elif exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
-        from s2v_ray.cli.run_info import print_run
-
-        print_run(where)
+        _print_run(where)
     else:
-        raise UserError(
-            "unknown_content",
-            f"'{where}' has no clips, run or checkpoint; name what s2v prepare or s2v train wrote.",
-        )
+        raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
 
 
 def _print_clips(clips: str) -> None:
@@ -41,3 +46,30 @@ def _print_clips(clips: str) -> None:
     Console().print(counts_table(described))
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
+
+
+def _print_run(where: str) -> None:
+    from s2v_ray.training.checkpoint import load_model
+    from s2v_ray.training.checkpoint_files import checkpoints, find_checkpoint
+    from s2v_ray.training.networks import build_networks
+
+    checkpoint = find_checkpoint(where)
+    _, config, state = load_model(checkpoint)
+    print(config_to_toml(config))
+    Console().print(parameter_table(build_networks(config)))
+    for location, complete in checkpoints(where).items():
+        print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
+    print(
+        f"{checkpoint}: step {state['step']}, {state['clips_seen']:,} clips seen, "
+        f"{format_duration(state['training_seconds'])} of training."
+    )
+    if state["metrics"]:
+        print(f"Validation: {', '.join(f'{name} {value:.3f}' for name, value in state['metrics'].items())}.")
+
+
+def parameter_table(networks: Networks) -> Table:
+    """How many parameters each network has."""
+    table = Table("network", "parameters")
+    for name, network in networks.items():
+        table.add_row(name, f"{sum(parameter.numel() for parameter in network.parameters()):,}")
+    return table

@@ -3,9 +3,7 @@
 import difflib
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -21,16 +19,10 @@ from s2v_ray.cli.train import train
 from s2v_ray.cli.tune import tune
 from s2v_ray.errors import UserError
 from s2v_ray.storage.paths import refuse_password
+from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
-    "demo": demo,
-    "synth": synth,
-    "prepare": prepare,
-    "train": train,
-    "evaluate": evaluate,
-    "generate": generate,
-    "tune": tune,
-    "info": info,
+    verb.__name__: verb for verb in (demo, synth, prepare, train, evaluate, generate, tune, info)
 }
 _RESUMABLE = ("demo", "prepare", "train", "tune")
 
@@ -48,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("unknown_verb", f"There is no verb '{verb}'; {hint}")
         for argument in arguments:
             refuse_password(argument)
-        with _sigterm_interrupts():
+        # Unwinds the program, so that unfinished files are removed. Training handles signals itself.
+        with handling(_terminate, signal.SIGTERM):
             parse(verb, VERBS[verb], arguments)()
     except UserError as error:
         return _fail(verb, f"{error} [{error.code}]")
@@ -64,32 +57,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _help() -> str:
     """The verbs, each with the first sentence about it; the parser of none is built."""
-    verbs = [f"  {name:10}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items()]
-    return "\n".join([
-        "usage: s2v VERB [FLAGS]", "", str(s2v_ray.__doc__), "", *verbs, "",
-        "`s2v VERB --help` lists the flags of one; `s2v --version` prints the version.",
-    ])  # fmt: skip
+    verbs = "\n".join(f"  {name:10}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items())
+    more = "`s2v VERB --help` lists the flags of one; `s2v --version` prints the version."
+    return f"usage: s2v VERB [FLAGS]\n\n{s2v_ray.__doc__}\n\n{verbs}\n\n{more}"
 
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, as from `ray job stop`."""
 
 
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM unwind the program, so that unfinished files are removed. Training handles signals itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def _fail(verb: str, sentence: str) -> int:

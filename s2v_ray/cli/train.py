@@ -14,9 +14,10 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from s2v_ray.recipes.train import TrainJob
     from s2v_ray.training.loop import Report, Stop
-    from s2v_ray.training.schedule import Budget
     from s2v_ray.training.workers import Workers
 
 
@@ -57,55 +58,36 @@ def train(
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
     """
-    from s2v_ray.recipes.train import (
-        PreparedClips,
-        fitted_config,
-        job_on,
-        prepared_settings,
-        streaming_settings,
-        worker_range,
-    )
+    from s2v_ray.recipes import train as recipe
     from s2v_ray.training.checkpoint_files import find_checkpoint
     from s2v_ray.training.run import open_run
-    from s2v_ray.training.schedule import config_budget
 
     if minutes is not None and minutes <= 0:
         raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
-    flags = {
-        "training.steps": steps,
-        "training.minutes": minutes,
-        "training.seed": seed,
-        "training.frames_per_chunk": frames_per_chunk,
-    }
-    config = with_settings(config, {name: value for name, value in flags.items() if value is not None})
-    least, most = worker_range(workers, config.training.batch_size)
+    flags = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
+    config = with_settings(config, {f"training.{name}": flags[name] for name in flags if flags[name] is not None})
+    least, most = recipe.worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
-        raise UserError(
-            "bad_flags", "Give --clips (what s2v prepare wrote) or --videos (to train on them as they are)."
-        )
+        raise UserError("bad_flags", "Give --clips (what s2v prepare wrote) or --videos (which need no preparing).")
     if videos and (least != most or not most or dry_run):
-        raise UserError(
-            "bad_flags",
-            "--videos needs a fixed number of --workers, such as 2, and has no --dry-run; otherwise prepare the clips.",
-        )
-    settings = streaming_settings(config) if videos else prepared_settings(clips)
-    config = fitted_config(config, settings)
+        raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
+    settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
+    config = recipe.fitted_config(config, settings)
     weights = find_checkpoint(init_from) if init_from else None
     here = choose_device(device)
+    source: Any = recipe.PreparedClips(clips)
     if dry_run:
         from s2v_ray.cli.dry_run import print_dry_run
 
-        print_dry_run(job_on(PreparedClips(clips), config, out), clips, here)
+        print_dry_run(recipe.job_on(source, config, out), clips, here)
         return
     with lock(out, out):
         open_run(out, config)
-        source: Any = PreparedClips(clips)
         if videos:
             from s2v_ray.cluster.streaming.source import open_stream
 
             source = open_stream(list(videos), settings, config, out, workers=most, device=device)
-        job = job_on(source, config, out, weights, skip_damaged=skip_damaged)
-        loop = partial(train_and_print, job, config_budget(config))
+        loop = partial(train_and_print, recipe.job_on(source, config, out, weights, skip_damaged=skip_damaged))
         if most:
             from s2v_ray.cluster.training import train_on_workers
 
@@ -131,21 +113,22 @@ def train(
         print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(out)}")
 
 
-def train_and_print(job: TrainJob, budget: Budget, workers: Workers, report: Report, stop: Stop) -> bool:
+def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop) -> bool:
     """Run a training in this process and print how far it is; returns False if it was stopped."""
     from s2v_ray.recipes.train import run_training
+    from s2v_ray.training.schedule import config_budget
 
     leads = workers.rank == 0
-    if leads:
-        print(f"Checkpoints, samples and TensorBoard events go to {job.run}", flush=True)
+    notify: Callable[[str], None] = partial(print, flush=True) if leads else lambda message: None
+    notify(f"Checkpoints, samples and TensorBoard events go to {job.run}")
     with ProgressBar("training") as bar:
         state, finished = run_training(
             job,
-            budget,
+            config_budget(job.config),
             workers,
             report,
             stop,
-            notify=lambda message: print(message, flush=True) if leads else None,
+            notify=notify,
             show=lambda status: bar(status.done, status_line(status)),
         )
     if finished and leads:

@@ -79,5 +79,5 @@ def tune(
     print(f"See {join(out, 'report.html')}, or the trials with: optuna-dashboard {job.domains[0].location.journal}")
     for sweep, finding in zip(job.domains, findings, strict=True):
         if finding.best is not None:
-            best, name = join(out, finding.domain, "best.toml"), finding.domain
-            print(f"Next: s2v train --clips {sweep.clips} --config {best} --out runs/{name}-tuned")
+            best = join(out, finding.domain, "best.toml")
+            print(f"Next: s2v train --clips {sweep.clips} --config {best} --out runs/{finding.domain}-tuned")

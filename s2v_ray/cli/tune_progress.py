@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -36,7 +35,7 @@ class _Board:
         self.storage = open_journal(sweeps[0].location)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self.started_at, self.read_at = time.monotonic(), 0.0
-        self.reported = {(name, trial.number) for name, trial in self._finished()}
+        self.reported = _finished(self._studies())
         self.done_before = len(self.reported)
         if self.done_before:
             print(f"Resuming with {self.done_before} finished trials in {sweeps[0].location.out}", flush=True)
@@ -46,65 +45,60 @@ class _Board:
         if time.monotonic() - self.read_at < _SECONDS_BETWEEN_READS:
             return
         self.read_at = time.monotonic()
-        finished = self._finished()
-        for name, trial in finished:
-            if (name, trial.number) not in self.reported:
-                self.reported.add((name, trial.number))
-                if trial.failure or not self.live:
-                    self.console.print(self._line(name, trial, len(finished)), soft_wrap=True, markup=False)
+        studies = self._studies()
+        finished = _finished(studies)
+        total = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps)
+        left = self._left(len(finished), total)
+        for name, number in sorted(finished - self.reported):
+            trial = studies[name][number]
+            if trial.failure or not self.live:
+                line = f"{_line(name, trial, best_trial(studies[name]))}; {left} left"
+                self.console.print(line, soft_wrap=True, markup=False)
+        self.reported = finished
         if self.live:
-            self.live.update(self._table(), refresh=True)
+            self.live.update(_table(studies, f"{len(finished)} of {total} trials, {left} left"), refresh=True)
 
-    def _studies(self) -> list[tuple[str, list[Trial]]]:
+    def _studies(self) -> dict[str, list[Trial]]:
         """The trials of each domain's search and repeats."""
-        found = []
+        found = {}
         for sweep in self.sweeps:
-            search = load_study(self.storage, sweep.domain)
-            floors = read_floors(search)
-            found.append((sweep.domain, read_trials(search, floors)))
-            name = repeats_of(sweep.domain)
-            found.append((name, read_trials(load_study(self.storage, name), floors)))
+            floors = read_floors(load_study(self.storage, sweep.domain))
+            for name in (sweep.domain, repeats_of(sweep.domain)):
+                found[name] = read_trials(load_study(self.storage, name), floors)
         return found
 
-    def _finished(self) -> list[tuple[str, Trial]]:
-        return [(name, trial) for name, trials in self._studies() for trial in trials if trial.is_finished]
-
-    def _left(self, done: int) -> str:
+    def _left(self, done: int, total: int) -> str:
         """An estimate from the trials that finished since this start."""
         fresh = done - self.done_before
         if not fresh:
             return "unknown"
-        missing = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps) - done
-        return format_duration(max(0, missing) * (time.monotonic() - self.started_at) / fresh)
-
-    def _line(self, name: str, trial: Trial, done: int) -> str:
-        best = best_trial(dict(self._studies())[name])
-        line = f"{name} trial {trial.number} ({trial.kind}) {trial.state}"
-        line += f", score {trial.score:.3f}" if trial.score is not None else ""
-        line += f": {trial.failure}" if trial.failure else ""
-        line += f"; best {best.score:.3f} (trial {best.number})" if best and best.score is not None else ""
-        return f"{line}; {self._left(done)} left"
-
-    def _table(self) -> Table:
-        studies = self._studies()
-        done = sum(trial.is_finished for _, trials in studies for trial in trials)
-        total = sum(sweep.trials + 2 * sweep.repeats for sweep in self.sweeps)
-        table = Table(title=f"{done} of {total} trials, {self._left(done)} left", title_justify="left")
-        settings = list(dict.fromkeys(name for _, trials in studies for trial in trials for name in trial.settings))
-        # Long names are broken at each word.
-        words = [name.partition(".")[2].replace("_", "\n") for name in settings]
-        for heading in ("domain", "trial", "kind", "state", "score", *words):
-            table.add_column(heading, no_wrap=True, vertical="bottom")
-        for name, trials in studies:
-            best = best_trial(trials)
-            for trial in [trial for trial in trials if trial.state != "waiting"][-_ROWS:]:
-                score = "" if trial.score is None else f"{trial.score:.3f}"
-                style = "bold green" if best and trial.number == best.number else ""
-                style = "red" if trial.state == "failed" else style
-                values = [_short(trial.settings.get(setting, "")) for setting in settings]
-                table.add_row(name, str(trial.number), trial.kind, trial.state, score, *values, style=style)
-        return table
+        return format_duration(max(0, total - done) * (time.monotonic() - self.started_at) / fresh)
 
 
-def _short(value: Any) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
+def _finished(studies: dict[str, list[Trial]]) -> set[tuple[str, int]]:
+    return {(name, trial.number) for name, trials in studies.items() for trial in trials if trial.is_finished}
+
+
+def _line(name: str, trial: Trial, best: Trial | None) -> str:
+    line = f"{name} trial {trial.number} ({trial.kind}) {trial.state}"
+    line += f", score {trial.score:.3f}" if trial.score is not None else ""
+    line += f": {trial.failure}" if trial.failure else ""
+    return line + (f"; best {best.score:.3f} (trial {best.number})" if best and best.score is not None else "")
+
+
+def _table(studies: dict[str, list[Trial]], title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    settings = list(dict.fromkeys(name for trials in studies.values() for trial in trials for name in trial.settings))
+    # Long names are broken at each word.
+    words = [name.partition(".")[2].replace("_", "\n") for name in settings]
+    for heading in ("domain", "trial", "kind", "state", "score", *words):
+        table.add_column(heading, no_wrap=True, vertical="bottom")
+    for name, trials in studies.items():
+        best = best_trial(trials)
+        for trial in [trial for trial in trials if trial.state != "waiting"][-_ROWS:]:
+            score = "" if trial.score is None else f"{trial.score:.3f}"
+            style = "red" if trial.state == "failed" else "bold green" if trial is best else ""
+            values = [trial.settings.get(setting, "") for setting in settings]
+            shown = [f"{value:.2g}" if isinstance(value, float) else str(value) for value in values]
+            table.add_row(name, str(trial.number), trial.kind, trial.state, score, *shown, style=style)
+    return table

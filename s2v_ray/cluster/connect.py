@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import ray
 
@@ -15,13 +16,8 @@ def connect() -> None:
         return
     if not sys.stdout.isatty():
         os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # no terminal codes in a log
-    in_cluster = "RAY_ADDRESS" in os.environ
-    ray.init(
-        address=None if in_cluster else "local",
-        include_dashboard=None if in_cluster else False,
-        logging_level=logging.ERROR,
-        log_to_driver=True,
-    )
+    alone: dict[str, Any] = {} if "RAY_ADDRESS" in os.environ else {"address": "local", "include_dashboard": False}
+    ray.init(logging_level=logging.ERROR, log_to_driver=True, **alone)
 
 
 def grows() -> bool:

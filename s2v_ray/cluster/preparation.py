@@ -42,14 +42,10 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
         except Exception as error:  # Ray Data would count it among the crashes of decoders
             return {"source": name, "result": None, "error": f"{type(error).__name__}: {error}"}
 
-    rows = [{"task": task} for task in tasks]
-    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work_on_row, num_cpus=1)
-    for row in done.iter_rows():
+    rows = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=len(tasks))
+    for row in rows.map(work_on_row, num_cpus=1).iter_rows():
         if row["error"]:
-            raise UserError(
-                "task_failed",
-                f"'{row['source']}' could not be prepared: {row['error']}; the same command resumes.",
-            )
+            raise UserError("task_failed", f"'{row['source']}' failed: {row['error']}; the same command resumes.")
         if row["result"] is not None:
             yield row["source"], row["result"]
 
@@ -73,12 +69,11 @@ class _Tries:
 
 def _work_or_die(work: Callable[[SourceTask], int], task: SourceTask, tried_seconds: list[float]) -> int | None:
     """The result of `work`; None if there is nothing more to try. If it hangs, this process ends."""
-    limits = task.settings.limits
     if len(tried_seconds) > MOST_TRIES:
         return None
-    if max(tried_seconds, default=0) >= watchdog_seconds(limits):
+    if max(tried_seconds, default=0) >= watchdog_seconds(task.settings.limits):
         task = replace(task, failure="hung")
     elif len(tried_seconds) == MOST_TRIES:
         task = replace(task, failure="crashed")
-    with terminate_on_hang(limits):
+    with terminate_on_hang(task.settings.limits):
         return work(task)

@@ -18,10 +18,10 @@ RUN_FILES = ("checkpoint_manager_snapshot.json", ".validate_storage_marker")
 NODE_GROUP = "ray.io/node-group"
 
 
-def original_error(error: BaseException) -> BaseException:
-    """What a worker raised, without the wrapper that carries its traceback."""
-    original: BaseException = getattr(error, "_base_exc", error)
-    return original
+def raised_by(error: BaseException) -> list[BaseException]:
+    """What the workers of a failed training raised, without the wrappers that carry the tracebacks."""
+    failures = getattr(error, "worker_failures", {}).values()
+    return [getattr(failure, "_base_exc", failure) for failure in failures]
 
 
 def study_of(search: OptunaSearch) -> Any:

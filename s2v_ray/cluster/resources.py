@@ -1,12 +1,54 @@
-"""How many trials of a sweep run at once, and the resources of each."""
+"""What trainings and trials ask of the cluster."""
 
 from collections.abc import Mapping
 
 from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.errors import UserError
 
-_CPUS_FOR_WORKERS = 0.97  # the rest is for processes that only supervise
 _LEAST_CPUS_A_WORKER = 0.1
+_CPUS_FOR_WORKERS = 0.97  # of a sweep; the rest is for processes that only supervise
+_CPUS_TO_DECODE = 1.0  # at least, beside the workers
+_SECONDS_BETWEEN_RESIZES = 60.0  # how often an elastic training looks for more nodes
+
+
+def scaling(
+    workers: tuple[int, int],
+    device: str,
+    resources: Mapping[str, float],
+    *,
+    decoding: bool = False,
+    grows: bool = False,
+) -> ScalingConfig:
+    """What to ask of a cluster of these `resources`: a CPU per worker, or an equal share of fewer.
+
+    With `decoding`, a CPU is left to it. Raises UserError if the cluster can't hold the least number of workers.
+    One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, with a notice.
+    """
+    least, most = workers
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    free = cpus - _CPUS_TO_DECODE if decoding else cpus
+    lacks_gpus = device == "cuda" and gpus < least
+    if grows and (lacks_gpus or cpus < least):
+        print(
+            f"{least} workers need a {'GPU' if lacks_gpus else 'CPU'} each, but the cluster has {gpus:g} GPUs and "
+            f"{cpus:g} CPUs; waiting for its autoscaler to add nodes. `ray status` shows what it can't add.",
+            flush=True,
+        )
+    elif lacks_gpus:
+        needed = f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}"
+        raise UserError("too_few_resources", f"{needed}; use fewer, more nodes, or --device cpu.")
+    elif free < _LEAST_CPUS_A_WORKER * least:
+        needed = f"{_LEAST_CPUS_A_WORKER * least:g} CPUs{' and 1 to decode videos' if decoding else ''}"
+        raise UserError(
+            "too_few_resources",
+            f"{least} workers need {needed}, but the cluster has {cpus:g}; use fewer or more nodes.",
+        )
+    return ScalingConfig(
+        num_workers=least if least == most else workers,
+        use_gpu=device == "cuda" or (device == "auto" and gpus >= least),
+        resources_per_worker={"CPU": 1.0 if grows else min(1.0, free / least)},
+        elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
+    )
 
 
 def trial_resources(
@@ -23,12 +65,10 @@ def trial_resources(
         raise UserError(
             "too_few_gpus",
             f"A trial of {workers} workers with --gpus-per-worker {gpus_each:g} needs {gpus_each * workers:g} GPUs, "
-            f"but the cluster has {gpus:g}; use fewer workers, a fraction of a GPU, or --gpus-per-worker 0.",
+            f"but the cluster has {gpus:g}; use fewer workers or another --gpus-per-worker.",
         )
     if cpus < _LEAST_CPUS_A_WORKER * workers:
-        raise UserError(
-            "too_few_cpus", f"A trial of {workers} workers does not fit into a cluster of {cpus:g} CPUs; use fewer."
-        )
+        raise UserError("too_few_cpus", f"A trial of {workers} workers needs more than {cpus:g} CPUs; use fewer.")
     fitting = int(gpus / (gpus_each * workers) + 1e-6) if gpus_each else int(cpus / workers)
     at_once = max(1, min(fitting, max_concurrent or fitting))
     cpus_each = min(1.0, _CPUS_FOR_WORKERS * cpus / (at_once * workers))

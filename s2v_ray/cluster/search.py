@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
@@ -20,19 +20,22 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from s2v_ray.cluster.ray_internals import study_of, trials_of
+from s2v_ray.storage.files import exists, read_bytes
+from s2v_ray.storage.paths import join
 from s2v_ray.tuning.optuna_internals import resumed
 from s2v_ray.tuning.space import Space, is_within
 from s2v_ray.tuning.trials import FAILURE, KIND, METRICS, SEARCH, SECONDS, SETTINGS
 
 PERCENT, DONE = "percent", 100.0  # of a trial's budget
 MEASURED = "metrics/"
+FAILURE_FILE = "failure.txt"  # in a trial's folder
 _KILLED = "its process was killed at each attempt, as when memory runs out"
 
 
 class JournalSearch(OptunaSearch):
-    """A search of `space` in the study of this name; `finished` is called after each trial that is told to Optuna.
+    """A search of `space` in the study of this name; `finished` is called after each trial that ends.
 
-    No trial starts after `deadline`, in seconds since 1970. `failure_of` says why a trial failed, by its number.
+    `folder` is that of a trial by its number. No trial starts after `deadline`, in seconds since 1970.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class JournalSearch(OptunaSearch):
         objectives: tuple[str, ...],
         sampler: BaseSampler,
         deadline: float,
-        failure_of: Callable[[int], str],
+        folder: Callable[[int], str],
         finished: Callable[[], None],
     ) -> None:
         several = len(objectives) > 1
@@ -56,7 +59,7 @@ class JournalSearch(OptunaSearch):
             storage=storage,
             sampler=sampler,
         )
-        self._deadline, self._failure_of, self._finished = deadline, failure_of, finished
+        self._deadline, self._folder, self._finished = deadline, folder, finished
         self._study = study_of(self)
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         self._interrupted = [resumed(self._study, trial) for trial in running]
@@ -86,7 +89,7 @@ class JournalSearch(OptunaSearch):
         """Tell Optuna how it ended: complete, pruned by ASHA, or failed with a reason."""
         trial = trials_of(self)[trial_id]
         if error or not result or FAILURE in result:
-            trial.set_user_attr(FAILURE, self._failure_of(trial.number) or _KILLED)
+            trial.set_user_attr(FAILURE, read_failure(self._folder(trial.number)) or _KILLED)
             self._study.tell(trial, state=TrialState.FAIL)
         else:
             self.on_trial_result(trial_id, result)
@@ -100,11 +103,9 @@ class JournalSearch(OptunaSearch):
 
 def choose(space: Space, trial: Any) -> dict[str, Any]:
     """A trial's settings, either enqueued or the sampler's choice, with its number and kind."""
-    enqueued = trial.user_attrs.get(SETTINGS)
-    if enqueued is None or is_within(space, enqueued):
+    settings = trial.user_attrs.get(SETTINGS)
+    if settings is None or is_within(space, settings):
         settings = {name: _suggest(trial, name, distribution) for name, distribution in space.searched.items()}
-    else:
-        settings = enqueued
     return {"number": trial.number, KIND: trial.user_attrs.get(KIND, SEARCH), SETTINGS: settings}
 
 
@@ -116,10 +117,14 @@ def enqueue(study: optuna.Study, space: Space, kind: str, settings: dict[str, An
     study.enqueue_trial(settings if is_within(space, settings) else {}, user_attrs=attributes)
 
 
+def read_failure(run: str) -> str:
+    """Why the trial in this folder failed; "" if it left no reason."""
+    path = join(run, FAILURE_FILE)
+    return read_bytes(path).decode() if exists(path) else ""
+
+
 def _suggest(trial: Any, name: str, distribution: Any) -> Any:
-    if isinstance(distribution, FloatDistribution):
-        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-    if isinstance(distribution, IntDistribution):
-        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
-    assert isinstance(distribution, CategoricalDistribution)
-    return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    return suggest(name, distribution.low, distribution.high, log=distribution.log)

@@ -20,18 +20,18 @@ import ray
 from optuna.samplers import TPESampler
 from optuna.study import Study
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.cluster.resources import trial_resources
 from s2v_ray.cluster.search import DONE, PERCENT, JournalSearch, enqueue
-from s2v_ray.cluster.trial import read_failure, run_trial
+from s2v_ray.cluster.trial import run_trial
 from s2v_ray.recipes.tune import SweepJob
 from s2v_ray.storage.files import exists, remove_folder
 from s2v_ray.storage.paths import join
-from s2v_ray.tuning.journal import SweepLocation, open_journal
+from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.objective import Floors
 from s2v_ray.tuning.plan import DomainSweep
 from s2v_ray.tuning.space import ADVERSARIAL_WEIGHTS
@@ -41,7 +41,6 @@ from s2v_ray.tuning.trials import (
     WARM,
     WINNER,
     best_trial,
-    load_study,
     read_floors,
     read_trials,
     repeats_of,
@@ -82,11 +81,9 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
     _run_trials(sweep, study, None, 1, at_once=1, scaling=scaling)
     floors = read_floors(study)
     control = preset | dict.fromkeys(ADVERSARIAL_WEIGHTS, 0.0)
-    if control != preset:
-        enqueue(study, sweep.space, CONTROL, control)
-    for settings in sweep.warm_starts:
+    for kind, settings in ((CONTROL, control), *((WARM, found) for found in sweep.warm_starts)):
         if settings != preset:
-            enqueue(study, sweep.space, WARM, settings)
+            enqueue(study, sweep.space, kind, settings)
     _run_trials(sweep, study, floors, sweep.trials, at_once=at_once, scaling=scaling, deadline=sweep.deadline)
     best = best_trial(read_trials(study, floors))
     if best is None or best.kind == PRESET or not sweep.repeats:
@@ -100,12 +97,8 @@ def _run_domain(sweep: DomainSweep, at_once: int, scaling: ScalingConfig) -> Non
 
 
 def _open_study(sweep: DomainSweep, name: str) -> Study:
-    return optuna.create_study(
-        study_name=name,
-        storage=open_journal(sweep.location),
-        directions=["maximize"] * len(sweep.objectives),
-        load_if_exists=True,
-    )
+    storage, count = open_journal(sweep.location), len(sweep.objectives)
+    return optuna.create_study(study_name=name, storage=storage, directions=["maximize"] * count, load_if_exists=True)
 
 
 def _run_trials(
@@ -126,7 +119,7 @@ def _run_trials(
     ray_folder = sweep.location.local / ".ray" / name
     shutil.rmtree(ray_folder, ignore_errors=True)
     folder = partial(trial_folder, sweep.location.out, name)
-    clean = partial(_remove_losers, sweep.location, name, floors)
+    clean = partial(_remove_losers, study, folder, floors)
     search = JournalSearch(
         sweep.space,
         study_name=name,
@@ -134,10 +127,20 @@ def _run_trials(
         objectives=sweep.objectives,
         sampler=_sampler(sweep, len(known)),
         deadline=deadline,
-        failure_of=partial(read_failure, folder),
+        folder=folder,
         finished=clean,
     )
-    several = len(sweep.objectives) > 1  # Optuna prunes by one objective only
+    scheduler: TrialScheduler = FIFOScheduler()
+    if len(sweep.objectives) == 1:  # Optuna prunes by one only
+        scheduler = ASHAScheduler(
+            time_attr=PERCENT,
+            metric=sweep.objectives[0],
+            mode="max",
+            max_t=round(DONE),
+            grace_period=round(DONE * sweep.rungs[0]),
+            reduction_factor=_REDUCTION_FACTOR,
+            stop_last_trials=False,
+        )
 
     def trial(params: dict[str, Any]) -> None:
         run_trial(sweep, folder(params["number"]), floors, scaling, params)
@@ -152,7 +155,7 @@ def _run_trials(
             num_samples=missing,
             max_concurrent_trials=at_once,
             search_alg=search,
-            scheduler=FIFOScheduler() if several else _asha(sweep),
+            scheduler=scheduler,
             reuse_actors=alone,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
@@ -172,30 +175,18 @@ def _run_trials(
     shutil.rmtree(ray_folder, ignore_errors=True)
 
 
-def _asha(sweep: DomainSweep) -> ASHAScheduler:
-    return ASHAScheduler(
-        time_attr=PERCENT,
-        metric=sweep.objectives[0],
-        mode="max",
-        max_t=round(DONE),
-        grace_period=round(DONE * sweep.rungs[0]),
-        reduction_factor=_REDUCTION_FACTOR,
-        stop_last_trials=False,
-    )
-
-
 def _sampler(sweep: DomainSweep, known: int) -> TPESampler:
     """Seeded by the domain, so that two differ, and by the known trials, so that a resumed search repeats none."""
     seed = zlib.crc32(f"{sweep.domain} {sweep.config.training.seed} {known}".encode())
     return TPESampler(seed=seed, n_startup_trials=min(10, max(4, sweep.trials // 3)), constant_liar=True)
 
 
-def _remove_losers(location: SweepLocation, name: str, floors: Floors | None) -> None:
+def _remove_losers(study: Study, folder: Callable[[int], str], floors: Floors | None) -> None:
     """Keep the checkpoints of the best trial so far, of running trials and of all repeats; remove all others."""
-    trials = read_trials(load_study(open_journal(location), name), floors)
+    trials = read_trials(study, floors)
     best = best_trial(trials)
     for trial in trials if best else ():
         if trial.is_finished and trial is not best and trial.kind != WINNER and "training.seed" not in trial.settings:
-            checkpoints = join(trial_folder(location.out, name, trial.number), "checkpoints")
+            checkpoints = join(folder(trial.number), "checkpoints")
             if exists(checkpoints):
                 remove_folder(checkpoints)

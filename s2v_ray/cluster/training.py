@@ -2,8 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from functools import lru_cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,28 +13,16 @@ import ray
 import ray.train
 import torch.distributed
 from ray.data import DataIterator, Dataset
-from ray.train import (
-    Checkpoint,
-    CheckpointUploadMode,
-    DataConfig,
-    TrainingFailedError,
-    UserCallback,
-)
+from ray.train import Checkpoint, CheckpointUploadMode, DataConfig, TrainingFailedError, UserCallback
 from ray.train.torch import TorchTrainer, get_device
 
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.network import RayNetwork
-from s2v_ray.cluster.ray_internals import (
-    RUN_FILES,
-    FailureConfig,
-    LoggingConfig,
-    RunConfig,
-    ScalingConfig,
-    original_error,
-)
+from s2v_ray.cluster.ray_internals import RUN_FILES, FailureConfig, LoggingConfig, RunConfig, ScalingConfig, raised_by
+from s2v_ray.cluster.resources import scaling
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
-from s2v_ray.storage.paths import Location, absolute, base_name, is_uri, join
+from s2v_ray.storage.paths import Location, base_name, is_uri, join
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.workers import Workers
@@ -42,10 +31,6 @@ CLIPS = "clips"  # the name of what `get_dataset_shard` gives a worker
 # What each worker runs; it reports checkpoints, and stops early when asked.
 WorkerLoop = Callable[[Workers, Report, Stop], Any]
 
-_CPUS_PER_WORKER = 1.0
-_SECONDS_BETWEEN_RESIZES = 60.0  # how often an elastic training looks for more nodes
-_MIN_CPUS_PER_WORKER = 0.1
-_CPUS_TO_DECODE = 1.0  # at least, beside the workers
 _SECONDS_BETWEEN_REQUESTS = 2.0  # to an object store, for the stop file
 _STOP_FILE = "stop"
 _FAILURE_FILE = "failure"  # what a worker raised that no retry would fix: its code and message
@@ -74,7 +59,8 @@ def train_on_workers(
     worker raises.
     """
     connect()
-    run = absolute(run)
+    run = str(run)
+    filesystem, path = locate(run)
     trainer = TorchTrainer(
         _on_worker,
         train_loop_config={"loop": loop, "run": run},
@@ -86,7 +72,8 @@ def train_on_workers(
         # Ray's directory for this training is the run's, so that checkpoints are in place when they are reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=base_name(run),
-            **_storage(run),
+            storage_path=path.rpartition("/")[0],
+            storage_filesystem=filesystem if is_uri(run) else None,
             failure_config=FailureConfig(max_failures=max_failures),
             # What workers raise comes back to us; Ray would print it at each retry.
             logging_config=LoggingConfig(log_level="CRITICAL"),
@@ -97,9 +84,8 @@ def train_on_workers(
     try:
         return _fit(trainer, run)
     except TrainingFailedError as error:
-        for cause in _causes(error):
-            if isinstance(cause, UserError):
-                raise cause from None
+        if cause := next((each for each in raised_by(error) if isinstance(each, UserError)), None):
+            raise cause from None
         raise
     finally:
         _clean(run)
@@ -115,18 +101,16 @@ def _fit(trainer: TorchTrainer, run: str) -> bool:
         except BaseException as error:
             training.set_exception(error)
 
-    requested = False
+    stop_file, failure_file = join(run, _STOP_FILE), join(run, _FAILURE_FILE)
     with stop_signals() as stop:
         # A daemon, so that a second signal ends the program without waiting for the training to end.
         Thread(target=fit, daemon=True).start()
         while not wait([training], timeout=0.5).done:
-            if stop() and not requested:
-                write_bytes(join(run, _STOP_FILE), b"")
-                requested = True
+            if stop() and not exists(stop_file):
+                write_bytes(stop_file, b"")
         training.result()
-        if exists(join(run, _FAILURE_FILE)):
-            code, _, message = read_bytes(join(run, _FAILURE_FILE)).decode().partition("\n")
-            raise UserError(code, message)
+        if exists(failure_file):
+            raise UserError(*read_bytes(failure_file).decode().split("\n", maxsplit=1))
         return not stop()
 
 
@@ -161,25 +145,14 @@ def _stop_requested(stop_file: str, workers: Workers) -> Stop:
     """Whether a stop was requested. The first worker's answer is enough; it asks an object store every two seconds."""
     if not is_uri(stop_file):
         return Path(stop_file).exists
-    asked_at, requested = time.monotonic(), False
 
-    def ask() -> bool:
-        nonlocal asked_at, requested
-        if workers.rank == 0 and time.monotonic() - asked_at > _SECONDS_BETWEEN_REQUESTS:
-            asked_at = time.monotonic()
-            with contextlib.suppress(StoreError):  # it asks again
-                requested = exists(stop_file)
-        return requested
+    @lru_cache(maxsize=1)
+    def asked_in(period: int) -> bool:
+        with contextlib.suppress(StoreError):  # it asks again
+            return exists(stop_file)
+        return False
 
-    return ask
-
-
-def _storage(run: str) -> dict[str, Any]:
-    """Where Ray keeps its directory for this training."""
-    if not is_uri(run):
-        return {"storage_path": str(Path(run).parent)}
-    filesystem, path = locate(run)
-    return {"storage_path": path.rpartition("/")[0], "storage_filesystem": filesystem}
+    return lambda: workers.rank == 0 and asked_in(int(time.monotonic() / _SECONDS_BETWEEN_REQUESTS))
 
 
 class WholeShards(DataConfig):
@@ -193,71 +166,15 @@ class WholeShards(DataConfig):
         return [{name: split[rank] for name, split in shards.items()} for rank in range(world_size)]
 
 
-def scaling(
-    workers: tuple[int, int],
-    device: str,
-    resources: Mapping[str, float],
-    *,
-    decoding: bool = False,
-    grows: bool = False,
-) -> ScalingConfig:
-    """What to ask of a cluster of these `resources`: a CPU per worker, or an equal share of fewer.
-
-    With `decoding`, a CPU is left to it. Raises UserError if the cluster can't hold the least number of workers.
-    One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, with a notice.
-    """
-    least = workers[0]
-    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-    if grows:
-        missing = [f"{least} GPUs"] if device == "cuda" and gpus < least else []
-        missing += [f"{least} CPUs"] if cpus < least else []
-        if missing:
-            print(
-                f"{least} workers need {' and '.join(missing)}, but the cluster has {gpus:g} GPUs and {cpus:g} CPUs; "
-                "waiting for its autoscaler to add nodes. `ray status` shows what it can't add.",
-                flush=True,
-            )
-        return _asked(workers, device == "cuda" or (device == "auto" and gpus >= least), _CPUS_PER_WORKER)
-    if device == "cuda" and gpus < least:
-        raise UserError(
-            "too_few_resources",
-            f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}; use --workers "
-            f"{int(gpus)}, more nodes, or --device cpu.",
-        )
-    reserved, purpose = (_CPUS_TO_DECODE, f" and {_CPUS_TO_DECODE:g} to decode videos") if decoding else (0.0, "")
-    if cpus - reserved < _MIN_CPUS_PER_WORKER * least:
-        raise UserError(
-            "too_few_resources",
-            f"{least} workers need {_MIN_CPUS_PER_WORKER * least:g} CPUs{purpose}, but the cluster has {cpus:g}; "
-            f"use fewer{', more nodes, or prepare the clips first' if decoding else ''}.",
-        )
-    return _asked(workers, device != "cpu" and gpus >= least, min(_CPUS_PER_WORKER, (cpus - reserved) / least))
-
-
-def _asked(workers: tuple[int, int], use_gpu: bool, cpus: float) -> ScalingConfig:
-    return ScalingConfig(
-        num_workers=workers[0] if workers[0] == workers[1] else workers,
-        use_gpu=use_gpu,
-        resources_per_worker={"CPU": cpus},
-        elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
-    )
-
-
 def _clean(run: str) -> None:
     for name in (_STOP_FILE, _FAILURE_FILE, *RUN_FILES):
         remove_file(join(run, name))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What workers raised, unwrapped."""
-    for failure in getattr(error, "worker_failures", {}).values():
-        yield original_error(failure)
 
 
 def reason_of(error: Exception) -> str:
     """Why a training failed, in one line: a worker's own message, or Ray's."""
     if isinstance(error, UserError):
         return str(error)
-    cause = next(iter(_causes(error)), error)
+    cause = next(iter(raised_by(error)), error)
     lines = str(cause).strip().splitlines() or [""]
     return f"{type(cause).__name__}: {lines[-1] if 'Traceback' in lines[0] else lines[0]}"

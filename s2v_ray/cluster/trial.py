@@ -1,7 +1,7 @@
 """One trial of a sweep: a training in this process, or by several workers under Ray Train."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,44 +11,42 @@ from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from s2v_ray.cluster.ray_internals import ScalingConfig
-from s2v_ray.cluster.search import PERCENT
+from s2v_ray.cluster.search import FAILURE_FILE, PERCENT, read_failure
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import PreparedClips, TrainJob
-from s2v_ray.recipes.trial import train_to_rungs
-from s2v_ray.storage.files import exists, read_bytes, write_bytes
+from s2v_ray.recipes.train import PreparedClips, job_on
+from s2v_ray.recipes.tune import train_to_rungs
+from s2v_ray.storage.files import write_bytes
 from s2v_ray.storage.paths import join
-from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.objective import OBJECTIVES, Floors
 from s2v_ray.tuning.plan import DomainSweep
 from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
 
-_FAILURE_FILE = "failure.txt"
 _WORKER_RESTARTS = 3
 
 
 def run_trial(
     sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
 ) -> None:
-    """Train one trial, from its last checkpoint if it has one. Trials with given settings are trained to the end: they
-    report only there, where ASHA stops nothing.
+    """Train one trial, from its last checkpoint if it has one. Given settings are reported only at the end, so that
+    ASHA never stops them.
 
-    If it fails, the reason is written to the trial's folder. A UserError, such as a loss that is not finite, is
-    reported, and the process continues with the next trial; any other error ends it, and Ray's retries fail at once.
+    If it fails, the reason is written to its folder. A UserError, such as a loss that is not finite, is reported, and
+    the process continues with the next trial; any other error ends the process, and Ray's retries fail at once.
     """
-    if failure := _failure(run):
+    if failure := read_failure(run):
         raise UserError("trial_failed", failure)
     rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        job = TrainJob(config, PreparedClips(sweep.clips), run_schedule(run, config), run, skip_damaged=True)
+        job = job_on(PreparedClips(sweep.clips), config, run, skip_damaged=True)
         _train(partial(train_to_rungs, job, rungs, floors), run, scaling)
     except Exception as error:
-        write_bytes(join(run, _FAILURE_FILE), reason_of(error).encode())
+        write_bytes(join(run, FAILURE_FILE), reason_of(error).encode())
         if not isinstance(error, UserError | TrainingFailedError):
             raise
         tune.report(dict.fromkeys(OBJECTIVES, float("-inf")) | {PERCENT: 0.0, FAILURE: True})
@@ -58,7 +56,8 @@ def _train(loop: WorkerLoop, run: str, scaling: ScalingConfig) -> None:
     """In this process, or by several workers."""
     number: Any = scaling.num_workers
     if number == 1:
-        loop(Workers(device=_own_device()), lambda location, values: tune.report(values), lambda: False)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        loop(Workers(device=device), lambda location, values: tune.report(values), lambda: False)
         return
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # how often reports are fetched
     train_on_workers(
@@ -70,17 +69,3 @@ def _train(loop: WorkerLoop, run: str, scaling: ScalingConfig) -> None:
         scaling_config=scaling,
         callbacks=[TuneReportCallback()],
     )
-
-
-def _own_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def read_failure(folder: Callable[[int], str], number: int) -> str:
-    """Why a trial failed, by its number; "" if it left no reason."""
-    return _failure(folder(number))
-
-
-def _failure(run: str) -> str:
-    path = join(run, _FAILURE_FILE)
-    return read_bytes(path).decode() if exists(path) else ""

@@ -15,10 +15,7 @@ from s2v_ray.errors import UserError
 
 PRESETS = {path.stem: path for path in sorted((Path(__file__).parent / "presets").glob("*.toml"))}
 # The names of version 0.1.
-RENAMED = {
-    "loss.adversarial_from": "loss.discriminator_start",
-    "sound.window_frames": "sound.stft_window_frames",
-}
+RENAMED = {"loss.adversarial_from": "loss.discriminator_start", "sound.window_frames": "sound.stft_window_frames"}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -30,14 +27,8 @@ def load_config(name: str) -> Config:
     """
     path = PRESETS.get(name, Path(name))
     if not path.is_file():
-        raise UserError(
-            "not_found", f"No configuration '{name}': it is neither a preset ({', '.join(PRESETS)}) nor a TOML file."
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError("damaged_toml", f"{path} is not a TOML file: {error}.") from None
-    return config_from_toml(text, where=str(path))
+        raise UserError("not_found", f"'{name}' is neither a preset ({', '.join(PRESETS)}) nor a TOML file.")
+    return config_from_toml(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
 
 
 def config_from_toml(text: str, where: str) -> Config:
@@ -51,13 +42,12 @@ def config_from_toml(text: str, where: str) -> Config:
 
 def config_from_dict(values: Mapping[str, Any], where: str) -> Config:
     """The settings in plain values as TOML or JSON has them; `where` names their origin in errors."""
-    values = dict(values)
-    preset = values.pop("preset", None)
-    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
-        raise UserError(
-            "unknown_preset", f"{where}: preset is {preset!r}, but must be one of {', '.join(map(repr, PRESETS))}."
-        )
-    return _merge(load_config(preset) if preset else Config(), values, where)
+    if "preset" not in values:
+        return _merge(Config(), values, where)
+    preset = values["preset"]
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise UserError("unknown_preset", f"{where}: preset is {preset!r}, but must be one of {', '.join(PRESETS)}.")
+    return _merge(load_config(preset), {name: values[name] for name in values if name != "preset"}, where)
 
 
 def with_settings(config: Config, settings: Mapping[str, Any], where: str = "") -> Config:
@@ -78,14 +68,14 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The plain values of a configuration that version 0.1 may have written, under today's names."""
     sections = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
     for old, new in RENAMED.items():
-        section, old_key, new_key = old.partition(".")[0], old.partition(".")[2], new.partition(".")[2]
-        if isinstance(found := sections.get(section), dict) and old_key in found:
-            found[new_key] = found.pop(old_key)
+        section, key = old.split(".")
+        if isinstance(found := sections.get(section), dict) and key in found:
+            found[new.partition(".")[2]] = found.pop(key)
     return sections
 
 
 def checked(value: Any, setting: Field[Any], where: str) -> Any:
-    """`value` as one of the setting. Every value passes through here, from TOML, JSON and flags alike.
+    """`value` as the setting has it. Every value passes through here, from TOML, JSON and flags alike.
 
     Raises UserError for another type (a whole number is a number, too) and for a number out of range.
     """
@@ -143,15 +133,11 @@ def _merge(config: Config, values: Mapping[str, Any], where: str) -> Config:
         if name not in sections:
             raise UserError("unknown_setting", f"{where}there is no section '{name}'{_closest(name, sections)}")
         if not isinstance(section_values, Mapping):
-            raise UserError(
-                "wrong_type", f"{where}'{name}' is a section of settings, but its value is {section_values!r}."
-            )
+            raise UserError("wrong_type", f"{where}'{name}' is {section_values!r}, but must be a section of settings.")
         known = {field.name: field for field in fields(sections[name])}
         for key in section_values:
             if new := RENAMED.get(f"{name}.{key}"):
-                raise UserError(
-                    "renamed_setting", f"{where}the setting '{name}.{key}' is called '{new}' since version 0.2."
-                )
+                raise UserError("renamed_setting", f"{where}'{name}.{key}' is called '{new}' since version 0.2.")
             if key not in known:
                 raise UserError("unknown_setting", f"{where}there is no setting '{name}.{key}'{_closest(key, known)}")
         fitting = {key: checked(value, known[key], f"{where}{name}.{key}") for key, value in section_values.items()}

@@ -35,9 +35,7 @@ class DataConfig:
 class SoundConfig:
     """The sound encoder."""
 
-    spectrogram: Literal["linear", "log_mel"] = setting(
-        "linear", "what it reads: a spectrogram with linear or with mel bands"
-    )
+    spectrogram: Literal["linear", "log_mel"] = setting("linear", "whether it reads a linear or a mel spectrogram")
     stft_window_frames: int = setting(1, "length of the analysis window in frame periods; the hop is one", 1, 16)
     mel_bands: int = setting(64, "number of bands of a log_mel spectrogram", 1, 512)
     hidden: int = setting(256, "units of the LSTM in each direction", low=1)
@@ -50,14 +48,10 @@ class GeneratorConfig:
     base_channels: int = setting(64, "channels after the first halving; each further one doubles them", low=1)
     max_channels: int = setting(512, "the most channels of any level", low=1)
     bottleneck: int = setting(1, "height and width of the innermost map, in pixels", low=1)
-    film_levels: int = setting(
-        0, "innermost levels of the decoder that the sound scales and shifts (FiLM); 0: the bottleneck alone", low=0
-    )
+    film_levels: int = setting(0, "innermost decoder levels with FiLM by the sound; 0: the bottleneck alone", low=0)
     output: Literal["tanh", "residual"] = setting("tanh", "the frame itself, or what is added to the input image")
     palette: int = setting(0, "colours of the input image that a residual can mix; 0: none", 0, 64)
-    relative_hue: bool = setting(
-        False, "see hues relative to the image's own, so that colours that training never had look as well"
-    )
+    relative_hue: bool = setting(False, "see hues relative to the image's own, so that unseen colours look as good")
 
 
 @dataclass(frozen=True)
@@ -113,16 +107,12 @@ class TrainingConfig:
     validate_every_steps: int = setting(2000, "steps between validations", low=1)
     validate_clips: int = setting(8, "how many clips of the split val are validated on, one a source", low=1)
     micro_batches: int = setting(1, "parts of a batch computed one after the other; the same gradients", low=1)
-    frames_per_chunk: int = setting(
-        0, "frames of a clip generated at once, the others recomputed; the same gradients; 0: all", low=0
-    )
+    frames_per_chunk: int = setting(0, "frames of a clip in memory at a time; the same gradients; 0: all", low=0)
     loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)
     clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
     threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)
     compile: bool = setting(False, "compile the networks with torch.compile")
-    collapse_steps: int = setting(
-        2000, "stop when a discriminator has been useless for this many steps; 0: never", low=0
-    )
+    collapse_steps: int = setting(2000, "stop if a discriminator is useless for this many steps; 0: never", low=0)
 
 
 @dataclass(frozen=True)

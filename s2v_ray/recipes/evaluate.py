@@ -1,7 +1,7 @@
 """What `s2v evaluate` does: scores a model on held-out sources beside its controls, and writes a report."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 
@@ -23,55 +23,48 @@ from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
-@dataclass(frozen=True)
-class EvaluateJob:
-    """What to evaluate.
+def evaluate(
+    checkpoint: str,
+    clips: str,
+    out: str,
+    device: torch.device,
+    *,
+    split: str = "test",
+    resampled: str | None = None,
+    weights_dir: str | None = None,
+    seed: int = 0,
+    show: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Evaluate a checkpoint, and write `report.json`, `report.html` and its figures and videos to `out`.
 
-    `resampled` are clips of the same synthetic videos made with another `redraw`: one more control. `weights_dir` is a
-    folder with the weights of AlexNet (for LPIPS), of I3D (for FVD), or of both.
+    `resampled` are clips of the same synthetic videos made with another `resample`: one more control. `weights_dir` is
+    a folder with the weights of AlexNet (for LPIPS), of I3D (for FVD), or of both. `show` is called after each clip
+    with how many of how many are done. Raises UserError for clips of other rates than the checkpoint's, and if the
+    split is empty.
     """
-
-    checkpoint: str
-    clips: str
-    out: str
-    device: torch.device
-    split: str = "test"
-    resampled: str | None = None
-    weights_dir: str | None = None
-    seed: int = 0
-
-
-def evaluate(job: EvaluateJob, show: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Evaluate, and write `report.json`, `report.html` and its figures and videos to `job.out`.
-
-    `show` is called after each clip with how many of how many are done. Raises UserError for clips of other rates than
-    the checkpoint's, and if the split is empty.
-    """
-    if job.seed < 0:
-        raise UserError("out_of_range", f"--seed is {job.seed}, but must be at least 0.")
-    location = find_checkpoint(job.checkpoint)
+    if seed < 0:
+        raise UserError("out_of_range", f"--seed is {seed}, but must be at least 0.")
+    location = find_checkpoint(checkpoint)
     model, config, described = load_model(location)
-    reader = ClipReader(job.clips, job.split)
-    check_clips_fit(reader, config, job.checkpoint)
+    reader = ClipReader(clips, split)
+    check_clips_fit(reader, config, checkpoint)
     if not len(reader):
-        raise UserError(
-            "no_clips", f"'{job.clips}' has no clips in its split '{job.split}' to evaluate on; prepare more videos."
-        )
-    networks = load_pretrained(job.weights_dir, job.device) if job.weights_dir else Pretrained()
-    make_folder(job.out)
+        raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
+    networks = load_pretrained(weights_dir, device) if weights_dir else Pretrained()
+    make_folder(out)
     # If few sources are held out, mismatched sounds come from the others, too: hearing those in training is no help.
-    more = ClipReader(job.clips, [name for name in ("val", "train") if name != job.split])
-    resolution, seed = config.data.resolution, job.seed
+    more = ClipReader(clips, [name for name in ("val", "train") if name != split])
+    resolution = config.data.resolution
     classifier = train_sync_classifier(
-        ClipReader(job.clips, "train"), sample_rate=config.clips.sample_rate, resolution=resolution, seed=seed
+        ClipReader(clips, "train"), sample_rate=config.clips.sample_rate, resolution=resolution, seed=seed
     )
-    model.to(job.device)
-    references = ClipReader(job.resampled, job.split) if job.resampled else ()
-    resampled = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
+    model.to(device)
+    references = ClipReader(resampled, split) if resampled else ()
+    again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
     scored, features = [], []
     for number in range(len(reader)):
         others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
-        videos = clip_videos(model, reader, number, others, resolution, resampled=resampled)
+        videos = clip_videos(model, reader, number, others, resolution, resampled=again)
         scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips))
         if networks.i3d:
             features.append(clip_features(videos, networks.i3d))
@@ -82,8 +75,8 @@ def evaluate(job: EvaluateJob, show: Callable[[int, int], None] = lambda done, t
     report = Report(
         checkpoint=location,
         step=described["step"],
-        clips=job.clips,
-        split=job.split,
+        clips=clips,
+        split=split,
         seed=seed,
         counts=Counts(sources=len(sources), clips=len(scored)),
         sync_classifier_accuracy=interval_score(list(accuracy.values()), seed) if accuracy else None,
@@ -93,25 +86,21 @@ def evaluate(job: EvaluateJob, show: Callable[[int, int], None] = lambda done, t
         sources=sources,
         config=config,
     )
-    write_bytes(join(job.out, "report.json"), report.to_json().encode())
+    write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():
         others = mismatched_sounds(reader, more, number, count=1, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution)
-        write_example(job.out, name, videos, others[0] if others else None)
-    headline_figure(join(job.out, HEADLINE), report)
-    write_bytes(join(job.out, "report.html"), report_page(report, job.out).encode())
+        write_example(out, name, videos, others[0] if others else None)
+    headline_figure(join(out, HEADLINE), report)
+    write_bytes(join(out, "report.html"), report_page(report, out).encode())
     return report
 
 
 def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None:
     """Raise UserError if the clips have other rates than those the checkpoint was trained on."""
     ours, theirs = asdict(config.clips), asdict(reader.settings.clip_config())
-    # A model generates any number of frames.
-    names = [name for name in differing_names(ours, theirs) if name != "frames"]
-    if names:
+    del ours["frames"], theirs["frames"]  # a model generates any number
+    if names := differing_names(ours, theirs):
         differences = ", ".join(f"{name} {theirs[name]} instead of {ours[name]}" for name in names)
-        raise UserError(
-            "wrong_settings",
-            f"The clips in '{reader.location}' don't fit the checkpoint '{checkpoint}': {differences}; "
-            "prepare them with the checkpoint's settings.",
-        )
+        clips = f"The clips in '{reader.location}' don't fit the checkpoint '{checkpoint}'"
+        raise UserError("wrong_settings", f"{clips}: {differences}; prepare them with its settings.")

@@ -1,70 +1,32 @@
-"""What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut.
-
-Nothing here says how the work is spread over sources: that is a `MapTasks`, such as `run_here`, or
-`cluster.preparation.run_in_parallel`.
-"""
+"""What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
-from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
-from s2v_ray.preparation.plan import Plan, SourceTask, plan
+from s2v_ray.preparation.plan import Plan, SourceTask
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name, is_uri
 
-# Does work on each task; yields the source's name and the result as each is done. What crashed has no result.
+# Does work on each task, as `run_here` or `cluster.preparation.run_in_parallel`; yields the source's name and the
+# result as each is done. What crashed has no result.
 MapTasks = Callable[[Callable[[SourceTask], int], list[SourceTask]], Iterable[tuple[str, int]]]
 
 
-@dataclass(frozen=True)
-class PrepareJob:
-    """What to prepare.
-
-    videos: folders, globs and files; like `out` and `manifest` absolute paths or URIs, as `user_location` returns them.
-    out: the data set's folder.
-    domain: what the videos show; "" for the name of the one place in `videos`.
-    settings: how to cut clips.
-    manifest, manifest_format, select: as for `find_sources`.
-    """
-
-    videos: tuple[str, ...]
-    out: str
-    domain: str
-    settings: ClipSettings
-    manifest: str = ""
-    manifest_format: str = ""
-    select: tuple[str, ...] = ()
-
-    def plan(self) -> Plan:
-        """Find the sources and what is left to do for each. Raises UserError, as `preparation.plan` does."""
-        if not self.videos and not self.manifest:
-            raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
-        if not self.domain and len(self.videos) != 1:
-            raise UserError(
-                "missing_setting", "--domain is needed unless --videos is a single place; name it, such as fireworks."
-            )
-        return plan(
-            list(self.videos),
-            self.out,
-            self.domain or default_domain(self.videos[0]),
-            self.settings,
-            manifest=self.manifest,
-            manifest_format=self.manifest_format,
-            select=self.select,
-        )
-
-
-def default_domain(videos: str) -> str:
-    """The domain of videos at one place: the name of the folder or file."""
-    return PurePath(base_name(videos if is_uri(videos) else Path(videos).resolve())).stem
+def domain_of(videos: tuple[str, ...], domain: str = "", manifest: str = "") -> str:
+    """`domain`, by default the name of the one folder or file in `videos`. Raises UserError if that is not clear."""
+    if not videos and not manifest:
+        raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
+    if not domain and len(videos) != 1:
+        raise UserError("missing_setting", "--domain is needed unless --videos is one path; name what they show.")
+    return domain or PurePath(base_name(videos[0] if is_uri(videos[0]) else Path(videos[0]).resolve())).stem
 
 
 def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
@@ -80,10 +42,10 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
     """
     out = planned.out
     with lock(out, out):
-        _write_dataset(planned, complete=False)
+        write_planned(planned, complete=False)
         prepare_tasks(planned.tasks, map_tasks)
         copies = settle_duplicates(out)
-        info = _write_dataset(planned, complete=True)
+        info = write_planned(planned, complete=True)
         if info.counts.clips:
             records = read_records(out).values()
             write_card(out, info, records=records, columns=card_columns(out), examples=card_examples(out))
@@ -92,11 +54,10 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
 
 def prepare_tasks(tasks: list[SourceTask], map_tasks: MapTasks) -> None:
     """Prepare each source, and record those that crashed."""
-    left = {task.source.name: task for task in tasks}
-    for name, _ in map_tasks(prepare_source, tasks):
-        del left[name]
-    for task in left.values():
-        prepare_source(replace(task, failure="crashed"))
+    done = {name for name, _ in map_tasks(prepare_source, tasks)}
+    for task in tasks:
+        if task.source.name not in done:
+            prepare_source(replace(task, failure="crashed"))
 
 
 def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
@@ -105,12 +66,8 @@ def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
         return sum(drawn for _, drawn in map_tasks(preview_source, planned.tasks))
 
 
-def _write_dataset(planned: Plan, *, complete: bool) -> DatasetInfo:
+def write_planned(planned: Plan, *, complete: bool) -> DatasetInfo:
+    """Write the data set's `dataset.json` and `rejects.jsonl` from the records so far."""
     return write_dataset(
-        planned.out,
-        planned.settings,
-        planned.domain,
-        planned.ranked_splits,
-        missing=planned.missing,
-        complete=complete,
+        planned.out, planned.settings, planned.domain, planned.ranked_splits, missing=planned.missing, complete=complete
     )

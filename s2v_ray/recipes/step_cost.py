@@ -10,7 +10,6 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.recipes.train import TrainJob
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.health import explaining_memory
-from s2v_ray.training.networks import Networks
 from s2v_ray.training.schedule import Budget, Schedule
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
@@ -18,37 +17,25 @@ from s2v_ray.training.step import train_step
 
 @dataclass(frozen=True)
 class StepCost:
-    """Seconds of a step without and with the discriminators, of which the wait for its clips; peak memory; sizes."""
+    """Seconds of a step without and with the discriminators, of which the wait for its clips; peak memory."""
 
     seconds_without: float
     seconds_with: float
     waiting_seconds: float
     memory_bytes: int
-    clips: int
-    networks: Networks
 
-    def training_seconds(self, schedule: Schedule, steps: int) -> float:
-        """How long this many steps take from the start; the discriminators are enabled as the schedule says."""
-        without = min(steps, self._steps_without(schedule))
-        return without * self.seconds_without + (steps - without) * self.seconds_with
-
-    def training_steps(self, schedule: Schedule, budget: Budget) -> int:
-        """How many steps the budget allows."""
-        without = self._steps_without(schedule)
-        if without * self.seconds_without >= budget.seconds:
-            return min(budget.steps, int(budget.seconds / self.seconds_without))
+    def training(self, schedule: Schedule, budget: Budget) -> tuple[int, float]:
+        """How many steps the budget allows from the start, and how many seconds they take."""
+        start_seconds = schedule.discriminator_start_seconds
+        limits = [schedule.discriminator_start_step, budget.steps, budget.seconds / self.seconds_without]
+        without = int(min(limits if start_seconds is None else [*limits, start_seconds / self.seconds_without]))
         left = (budget.seconds - without * self.seconds_without) / self.seconds_with
-        return int(min(budget.steps, without + left))
-
-    def _steps_without(self, schedule: Schedule) -> int:
-        seconds = schedule.discriminator_start_seconds
-        by_time = schedule.discriminator_start_step if seconds is None else int(seconds / self.seconds_without)
-        return min(schedule.discriminator_start_step, by_time)
+        steps = int(min(budget.steps, without + left))
+        return steps, without * self.seconds_without + (steps - without) * self.seconds_with
 
 
-def measure_step(job: TrainJob, clips: str, device: torch.device) -> StepCost:
-    """Make a few steps on the split `train` of `clips`. Writes nothing. Raises UserError if memory is out."""
-    reader = ClipReader(clips, "train")
+def measure_step(job: TrainJob, reader: ClipReader, device: torch.device) -> StepCost:
+    """Make a few steps on the clips. Writes nothing. Raises UserError if memory is out."""
     state = new_state(job.config, device, schedule=job.schedule)
     batches = training_batches(reader, job.config, device)
 
@@ -67,7 +54,7 @@ def measure_step(job: TrainJob, clips: str, device: torch.device) -> StepCost:
             timed_step(enabled=enabled)
         _, without = timed_step(enabled=False)
         waited, with_discriminators = timed_step(enabled=True)
-    return StepCost(without, with_discriminators, waited, peak_memory_bytes(device), len(reader), state.networks)
+    return StepCost(without, with_discriminators, waited, peak_memory_bytes(device))
 
 
 def peak_memory_bytes(device: torch.device) -> int:

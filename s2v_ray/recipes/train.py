@@ -1,5 +1,6 @@
 """What `s2v train` does: a `TrainJob`, built once, and run unchanged here, by Ray's workers or by a sweep's trial."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -90,7 +91,8 @@ def prepared_settings(clips: str) -> ClipSettings:
 def fitted_config(config: Config, settings: ClipSettings) -> Config:
     """The configuration with what the clips are. Raises UserError if its settings don't fit them or each other."""
     config = config_for_clips(config, settings)
-    check_model(config)
+    frames_used(config)
+    build_networks(config)
     return config
 
 
@@ -98,12 +100,6 @@ def check_clips(clips: str, split: str = "train") -> None:
     """Raises UserError if a split is empty."""
     if not len(ClipReader(clips, split)):
         raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
-
-
-def check_model(config: Config) -> None:
-    """Raises UserError if the settings don't fit each other or the clips."""
-    frames_used(config)
-    build_networks(config)
 
 
 def held_out_validation(clips: str, config: Config) -> Validate | None:
@@ -129,16 +125,9 @@ def run_training(
     start. Raises UserError as `training.loop.train` does, and if the run can't be resumed.
     """
     feed, state = start_training(job, workers, notify)
+    batches, validate = feed.batches(state), feed.validate
     finished = train(
-        state,
-        feed.batches(state),
-        job.run,
-        until=until,
-        validate=feed.validate,
-        show=show,
-        stop=stop,
-        workers=workers,
-        report=report,
+        state, batches, job.run, until=until, validate=validate, show=show, stop=stop, workers=workers, report=report
     )
     return state, finished
 
@@ -165,22 +154,12 @@ def start_training(
 
 def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     """The least and the most of "2" or "1:4". Raises UserError for anything else, and for workers without a clip."""
-    least, colon, most = workers.partition(":")
-    if not least.isdecimal() or (colon and not most.isdecimal()):
-        raise UserError(
-            "bad_workers", f"--workers is '{workers}', but must be a number such as 2, or a range such as 1:4."
-        )
-    low, high = int(least), int(most or least)
-    if low > high or (colon and low < 1):
-        raise UserError(
-            "bad_workers", f"--workers is '{workers}', but a range goes from at least 1 upwards, such as 1:4."
-        )
+    numbers = workers.split(":")
+    low, high = (int(numbers[0]), int(numbers[-1])) if re.fullmatch(r"\d+|[1-9]\d*:\d+", workers) else (1, 0)
+    if low > high:
+        raise UserError("bad_workers", f"--workers is '{workers}', but must be a number or a range such as 2 or 1:4.")
     if high > batch_size:
-        raise UserError(
-            "too_many_workers",
-            f"--workers is {workers}, but must be 0 (without Ray) to {batch_size}, the clips of a batch; "
-            "use fewer workers or a larger --training.batch-size.",
-        )
+        raise UserError("too_many_workers", f"--workers is {workers}, but --training.batch-size is only {batch_size}.")
     return low, high
 
 
@@ -191,11 +170,8 @@ def streaming_settings(config: Config) -> ClipSettings:
     """
     clips, resolution = config.clips, config.data.resolution
     if crop_size(clips.stored_size) < resolution:
-        raise UserError(
-            "clips_too_small",
-            f"--clips.stored-size is {clips.stored_size}, but --data.resolution {resolution} needs at least "
-            f"{stored_size_for(resolution)}.",
-        )
+        rule = f"--data.resolution {resolution} needs at least {stored_size_for(resolution)}"
+        raise UserError("clips_too_small", f"--clips.stored-size is {clips.stored_size}, but {rule}.")
     at_rates = clip_settings(
         clip_seconds=4 * parse_frame_rate(clips.frame_rate).denominator,  # whole frames; their number is set below
         frame_rate=clips.frame_rate,

@@ -1,4 +1,4 @@
-"""What `s2v tune` does: one search a domain, planned once from typed settings."""
+"""What `s2v tune` does: one search a domain, planned once from typed settings, of trials that report on their way."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,13 @@ from s2v_ray.config import Config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import check_clips, check_model
+from s2v_ray.recipes.train import TrainJob, check_clips, fitted_config, start_training
 from s2v_ray.storage.lock import lock
-from s2v_ray.training.run import config_for_clips
+from s2v_ray.training.loop import Report, Stop, train
+from s2v_ray.training.schedule import config_budget
+from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.journal import fetch_journal, sweep_location
+from s2v_ray.tuning.objective import Floors, objective_values
 from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
 from s2v_ray.tuning.space import load_space
 from s2v_ray.tuning.trials import best_settings
@@ -52,21 +55,22 @@ def plan_sweep(
     warm_start: Sequence[str] = (),
 ) -> SweepJob:
     """The sweep that improves on `config`. Writes nothing; raises UserError by its flag for what can't be done."""
-    _check_at_least("trials", trials, _LEAST_TRIALS)
-    _check_at_least("repeats", repeats, 0)
-    _check_at_least("steps", steps, 1)
-    _check_at_least("max-concurrent", max_concurrent, 1)
-    _check_at_least("workers-per-trial", workers_per_trial, 1)
-    _check_at_least("gpus-per-worker", gpus_per_worker, 0)
+    for name, value, least in (
+        ("trials", trials, _LEAST_TRIALS),
+        ("repeats", repeats, 0),
+        ("steps", steps, 1),
+        ("max-concurrent", max_concurrent, 1),
+        ("workers-per-trial", workers_per_trial, 1),
+        ("gpus-per-worker", gpus_per_worker, 0),
+    ):
+        if value is not None and value < least:
+            raise UserError("out_of_range", f"--{name} is {value:g}, but must be at least {least}.")
     for name, value in (("minutes", minutes), ("time-budget", time_budget)):
         if value is not None and value <= 0:
             raise UserError("out_of_range", f"--{name} is {value:g}, but must be above 0; omit it for the default.")
     if gpus_per_worker and gpus_per_worker % 1 and workers_per_trial > 1:
-        raise UserError(
-            "out_of_range",
-            f"--gpus-per-worker is {gpus_per_worker:g}, but several workers of a trial need whole GPUs each (NCCL); "
-            "use --workers-per-trial 1.",
-        )
+        rule = "several workers need whole GPUs; use --workers-per-trial 1"
+        raise UserError("out_of_range", f"--gpus-per-worker is {gpus_per_worker:g}, but {rule}.")
     if len(set(objectives)) < len(objectives):
         raise UserError("repeated_name", f"--objectives has one twice ({' '.join(objectives)}); name each once.")
     searched = load_space(space, config)
@@ -76,10 +80,7 @@ def plan_sweep(
     for folder in clips:
         domain, fingerprint, resolved = _for_clips(folder, trial_config(fixed, minutes=minutes, steps=steps))
         if domain in domains:
-            raise UserError(
-                "repeated_name",
-                f"Two of --clips have the domain '{domain}'; prepare one of them with another --domain.",
-            )
+            raise UserError("repeated_name", f"Two of --clips have the domain '{domain}'; prepare one with another.")
         domains[domain] = DomainSweep(
             domain=domain,
             clips=folder,
@@ -113,17 +114,30 @@ def _for_clips(clips: str, config: Config) -> tuple[str, str, Config]:
     info = read_dataset(clips)
     domain = info.domain
     if not domain or "/" in domain or domain.startswith("."):
-        raise UserError(
-            "wrong_domain",
-            f"'{clips}' has the domain '{domain}', which can't name a folder; prepare it with another --domain.",
-        )
+        raise UserError("wrong_domain", f"'{domain}', the domain of '{clips}', can't name a folder; use another.")
     for split in ("train", "val"):
         check_clips(clips, split)
-    resolved = config_for_clips(config, info.settings)
-    check_model(resolved)
-    return domain, ClipReader(clips, "train").fingerprint, resolved
+    return domain, ClipReader(clips, "train").fingerprint, fitted_config(config, info.settings)
 
 
-def _check_at_least(name: str, value: float | None, least: int) -> None:
-    if value is not None and value < least:
-        raise UserError("out_of_range", f"--{name} is {value:g}, but must be at least {least}.")
+def train_to_rungs(
+    job: TrainJob, rungs: tuple[float, ...], floors: Floors | None, workers: Workers, report: Report, stop: Stop
+) -> None:
+    """Train to each part of the configuration's budget in turn, validate there, and report.
+
+    The schedule is the whole budget's, whichever part is trained: trials that are compared, stopped early or repeated
+    are trained alike. Resumes from the last intact checkpoint.
+    """
+    budget = config_budget(job.config)
+    feed, state = start_training(job, workers)
+    batches = feed.batches(state)
+    for rung in rungs:
+        until = budget.part(rung)
+        if train(state, batches, job.run, until=until, validate=feed.validate, stop=stop, workers=workers):
+            # Validating is no training: a trial that reports more often would train less.
+            state.seconds = min(state.seconds, until.seconds)
+            workers.check_same_step(state.step)  # all wait for the first, which validates
+            progress = {"percent": 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
+            measured = {f"metrics/{name}": value for name, value in state.metrics.items() if name != "score"}
+            leads = workers.rank == 0
+            report("", {**objective_values(state.metrics, floors), **measured, **progress} if leads else {})

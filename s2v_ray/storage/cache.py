@@ -39,17 +39,15 @@ class ClipCache:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+        content = sink.getvalue()
         try:
-            self._write(path, sink.getvalue())
+            if content.size <= self.limit_bytes:
+                self._write(path, content)
         except OSError as error:
-            warnings.warn(
-                f"Clips can't be cached in '{self.folder}' ({error}); they are read again every time.", stacklevel=2
-            )
+            warnings.warn(f"Clips can't be cached in '{self.folder}': {error}", stacklevel=2)
         return table
 
     def _write(self, path: Path, content: pa.Buffer) -> None:
-        if content.size > self.limit_bytes:
-            return
         self._unmeasured_bytes += content.size
         if self._unmeasured_bytes > _MEASURED_EVERY * self.limit_bytes:
             self._free(content.size)

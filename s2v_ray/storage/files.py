@@ -33,6 +33,14 @@ def locate(location: Location) -> tuple[fs.FileSystem, str]:
 
 
 @contextlib.contextmanager
+def _store_of(location: Location) -> Iterator[tuple[fs.FileSystem, str]]:
+    """`locate`, and `store_errors` for what is done there."""
+    found = locate(location)
+    with store_errors(location):
+        yield found
+
+
+@contextlib.contextmanager
 def store_errors(location: Location) -> Iterator[None]:
     """Raise StoreError for what an object store refuses after all retries, except FileNotFoundError."""
     try:
@@ -55,9 +63,8 @@ def map_concurrently(work: Callable[[_Item], _Result], items: Iterable[_Item], *
 
 def file_info(location: Location) -> fs.FileInfo:
     """What is at `location`: a file with size and time, a folder, or nothing. Raises UserError if that is hidden."""
-    filesystem, path = locate(location)
     try:
-        with store_errors(location):
+        with _store_of(location) as (filesystem, path):
             return filesystem.get_file_info(path)
     except OSError as error:
         raise UserError("unreadable", f"'{location}' can't be read: {error}.") from None
@@ -83,43 +90,38 @@ def list_versions(location: Location, *, recursive: bool = False) -> dict[str, s
 
     A folder that does not exist has none.
     """
-    filesystem, path = locate(location)
-    with store_errors(location):
-        infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
-    files = {
-        info.path[len(path) :].lstrip("/"): f"{info.size} {info.mtime_ns}"
-        for info in infos
-        if info.type == fs.FileType.File
-    }
-    return dict(sorted(files.items()))
+    files = _inside(location, fs.FileType.File, recursive=recursive)
+    return {name: f"{info.size} {info.mtime_ns}" for name, info in files.items()}
 
 
 def list_files(location: Location, *, recursive: bool = False) -> list[str]:
     """Names of the files in a folder, relative to it, sorted. A folder that does not exist has none."""
-    return list(list_versions(location, recursive=recursive))
+    return list(_inside(location, fs.FileType.File, recursive=recursive))
 
 
 def list_folders(location: Location) -> list[str]:
     """Names of the folders directly in a folder, sorted. A folder that does not exist has none."""
-    filesystem, path = locate(location)
-    with store_errors(location):
-        infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+    return list(_inside(location, fs.FileType.Directory))
+
+
+def _inside(location: Location, kind: fs.FileType, *, recursive: bool = False) -> dict[str, fs.FileInfo]:
+    with _store_of(location) as (filesystem, path):
+        infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
+    found = {info.path[len(path) :].lstrip("/"): info for info in infos if info.type == kind}
+    return dict(sorted(found.items()))
 
 
 def open_file(location: Location) -> pa.NativeFile:
     """A file for random access, also by several threads; a local one is mapped into memory."""
-    filesystem, path = locate(location)
-    with store_errors(location):
+    with _store_of(location) as (filesystem, path):
         return filesystem.open_input_file(path) if is_uri(location) else pa.memory_map(path)
 
 
 def read_bytes(location: Location) -> bytes:
     """A file's whole content. Raises UserError `not_found`."""
-    filesystem, path = locate(location)
     try:
         # Not `open_input_stream`: its `read` makes a request to an object store for every 256 KiB.
-        with store_errors(location), filesystem.open_input_file(path) as file:
+        with _store_of(location) as (filesystem, path), filesystem.open_input_file(path) as file:
             return bytes(file.read())
     except FileNotFoundError:
         raise UserError("not_found", f"There is no file '{location}'.") from None
@@ -128,15 +130,8 @@ def read_bytes(location: Location) -> bytes:
 @contextlib.contextmanager
 def writing(location: Location) -> Iterator[IO[bytes]]:
     """A binary file to write. It appears under its name when the block ends without an error, otherwise not at all."""
-    if is_uri(location):
-        # Uploaded only when complete: closing an upload, even after an error, would publish what it has.
-        with tempfile.TemporaryFile() as file:
-            yield file
-            file.seek(0)
-            _upload(file, location)
-    else:
-        with writing_path(location) as path, path.open("wb") as file:
-            yield file
+    with writing_path(location) as path, path.open("wb") as file:
+        yield file
 
 
 @contextlib.contextmanager
@@ -146,6 +141,7 @@ def writing_path(location: Location) -> Iterator[Path]:
     For a local file it is in the same folder, and is renamed.
     """
     if is_uri(location):
+        # Uploaded only when complete: closing an upload, even after an error, would publish what it has.
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / base_name(location)
             yield temporary
@@ -163,14 +159,8 @@ def writing_path(location: Location) -> Iterator[Path]:
 
 def upload(path: Path, location: Location) -> None:
     """Copy a local file to an object store."""
-    with path.open("rb") as file:
-        _upload(file, location)
-
-
-def _upload(file: IO[bytes], location: Location) -> None:
-    filesystem, path = locate(location)
-    with store_errors(location), filesystem.open_output_stream(path) as stream:
-        shutil.copyfileobj(file, stream)
+    with path.open("rb") as file, _store_of(location) as (filesystem, name), filesystem.open_output_stream(name) as to:
+        shutil.copyfileobj(file, to)
 
 
 def write_bytes(location: Location, content: bytes) -> None:
@@ -181,16 +171,14 @@ def write_bytes(location: Location, content: bytes) -> None:
 
 def make_folder(location: Location) -> None:
     """Make a folder, and those above it, unless it exists."""
-    filesystem, path = locate(location)
-    with store_errors(location):
+    with _store_of(location) as (filesystem, path):
         filesystem.create_dir(path)
 
 
 def move_file(location: Location, target: Location) -> None:
     """Move a file within its store. An object store copies it first, so that for a moment there are two."""
-    filesystem, path = locate(location)
     _, new_path = locate(target)
-    with store_errors(location):
+    with _store_of(location) as (filesystem, path):
         if not is_uri(target):
             Path(new_path).parent.mkdir(parents=True, exist_ok=True)
         filesystem.move(path, new_path)
@@ -198,13 +186,11 @@ def move_file(location: Location, target: Location) -> None:
 
 def remove_file(location: Location) -> None:
     """Remove a file, if it exists."""
-    filesystem, path = locate(location)
-    with store_errors(location), contextlib.suppress(FileNotFoundError):
+    with _store_of(location) as (filesystem, path), contextlib.suppress(FileNotFoundError):
         filesystem.delete_file(path)
 
 
 def remove_folder(location: Location) -> None:
     """Remove a folder and all in it."""
-    filesystem, path = locate(location)
-    with store_errors(location):
+    with _store_of(location) as (filesystem, path):
         filesystem.delete_dir(path)

@@ -14,9 +14,8 @@ from s2v_ray.storage.paths import Location, is_uri
 def lock(out: Location, folder: Location) -> Iterator[None]:
     """Hold the lock of `out`, a file in its local `folder`. It is released with the process at the latest.
 
-    There is none in an object store, nor in a file system that does not know locks.
-
-    Raises UserError `locked` while another process holds it.
+    There is none in an object store, nor in a file system without locks. Raises UserError `locked` if another process
+    holds it.
     """
     if is_uri(folder):
         yield
@@ -26,9 +25,7 @@ def lock(out: Location, folder: Location) -> Iterator[None]:
     try:
         file_lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(
-            "locked", f"Another process is writing to '{out}'; wait until it ends, or give another --out."
-        ) from None
+        raise UserError("locked", f"Another process is writing to '{out}'; wait, or give another --out.") from None
     except (OSError, NotImplementedError):
         pass  # a network file system without locks
     try:

@@ -17,7 +17,7 @@ from s2v_ray.storage.paths import refuse_password
 # The pauses between tries double from 25 ms: a store may fail for a minute and a half.
 _TRIES = 13
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 30.0
-_S3_OPTIONS = {"endpoint_override", "region", "scheme"}
+_S3_OPTIONS = ("endpoint_override", "region", "scheme")
 
 
 def connect_store(uri: str) -> tuple[fs.FileSystem, str]:
@@ -47,21 +47,16 @@ def _connect(scheme: str, authority: str, query: str) -> fs.FileSystem:
 def _s3(parts: SplitResult) -> fs.S3FileSystem:
     """S3, or another store with its protocol, at `?endpoint_override=` or where the environment says."""
     options = dict(parse_qsl(parts.query))
-    if unknown := options.keys() - _S3_OPTIONS:
-        raise UserError(
-            "unknown_setting",
-            f"'{parts.geturl()}' has the option '{min(unknown)}'; there are {', '.join(sorted(_S3_OPTIONS))}.",
-        )
+    if unknown := options.keys() - set(_S3_OPTIONS):
+        known = ", ".join(_S3_OPTIONS)
+        raise UserError("unknown_setting", f"'{parts.geturl()}' has the option '{min(unknown)}'; there are {known}.")
     default = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     scheme, _, endpoint = options.get("endpoint_override", default).rpartition("://")
     tries = os.environ.get("AWS_MAX_ATTEMPTS", str(_TRIES))
     if not tries.isdecimal():
-        raise UserError(
-            "out_of_range", f"AWS_MAX_ATTEMPTS is '{tries}', but must be a number such as {_TRIES}; or unset it."
-        )
-    return _connect_s3(
-        parts.netloc, options.get("scheme", scheme), endpoint.rstrip("/"), options.get("region", ""), int(tries)
-    )
+        raise UserError("out_of_range", f"AWS_MAX_ATTEMPTS is '{tries}', but must be a whole number such as {_TRIES}.")
+    scheme = options.get("scheme", scheme)
+    return _connect_s3(parts.netloc, scheme, endpoint.rstrip("/"), options.get("region", ""), int(tries))
 
 
 @lru_cache

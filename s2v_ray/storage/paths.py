@@ -41,15 +41,9 @@ def refuse_password(uri: str) -> None:
     if _PASSWORD.search(uri):
         raise UserError(
             "password_in_uri",
-            f"A URI of {uri.partition('://')[0]}:// holds a password, which would come into files and logs; set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what the store's own programs read) in the environment "
-            "instead, and change this password if a shell remembers it.",
+            f"A URI of {uri.partition('://')[0]}:// holds a password, which would end up in files and logs; set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what the store's own programs read) instead.",
         )
-
-
-def absolute(location: Location) -> str:
-    """`user_location` of a path that no flag names."""
-    return user_location(location, "A path")
 
 
 def is_uri(location: Location) -> bool:

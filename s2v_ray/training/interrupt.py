@@ -18,12 +18,19 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         requested = True
 
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: requested  # signals reach the main thread only
-        return
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(request, signal.SIGINT, signal.SIGTERM):
         yield lambda: requested
+
+
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None], *signals: signal.Signals) -> Iterator[None]:
+    """Call `handler` on these signals during the block. They reach the main thread only; in others nothing is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

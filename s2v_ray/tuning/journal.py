@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from s2v_ray.storage.cache import cache_folder
 from s2v_ray.storage.files import exists, read_bytes, upload, write_bytes
-from s2v_ray.storage.paths import Location, absolute, is_uri, join
+from s2v_ray.storage.paths import Location, is_uri, join
 
 JOURNAL = "journal.log"
 
@@ -33,9 +33,8 @@ class SweepLocation:
         return self.local / JOURNAL
 
 
-def sweep_location(out: Location) -> SweepLocation:
-    """The location of the sweep with this path or URI."""
-    out = absolute(out)
+def sweep_location(out: str) -> SweepLocation:
+    """The location of the sweep with this absolute path or URI."""
     if not is_uri(out):
         return SweepLocation(out, Path(out))
     return SweepLocation(out, cache_folder().with_name("sweeps") / hashlib.sha256(out.encode()).hexdigest()[:16])

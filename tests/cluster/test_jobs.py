@@ -52,7 +52,7 @@ def test_sigterm_ends_a_verb_with_a_sentence_and_its_own_status(tmp_path):
 
 
 def test_a_cluster_that_grows_is_asked_for_what_it_has_not_yet(capsys):
-    from s2v_ray.cluster.training import scaling
+    from s2v_ray.cluster.resources import scaling
 
     with pytest.raises(UserError, match="8 workers with --device cuda need 8 GPUs, but the cluster has 0"):
         scaling((8, 8), "cuda", {})

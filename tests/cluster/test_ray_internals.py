@@ -3,6 +3,7 @@
 import optuna
 import ray.train.v2._internal.constants as constants
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+from ray.train.v2.api.exceptions import WorkerGroupError
 from ray.tune.search.optuna import OptunaSearch
 
 from s2v_ray.cluster import ray_internals
@@ -12,8 +13,8 @@ def test_a_workers_error_is_unwrapped():
     error = ValueError("boom")
     wrapped = UserExceptionWithTraceback(error, "Traceback ...")
     assert hasattr(wrapped, "_base_exc"), "UserExceptionWithTraceback._base_exc"
-    assert ray_internals.original_error(wrapped) is error
-    assert ray_internals.original_error(error) is error
+    assert ray_internals.raised_by(WorkerGroupError("", {0: wrapped, 1: error})) == [error, error]
+    assert ray_internals.raised_by(error) == []
 
 
 def test_a_search_has_a_study_and_its_trials():

@@ -9,10 +9,11 @@ import pytest
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
+from s2v_ray.cluster.resources import scaling
 from s2v_ray.cluster.streaming.batches import stream_batches
 from s2v_ray.cluster.streaming.decode import clip_dataset
 from s2v_ray.cluster.streaming.source import VideoStream, open_stream
-from s2v_ray.cluster.training import scaling, train_on_workers
+from s2v_ray.cluster.training import train_on_workers
 from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
@@ -112,7 +113,7 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--clips", "somewhere"], "is needed, not both"),
+        (["--clips", "somewhere"], "or --videos"),
         (["--workers", "0"], "--videos needs a fixed number of --workers"),
         (["--workers", "1:2"], "--videos needs a fixed number of --workers"),
         (["--workers", "2", "--data.resolution", "128"], "needs at least 143"),

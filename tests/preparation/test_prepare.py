@@ -19,10 +19,10 @@ from s2v_ray.dataset.index import read_records
 from s2v_ray.dataset.reader import ClipReader, card_columns
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.encode import write_video
-from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.preparation.plan import SourceTask, plan
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.sources.source import Source
-from s2v_ray.recipes.prepare import PrepareJob, prepare_clips, run_here
+from s2v_ray.recipes.prepare import prepare_clips, run_here
 from s2v_ray.storage.lock import lock
 from s2v_ray.synthetic.write import synthesize
 
@@ -217,13 +217,13 @@ def test_limits_cut_a_source_off(tmp_path, small_videos):
 
 
 def test_a_source_without_a_result_is_recorded_as_crashed(tmp_path, small_videos, capsys):
-    job = PrepareJob((str(small_videos),), str(tmp_path / "clips"), "", clip_settings(clip_seconds=1))
-    planned = job.plan()
+    asked = [str(small_videos)], str(tmp_path / "clips"), small_videos.name, clip_settings(clip_seconds=1)
+    planned = plan(*asked)
     info, copies = prepare_clips(planned, lambda work, tasks: run_here(work, tasks[1:]))
     crashed = planned.tasks[0].source.name
-    assert read_records(job.out)[crashed].rejects[0].reason == "crashed"
+    assert read_records(planned.out)[crashed].rejects[0].reason == "crashed"
     assert (info.complete, info.domain, info.counts.sources, copies) == (True, small_videos.name, 5, {})
-    assert [task.source.name for task in job.plan().tasks] == [crashed]  # worth another try
+    assert [task.source.name for task in plan(*asked).tasks] == [crashed]  # worth another try
     assert capsys.readouterr().out == ""
 
 

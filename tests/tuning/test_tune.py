@@ -30,7 +30,7 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.trial import train_to_rungs
+from s2v_ray.recipes.tune import train_to_rungs
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.figures import front
@@ -255,7 +255,7 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
             objectives=objectives,
             sampler=optuna.samplers.RandomSampler(seed=1),
             deadline=deadline,
-            failure_of=lambda number: f"trial {number} diverged",
+            folder=lambda number: str(tmp_path / f"{number}"),
             finished=lambda: finished.append(1),
         )
 
@@ -264,6 +264,8 @@ def test_what_is_recorded_in_optuna(tmp_path, objectives):
     for _ in range(2):  # once is enough
         enqueue(study, space, "preset", preset)
         enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
+    (tmp_path / "3").mkdir()
+    (tmp_path / "3" / "failure.txt").write_text("trial 3 diverged")
     first = search()
     suggested = [first.suggest(name) for name in "abcde"]
     assert [trial["number"] for trial in suggested] == [0, 1, 2, 3, 4]
@@ -317,7 +319,7 @@ def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
 
 def test_trials_with_and_without_rungs_are_trained_alike(small_clips, tmp_path):
     from s2v_ray.recipes.train import PreparedClips, job_on
-    from s2v_ray.recipes.trial import train_to_rungs
+    from s2v_ray.recipes.tune import train_to_rungs
     from s2v_ray.training.workers import ALONE
 
     settings = {"training__steps": 8, "training__validate_every_steps": 10**9, "loss__discriminator_start": 0.5}

@@ -2,8 +2,9 @@
 
 import itertools
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -40,11 +41,11 @@ def stream_batches(
     """
     shard, settings = ray.train.get_dataset_shard(CLIPS), config.training
     step, reported = first_step, ""
+    held = _SHUFFLED_BATCHES * math.ceil(settings.batch_size / workers.world_size)
     for number in itertools.count(first_epoch):
         if workers.rank == 0:
             ray.get(epoch.start.remote(number))  # the others wait for it when they ask for their first clip
         random = np.random.default_rng([settings.seed, number, workers.rank])
-        held = _SHUFFLED_BATCHES * -(-settings.batch_size // workers.world_size)
         clips = shuffled(_clips(shard, config), held, random)
         before = step
         for batch in equal_batches(clips, config, workers, epoch=number, first_step=step):
@@ -58,11 +59,11 @@ def _report_epoch(epoch: ActorHandle[Any], run: str, reported_before: str) -> st
     """Print what an epoch held, if that differs from the last report. Raises UserError if it held no clips."""
     report: tuple[int, list[Reject]] = ray.get(epoch.report.remote())  # type: ignore[assignment]
     clips, rejects = report
-    reasons = Counter(reject.reason for reject in rejects)
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    reasons = Counter(sorted(reject.reason for reject in rejects))
+    rejected = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     if not clips:
         example = f"'{rejects[0].source}': {rejects[0].detail}"
-        raise UserError("no_clips", f"None of the videos gave a clip ({rejected}), such as {example}")
+        raise UserError("no_clips", f"No video yielded a clip ({rejected}), such as {example}")
     message = f"An epoch has {clips} clips; rejected: {rejected or 'nothing'}"
     if message != reported_before:
         lines = "".join(f"{json.dumps(asdict(reject))}\n" for reject in rejects)
@@ -115,11 +116,7 @@ def shuffled(clips: Iterator[Clip], count: int, random: np.random.Generator) -> 
 
 
 def _clips(shard: ray.data.DataIterator, config: Config) -> Iterator[Clip]:
-    blocks: Iterable[Any] = shard.iter_batches(
-        batch_size=None,  # type: ignore[arg-type]
-        batch_format="pyarrow",
-        prefetch_batches=_READ_AHEAD,
-    )
+    blocks: Any = shard.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=_READ_AHEAD)  # type: ignore[arg-type]
     for rows in blocks:
         for row in range(rows.num_rows):
             yield clip_of_row(rows, row, frames=config.clips.frames, stored_size=config.clips.stored_size)

@@ -24,13 +24,9 @@ from s2v_ray.preparation.prepare import source_clips
 
 def clip_dataset(epoch: ActorHandle[Any], videos: int) -> Dataset:
     """All clips, one a block, of the epoch that `epoch` (an `Epoch` of this many videos) is at when it is executed."""
-    indices = [{"index": index} for index in range(videos)]
-    dataset = ray.data.from_items(indices, override_num_blocks=videos).map_batches(
-        partial(_decode, epoch=epoch),
-        batch_size=1,
-        batch_format="pyarrow",
-        num_cpus=1,
-    )
+    indices = ray.data.from_items([{"index": index} for index in range(videos)], override_num_blocks=videos)
+    decode = partial(_decode, epoch=epoch)
+    dataset = indices.map_batches(decode, batch_size=1, batch_format="pyarrow", num_cpus=1)
     context = dataset.context
     context.execution_options.preserve_order = True
     context.target_max_block_size = 1  # byte, so that a block is a clip, and the workers get equally many
@@ -60,7 +56,7 @@ class Epoch:
         return task if self.tries[task.source.name] <= MOST_TRIES else None
 
     def record(self, source: str, clips: int, rejects: list[Reject]) -> None:
-        """Note how many clips a video gave, and what of it was rejected."""
+        """Note how many clips were cut from a video, and what of it was rejected."""
         self.results[source] = (clips, rejects)
         self.tries.pop(source, None)
 
