@@ -74,12 +74,12 @@ def train(
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
     config = recipe.fitted_config(config, settings)
     weights = find_checkpoint(init_from) if init_from else None
-    here = choose_device(device)
+    here = None if most else choose_device(device)  # workers choose on their own machines
     source: Any = recipe.PreparedClips(clips)
     if dry_run:
         from s2v_ray.cli.dry_run import print_dry_run
 
-        print_dry_run(recipe.job_on(source, config, out), clips, here)
+        print_dry_run(recipe.job_on(source, config, out), clips, choose_device(device))
         return
     with lock(out, out):
         open_run(out, config)
@@ -88,7 +88,7 @@ def train(
 
             source = open_stream(list(videos), settings, config, out, workers=most, device=device)
         loop = partial(train_and_print, recipe.job_on(source, config, out, weights, skip_damaged=skip_damaged))
-        if most:
+        if here is None:
             from s2v_ray.cluster.training import train_on_workers
 
             finished = train_on_workers(
