@@ -37,7 +37,7 @@ def scaling(
     elif lacks_gpus:
         needed = f"{least} workers with --device cuda need {least} GPUs, but the cluster has {gpus:g}"
         raise UserError("too_few_resources", f"{needed}; use fewer, more nodes, or --device cpu.")
-    elif free < _LEAST_CPUS_A_WORKER * least:
+    elif free < _LEAST_CPUS_A_WORKER * least and not grows:
         needed = f"{_LEAST_CPUS_A_WORKER * least:g} CPUs{' and 1 to decode videos' if decoding else ''}"
         raise UserError(
             "too_few_resources",

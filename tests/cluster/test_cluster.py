@@ -97,3 +97,11 @@ def test_two_workers_train_as_one_process_does_and_resume(
 def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):
     with pytest.raises(UserError, match="30 workers need 3 CPUs, but the cluster has 2"):
         train_on_workers(lambda *_: None, workers=(30, 30), device="auto", run=tmp_path, max_failures=0)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_ask_the_cluster_for_gpus_and_not_this_machine(small_clips, small_model, tmp_path, capsys):
+    command = ["train", "--clips", str(small_clips), "--out", str(tmp_path / "run"), "--config", str(small_model)]
+    assert main([*command, "--workers", "2", "--device", "cuda"]) == 1
+    assert "[too_few_resources]" in capsys.readouterr().err
