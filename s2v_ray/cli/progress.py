@@ -52,8 +52,7 @@ def format_duration(seconds: float) -> str:
 
 def status_line(status: TrainingStatus) -> str:
     """What matters of a training's status, in one line."""
-    rate, waiting = status.speeds().values()
     shown = {name.split("/")[1]: value for name, value in status.values.items() if name in _SHOWN}
     values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
-    speed = f"{rate:.3g} clips/s  waiting {100 * waiting:.0f} %"
+    speed = f"{status.clips_per_second:.3g} clips/s  waiting {100 * status.waiting_share:.0f} %"
     return f"{format_duration(status.seconds_left)} left  step {status.step}  {speed}  {values}"

@@ -17,13 +17,10 @@ def fvd_features(video_TCHW: Tensor, i3d: I3d) -> Tensor:
     """
     windows = torch.split(checked_video("video_TCHW", video_TCHW).float(), FRAMES)
     whole = [window_TCHW for window_TCHW in windows if len(window_TCHW) == FRAMES]
+    large = (functional.interpolate(window, size=(SIDE, SIDE), mode="bilinear") for window in whole)
     # One by one: a window takes a hundred megabytes inside the network.
-    seen = [i3d(_resized(window_TCHW).transpose(0, 1).unsqueeze(0)) for window_TCHW in whole]
+    seen = [i3d(window_TCHW.transpose(0, 1).unsqueeze(0)) for window_TCHW in large]
     return torch.cat([torch.empty(0, CLASSES), *seen]).double()
-
-
-def _resized(video_TCHW: Tensor) -> Tensor:
-    return functional.interpolate(video_TCHW, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
 def frechet_distance(ours_ND: Tensor, theirs_MD: Tensor) -> float | None:

@@ -1,12 +1,4 @@
-"""Headline 2: how much of where and how things move does the sound explain?
-
-Errors add up over a source's clips; the scores are made from those sums, one score a source:
-
-    model  = sum(squared_error(generated, real) for each clip)
-    frozen = sum(squared_error(real[:1].expand_as(real), real) for each clip)
-    sound_blind   = sum(squared_error(sound_blind_mean, real) for each clip)
-    score  = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
-"""
+"""Headline 2: how much of where and how things move does the sound explain?"""
 
 import math
 

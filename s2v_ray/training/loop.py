@@ -12,8 +12,8 @@ from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.paths import Location
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.health import Health, explaining_memory
-from s2v_ray.training.logs import RunLogs, run_logs
-from s2v_ray.training.saving import checkpoint_writer
+from s2v_ray.training.logs import RunLogs
+from s2v_ray.training.saving import CheckpointWriter
 from s2v_ray.training.schedule import Budget
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.status import TrainingStatus
@@ -65,9 +65,9 @@ def train(
     leads = workers.rank == 0
     with (
         at_most_threads(settings.threads),
-        run_logs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
+        RunLogs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
         # Logs are published first: a run resumed from a checkpoint has them up to there.
-        checkpoint_writer(run, settings.keep_checkpoints, first=logs.publish) if logs else nullcontext() as writer,
+        CheckpointWriter(run, settings.keep_checkpoints, logs.publish) if logs else nullcontext() as writer,
     ):
         health = Health(state, run, workers)
         while not finished:
@@ -84,7 +84,8 @@ def train(
                 means = health.check()
                 if logs:
                     status = clock.status(until, means)
-                    logs.scalars(state.step, {**means, **_gradients_and_rates(state), **status.speeds()})
+                    speeds = {f"speed/{name}": getattr(status, name) for name in ("clips_per_second", "waiting_share")}
+                    logs.scalars(state.step, {**means, **_gradients_and_rates(state), **speeds})
                     show(status)
             if saving:
                 best = _validated(state, validate, logs) if logs and validating and validate else False
@@ -125,17 +126,15 @@ class Clock:
 
     def status(self, budget: Budget, values: dict[str, float]) -> TrainingStatus:
         """How far the training is, with `values` to show."""
-        state = self.state
-        shown = values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {})
+        state, fresh_seconds, fresh_steps = self.state, self.fresh_seconds, self.state.step - self.first_step
+        seconds_left = (budget.steps - state.step) * fresh_seconds / max(1, fresh_steps)
         return TrainingStatus(
-            budget=budget,
             step=state.step,
-            seconds=self.seconds,
-            batch_size=state.config.training.batch_size,
-            fresh_steps=state.step - self.first_step,
-            fresh_seconds=self.fresh_seconds,
-            waited_seconds=self.waited,
-            values=shown,
+            done=budget.done(state.step, self.seconds),
+            seconds_left=max(0.0, min(seconds_left, budget.seconds - self.seconds)),
+            clips_per_second=fresh_steps * state.config.training.batch_size / fresh_seconds,
+            waiting_share=self.waited / fresh_seconds,
+            values=values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {}),
         )
 
 

@@ -10,7 +10,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.files import read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint import load_state
-from s2v_ray.training.checkpoint_files import DamagedCheckpointError, checkpoints, last_checkpoint
+from s2v_ray.training.checkpoint_files import DAMAGED, checkpoints, last_checkpoint
 from s2v_ray.training.state import TrainingState
 
 # A resumed run may go further, and be validated, saved and computed otherwise.
@@ -67,8 +67,8 @@ def resume(state: TrainingState, run: Location, *, skip_damaged: bool = False) -
     for location in [last, *reversed(earlier)]:
         try:
             load_state(state, location)
-        except DamagedCheckpointError as error:
-            if not skip_damaged:
+        except UserError as error:
+            if error.code != DAMAGED or not skip_damaged:
                 raise
             skipped.append(str(error))
         else:

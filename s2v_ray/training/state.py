@@ -91,15 +91,10 @@ def new_state(
         if on_gpu:
             network.to(memory_format=torch.channels_last_3d if name == "video_discriminator" else torch.channels_last)
     ema = copy.deepcopy(networks.generator).requires_grad_(False) if config.optim.ema_decay else None
-    rates = {
-        "generator": config.optim.generator_lr,
-        "image_discriminator": config.optim.image_discriminator_lr,
-        "video_discriminator": config.optim.video_discriminator_lr,
-    }
     optimizers: dict[str, Optimizer] = {
         name: Adam(
             network.parameters(),
-            lr=rates[name],
+            lr=getattr(config.optim, f"{name}_lr"),
             betas=(config.optim.beta1, config.optim.beta2),
             foreach=not on_gpu,
             fused=on_gpu,

@@ -242,7 +242,7 @@ def test_a_longer_budget_leaves_the_discriminators_on(small_clips, tmp_path):
 def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
     config = small_config(small_clips, training__steps=9, training__minutes=2, loss__discriminator_start=0.25)
     schedule = config_schedule(config)
-    assert schedule == Schedule(3, 30.0) == Schedule.from_json(schedule.to_json())
+    assert schedule == Schedule(3, 30.0)
     enabled = [schedule.enables_discriminators(step, seconds) for step, seconds in ((2, 29.9), (3, 0), (0, 30))]
     assert enabled == [False, True, True]
 
@@ -293,7 +293,7 @@ def test_a_paper_step_runs(small_clips):
         "generator__film_levels": 0,
         "generator__output": "tanh",
         "generator__palette": 0,
-        "generator__relative_hue": "false",
+        "generator__relative_hue": False,
         "sound__spectrogram": "linear",
         "loss__reconstruction": "l1",
         "data__train_frames": 16,
