@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from s2v_ray.training.status import TrainingStatus
+from s2v_ray.training.schedule import TrainingStatus
 
 _SECONDS_BETWEEN_LINES = 10.0
 # The rest is in TensorBoard.

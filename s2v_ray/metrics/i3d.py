@@ -67,12 +67,12 @@ class Unit(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, *, side: int = 1, stride: int = 1) -> None:
         super().__init__()
-        self.sides, self.strides = (side,) * 3, (stride,) * 3
         self.conv3d = nn.Conv3d(channels_in, channels_out, side, stride, bias=False)
         self.bn = nn.BatchNorm3d(channels_out, eps=1e-3)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        normalised_BCTHW: Tensor = self.bn(self.conv3d(pad_same(x_BCTHW, self.sides, self.strides)))
+        padded_BCTHW = pad_same(x_BCTHW, self.conv3d.kernel_size, self.conv3d.stride)
+        normalised_BCTHW: Tensor = self.bn(self.conv3d(padded_BCTHW))
         return normalised_BCTHW.relu_()
 
 
@@ -107,8 +107,5 @@ def pad_same(x_BCTHW: Tensor, sides: tuple[int, ...], strides: tuple[int, ...]) 
     SAME pads a length n to (ceil(n / stride) - 1) * stride + side. Where the stride divides n, that is side - stride
     more, and from 16 x 224 x 224 on all strides do.
     """
-    padding = []
-    for side, stride in zip(reversed(sides), reversed(strides), strict=True):
-        before = (side - stride) // 2
-        padding += [before, side - stride - before]
-    return functional.pad(x_BCTHW, padding)
+    added = [side - stride for side, stride in zip(reversed(sides), reversed(strides), strict=True)]
+    return functional.pad(x_BCTHW, [zeros for both in added for zeros in (both // 2, both - both // 2)])

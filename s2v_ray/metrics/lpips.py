@@ -25,8 +25,13 @@ def load_lpips(folder: str | Path) -> Lpips:
     The function takes two videos [T, 3, H, W] float in [-1, 1] and returns the mean over frames: 0 for equal ones.
     Raises UserError where the file is missing or not AlexNet's.
     """
-    features, heads = _alexnet(), _heads()
+    features = _alexnet()
     load_weights(nn.ModuleDict({"features": features}), folder, WEIGHTS, name="AlexNet", origin="torchvision")
+
+    # Of the channels [C] after each ReLU; they come with torchmetrics.
+    file = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"
+    stored = torch.load(str(file), map_location="cpu", weights_only=True)
+    heads = [stored[f"lin{level}.model.1.weight"].flatten() for level in range(5)]
 
     def lpips(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
         generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
@@ -52,13 +57,6 @@ def _alexnet() -> nn.Sequential:
         nn.Conv2d(256, 256, 3, padding=1),
         nn.ReLU(),
     )
-
-
-def _heads() -> list[Tensor]:
-    """LPIPS's weights [C] of the channels after each ReLU, which come with torchmetrics."""
-    file = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"
-    heads = torch.load(str(file), map_location="cpu", weights_only=True)
-    return [heads[f"lin{level}.model.1.weight"].flatten() for level in range(5)]
 
 
 def _distances(features: nn.Sequential, heads: list[Tensor], *videos_TCHW: Tensor) -> Tensor:

@@ -58,8 +58,7 @@ def read_files(checkpoint: Location) -> dict[str, bytes]:
             raise damaged(checkpoint, f"{name} is missing")
         files[name] = content = read_bytes(join(checkpoint, name))
         if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
-            fault = f"{name} has {len(content)} bytes that differ from the {size} that were written"
-            raise damaged(checkpoint, fault)
+            raise damaged(checkpoint, f"{name} ({len(content)} bytes) is not as it was written ({size} bytes)")
     return files
 
 
@@ -107,7 +106,6 @@ def _pointed(run: Location, pointer: str) -> str | None:
     name = read_bytes(location).decode(errors="replace").strip()
     if not _NAME.fullmatch(name):
         raise UserError(
-            "damaged_pointer",
-            f"{location} is damaged: it says '{name[:40]}', but must name a folder such as step_00001000.",
+            "damaged_pointer", f"{location} is '{name[:40]}', but must name a folder such as step_00001000."
         )
     return join(run, "checkpoints", name)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -71,9 +71,7 @@ class RunLogs(ExitStack):
 def _lines_up_to(metrics: bytes, step: int) -> list[str]:
     kept = []
     for line in metrics.decode(errors="replace").splitlines(keepends=True):
-        try:
+        with suppress(ValueError):  # a line cut short when the run was killed; its step is run again
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except ValueError:
-            continue  # a line cut short when the run was killed; its step is run again
     return kept

@@ -68,8 +68,8 @@ def build_networks(config: Config) -> Networks:
         if config.data.resolution < 2 ** len(channels):
             raise UserError(
                 "conflicting_settings",
-                f"{name}.channels halves {config.data.resolution} pixels {len(channels)} times, which leaves nothing; "
-                f"give fewer channels or a larger data.resolution.",
+                f"{name}.channels halves {config.data.resolution} pixels {len(channels)} times, which leaves none; "
+                "give fewer channels or a larger data.resolution.",
             )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)

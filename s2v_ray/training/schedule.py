@@ -1,4 +1,4 @@
-"""How far to train, and when the discriminators are enabled on the way."""
+"""How far to train, how far a training is, and when the discriminators are enabled on the way."""
 
 import math
 from dataclasses import dataclass
@@ -20,6 +20,18 @@ class Budget:
     def part(self, share: float) -> "Budget":
         """This share of the budget, at least a step."""
         return Budget(max(1, round(share * self.steps)), share * self.seconds)
+
+
+@dataclass(frozen=True)
+class TrainingStatus:
+    """How far a training is. The speed, and what is estimated from it, are those since this start."""
+
+    step: int
+    done: float  # the part of the budget that is spent, 0 to 1
+    seconds_left: float
+    clips_per_second: float
+    waiting_share: float  # of the time, for data, 0 to 1
+    values: dict[str, float]
 
 
 @dataclass(frozen=True)

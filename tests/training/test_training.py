@@ -32,9 +32,8 @@ from s2v_ray.training.health import explaining_memory
 from s2v_ray.training.loop import Validation, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import resume
-from s2v_ray.training.schedule import Budget, Schedule, config_budget, config_schedule
+from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget, config_schedule
 from s2v_ray.training.state import TrainingState, new_state, single_frames
-from s2v_ray.training.status import TrainingStatus
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import Workers
 

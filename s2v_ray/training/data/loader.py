@@ -1,12 +1,12 @@
 """From stored clips to a `Batch` on a device."""
 
-import itertools
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -38,18 +38,17 @@ class Batch:
     loss_weight: float  # this worker's clips over the mean number of clips a worker
     epoch: int  # how many times all clips have been seen
 
-    def parts(self, count: int) -> list["Batch"]:
-        """The batch in up to `count` parts, whose loss weights sum to its own."""
+    def parts(self, most: int) -> list["Batch"]:
+        """The batch in up to `most` parts, whose loss weights sum to its own."""
         clips = len(self.clip_ids)
-        bounds = [clips * part // count for part in range(count + 1)]
-        return [self._rows(first, last) for first, last in itertools.pairwise(bounds) if last > first]
+        bounds = [clips * part // most for part in range(most + 1)]
+        return [self._rows(first, last) for first, last in pairwise(bounds) if last > first]
 
     def _rows(self, first: int, last: int) -> "Batch":
         rows: dict[str, Any] = {
             name: value[first:last] for name, value in vars(self).items() if isinstance(value, Tensor | list)
         }
-        loss_weight = self.loss_weight * (last - first) / len(self.clip_ids)
-        return Batch(**rows, loss_weight=loss_weight, epoch=self.epoch)
+        return replace(self, **rows, loss_weight=self.loss_weight * (last - first) / len(self.clip_ids))
 
 
 class TrainingClips(Dataset[dict[str, Any]]):
@@ -106,10 +105,7 @@ def training_batches(
     """
     settings = config.training
     order = {"clip_count": len(reader), "batch_size": settings.batch_size, "seed": settings.seed}
-    draws = (
-        rank_slice(global_batch(step, **order), rank=rank, world_size=world_size)
-        for step in itertools.count(first_step)
-    )
+    draws = (rank_slice(global_batch(step, **order), rank=rank, world_size=world_size) for step in count(first_step))
     clips, on_gpu = TrainingClips(reader, config), device.type == "cuda"
     loader: DataLoader[dict[str, Any]]
     if reader.remote:

@@ -22,10 +22,9 @@ class Draw:
 
 def global_batch(step: int, *, clip_count: int, batch_size: int, seed: int) -> list[Draw]:
     """The clips of a step: every epoch is a permutation of all clips, and epochs follow each other without a gap."""
-    first = step * batch_size
     draws = []
     for index in range(batch_size):
-        epoch, offset = divmod(first + index, clip_count)
+        epoch, offset = divmod(step * batch_size + index, clip_count)
         draws.append(Draw(int(_permutation(epoch, clip_count, seed)[offset]), step, index))
     return draws
 
@@ -35,8 +34,7 @@ def rank_slice(batch: list[Draw], *, rank: int, world_size: int) -> list[Draw]:
     if world_size > len(batch):
         raise UserError(
             "too_many_workers",
-            f"{world_size} workers can't share a batch of {len(batch)} clips; "
-            f"use at most {len(batch)} workers or a larger --training.batch-size.",
+            f"{world_size} workers can't share a batch of {len(batch)}; use fewer or a larger --training.batch-size.",
         )
     return batch[len(batch) * rank // world_size : len(batch) * (rank + 1) // world_size]
 
