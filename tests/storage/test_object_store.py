@@ -254,7 +254,7 @@ def test_a_run_in_a_store_goes_on_and_equals_a_local_one(store, small_clips, sma
     event_files = [name for name in list_files(run) if "tfevents" in name]
     assert main(train_command(run, CLIPS, small_model, "--steps", "6", *validated)) == 0
     told = capsys.readouterr().out
-    assert "Going on from step 3" in told
+    assert "Resuming from step 3" in told
     assert f"Next: s2v evaluate --checkpoint {run} --clips {CLIPS} --out reports/sea" in told
     assert_same_weights(run, local)
     assert metric_steps(run) == [2, 3, 3, 4, 6, 6]  # a validation has a line of its own
@@ -293,12 +293,12 @@ def test_a_checkpoint_that_the_store_refuses_costs_nothing_that_was_saved(
     assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 1
     told = capsys.readouterr().err
     assert "A checkpoint could not be written to 's3://bucket/runs/refused' (" in told
-    assert "it goes on from s3://bucket/runs/refused/checkpoints/step_00000002." in told
+    assert "it resumes from s3://bucket/runs/refused/checkpoints/step_00000002." in told
     assert "Traceback" not in told
     store.faults.clear()
     assert last_checkpoint(run) == join(run, "checkpoints", "step_00000002")
     assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 0
-    assert "Going on from step 2" in capsys.readouterr().out
+    assert "Resuming from step 2" in capsys.readouterr().out
     assert main(train_command(local, small_clips, small_model, "--steps", "6")) == 0
     assert_same_weights(run, local)
     assert metric_steps(run) == [2, 4, 6, 6]
@@ -338,7 +338,7 @@ def test_workers_of_a_cluster_share_a_run_in_a_store(
     assert_same_weights(run, local, 1e-6)
     capsys.readouterr()
     assert main([*command, "--steps", "4"]) == 0  # by one process
-    assert "Going on from step 3" in capsys.readouterr().out
+    assert "Resuming from step 3" in capsys.readouterr().out
     assert metric_steps(run) == [2, 3, 3, 4, 4]  # a validation, at the end of each, has a line of its own
     assert {name for name in list_files(run) if "tfevents" not in name} == {"config.toml", "metrics.jsonl"}
 
