@@ -1,7 +1,6 @@
 """From a checkpoint, an image and a sound of any length to a video with that sound."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePath
 
@@ -26,15 +25,6 @@ _FRAMES_PER_CHUNK = 64
 _WINDOWS_PER_BATCH = 8
 
 
-@dataclass(frozen=True)
-class GeneratedVideo:
-    """The video file that was written."""
-
-    path: str
-    frames: int
-    frame_rate: Fraction
-
-
 def generate(
     checkpoint: str,
     image: str,
@@ -42,11 +32,11 @@ def generate(
     out: str,
     device: torch.device,
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
-) -> GeneratedVideo:
+) -> tuple[int, Fraction]:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
-    Frames are made and encoded a chunk at a time, so that memory doesn't grow with their number. `on_progress` gets
-    the fraction done and a text.
+    Returns the number of frames and their rate. They are made and encoded a chunk at a time, so that memory doesn't
+    grow with their number. `on_progress` gets the fraction done and a text.
     Raises UserError for an `out` that can't be written, and for a checkpoint, an image or a sound that can't be read.
     """
     if PurePath(base_name(out)).suffix.lower() != ".mp4":
@@ -69,7 +59,7 @@ def generate(
             on_progress(number / frame_count, f"{number} of {frame_count} frames")
 
     write_video(out, frames(), file_wave, frame_rate=frame_rate, sample_rate=file_sample_rate)
-    return GeneratedVideo(out, frame_count, frame_rate)
+    return frame_count, frame_rate
 
 
 def generate_frames(model: SoundToVideo, config: Config, image_CHW: Tensor, wave: np.ndarray) -> Iterator[np.ndarray]:

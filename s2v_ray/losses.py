@@ -40,7 +40,4 @@ def generator_loss(
     reconstruction_weight: float,
 ) -> Tensor:
     """Equations 1 and 2: Σ λ · L_adv over the discriminators in `weights` + reconstruction_weight · L_rec."""
-    loss = reconstruction_weight * reconstruction
-    for name, weight in weights.items():
-        loss = loss + weight * adversarial[name]
-    return loss
+    return sum((weight * adversarial[name] for name, weight in weights.items()), reconstruction_weight * reconstruction)

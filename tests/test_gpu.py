@@ -46,7 +46,7 @@ def test_a_batch_on_the_gpu_is_that_on_the_cpu(small_clips, gpu):
         assert torch.equal(ours.frame_BF, theirs.frame_BF.cpu())
 
 
-@pytest.mark.parametrize("compiled", ["false", "true"])
+@pytest.mark.parametrize("compiled", [False, True])
 def test_a_short_training_and_its_resume(small_clips, tmp_path, gpu, compiled):
     config = small_config(small_clips, training__steps=20, training__compile=compiled)
     state, reader = new_state(config, gpu), ClipReader(str(small_clips), "train")

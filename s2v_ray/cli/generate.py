@@ -18,5 +18,5 @@ def generate(*, checkpoint: Location, image: Location, sound: Location, out: Loc
     from s2v_ray.generation import generate as write_generated
 
     with ProgressBar("generating") as show:
-        video = write_generated(checkpoint, image, sound, out, choose_device(device), show)
-    print(f"Wrote {video.frames} frames at {video.frame_rate} a second, with their sound, to {video.path}")
+        frames, frame_rate = write_generated(checkpoint, image, sound, out, choose_device(device), show)
+    print(f"Wrote {frames} frames at {frame_rate} a second, with their sound, to {out}")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from s2v_ray.training.status import TrainingStatus
+from s2v_ray.training.schedule import TrainingStatus
 
 _SECONDS_BETWEEN_LINES = 10.0
 # The rest is in TensorBoard.
@@ -52,7 +52,6 @@ def format_duration(seconds: float) -> str:
 
 def status_line(status: TrainingStatus) -> str:
     """What matters of a training's status, in one line."""
-    rate, waiting = status.speeds().values()
     values = "  ".join(f"{name.split('/')[1]} {value:.4g}" for name, value in status.values.items() if name in _SHOWN)
-    speed = f"{rate:.3g} clips/s  waiting {100 * waiting:.0f} %"
+    speed = f"{status.clips_per_second:.3g} clips/s  waiting {100 * status.waiting_share:.0f} %"
     return f"{format_duration(status.seconds_left)} left  step {status.step}  {speed}  {values}"

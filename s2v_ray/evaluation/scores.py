@@ -19,7 +19,7 @@ from s2v_ray.metrics.fvd import frechet_distance, fvd_features
 from s2v_ray.metrics.i3d import I3d
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.lpips import Lpips
-from s2v_ray.metrics.motion_explained import motion_explained, motion_explained_over_picture, squared_error
+from s2v_ray.metrics.motion_explained import motion_explained, squared_error
 from s2v_ray.metrics.onset_f1 import onset_f1
 from s2v_ray.metrics.peaks import sound_onsets
 from s2v_ray.metrics.psnr import psnr
@@ -156,7 +156,7 @@ def _source_metrics(clips: list[ClipScores]) -> dict[str, Metrics]:
         if error is not None:
             model = error * len(clips)
             explained = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
-            over_picture = motion_explained_over_picture(model=model, frozen=frozen)
+            over_picture = motion_explained(model=model, frozen=frozen, sound_blind=frozen)
         metrics["motion_explained"], metrics["motion_explained_over_picture"] = explained, over_picture
         metrics["matched_minus_mismatched"] = gap if control == MODEL else None
     return means

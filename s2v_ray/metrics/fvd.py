@@ -17,23 +17,19 @@ def fvd_features(video_TCHW: Tensor, i3d: I3d) -> Tensor:
     """
     windows = torch.split(checked_video("video_TCHW", video_TCHW).float(), FRAMES)
     whole = [window_TCHW for window_TCHW in windows if len(window_TCHW) == FRAMES]
+    large = (functional.interpolate(window, size=(SIDE, SIDE), mode="bilinear") for window in whole)
     # One by one: a window takes a hundred megabytes inside the network.
-    seen = [i3d(_resized(window_TCHW).transpose(0, 1).unsqueeze(0)) for window_TCHW in whole]
+    seen = [i3d(window_TCHW.transpose(0, 1).unsqueeze(0)) for window_TCHW in large]
     return torch.cat([torch.empty(0, CLASSES), *seen]).double()
-
-
-def _resized(video_TCHW: Tensor) -> Tensor:
-    return functional.interpolate(video_TCHW, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
 def frechet_distance(ours_ND: Tensor, theirs_MD: Tensor) -> float | None:
     """The squared Fréchet distance of Gaussians fitted to two sets of features; of `fvd_features`, it is FVD.
 
-    |m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½) (Dowson and Landau 1982), which of I3D's logits is the Fréchet Video
-    Distance (Unterthiner et al. 2018, arXiv:1812.01717): 0 for equal sets, and the smaller the better. It is biased
-    upwards, much so where there are fewer windows than the 400 features: compare it only between sets of the same
-    counts, and with published values only where clips and weights are the same, too. None where a set has fewer than
-    two samples. Raises ValueError for other shapes or values not finite.
+    |m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½) (Dowson and Landau 1982; FVD: Unterthiner et al. 2018, arXiv:1812.01717): 0
+    for equal sets, and the smaller the better. It is biased upwards, much so with fewer windows than the 400 features:
+    compare it only between sets of the same counts, and with published values only for the same clips and weights.
+    None where a set has fewer than two samples. Raises ValueError for other shapes or values not finite.
     """
     sets = {"ours_ND": ours_ND, "theirs_MD": theirs_MD}
     for name, features in sets.items():

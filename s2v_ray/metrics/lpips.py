@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2v_ray.metrics.checks import checked_pair
-from s2v_ray.metrics.weights import read_weights
+from s2v_ray.metrics.weights import load_weights
 
 WEIGHTS = "alexnet-owt-7be5be79.pth"  # torchvision's name for AlexNet's weights from ImageNet
 _SIDE = 64  # smaller frames are enlarged to this, as AlexNet halves them five times
@@ -23,14 +23,15 @@ def load_lpips(folder: str | Path) -> Lpips:
     """LPIPS (Zhang et al. 2018, arXiv:1801.03924, version 0.1) on AlexNet, from `alexnet-owt-7be5be79.pth` in a folder.
 
     The function takes two videos [T, 3, H, W] float in [-1, 1] and returns the mean over frames: 0 for equal ones.
-    Only tensors are read of the file, nothing in it is run. Raises UserError where it is missing or no AlexNet's.
+    Raises UserError where the file is missing or not AlexNet's.
     """
     features = _alexnet()
-    shapes = {f"features.{name}": tuple(value.shape) for name, value in features.state_dict().items()}
-    weights = read_weights(folder, WEIGHTS, shapes, network="AlexNet", origin="torchvision")
-    features.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
-    heads = _heads()
-    features.eval().requires_grad_(False)
+    load_weights(nn.ModuleDict({"features": features}), folder, WEIGHTS, name="AlexNet", origin="torchvision")
+
+    # Of the channels [C] after each ReLU; they come with torchmetrics.
+    file = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"
+    stored = torch.load(str(file), map_location="cpu", weights_only=True)
+    heads = [stored[f"lin{level}.model.1.weight"].flatten() for level in range(5)]
 
     def lpips(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
         generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
@@ -58,24 +59,17 @@ def _alexnet() -> nn.Sequential:
     )
 
 
-def _heads() -> list[Tensor]:
-    """LPIPS's weights [C] of the channels after each ReLU, which come with torchmetrics."""
-    file = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"
-    heads = torch.load(str(file), map_location="cpu", weights_only=True)
-    return [heads[f"lin{level}.model.1.weight"].flatten() for level in range(5)]
-
-
 def _distances(features: nn.Sequential, heads: list[Tensor], *videos_TCHW: Tensor) -> Tensor:
     """One distance a frame, [T]."""
     shift, scale = (torch.tensor(values)[:, None, None] for values in (_SHIFT, _SCALE))
     x_NCHW = torch.cat([(video.float() - shift) / scale for video in videos_TCHW])
     if min(x_NCHW.shape[-2:]) < _SIDE:
-        x_NCHW = functional.interpolate(x_NCHW, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
-    total, left = torch.zeros(len(videos_TCHW[0])), list(heads)
+        x_NCHW = functional.interpolate(x_NCHW, size=(_SIDE, _SIDE), mode="bilinear")
+    total, head = torch.zeros(len(videos_TCHW[0])), iter(heads)
     for layer in features:
         x_NCHW = layer(x_NCHW)
         if isinstance(layer, nn.ReLU):
             unit_NCHW = x_NCHW / (x_NCHW.square().sum(1, keepdim=True) + 1e-8).sqrt()
             ours, theirs = unit_NCHW.chunk(2)
-            total += torch.einsum("c,nchw->nhw", left.pop(0), (ours - theirs).square()).mean((1, 2))
+            total += torch.einsum("c,nchw->nhw", next(head), (ours - theirs).square()).mean((1, 2))
     return total

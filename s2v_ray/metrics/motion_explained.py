@@ -1,12 +1,4 @@
-"""Headline 2: how much of where and how things move does the sound explain?
-
-Errors add up over a source's clips; the scores are made from those sums, one score a source:
-
-    model  = sum(squared_error(generated, real) for each clip)
-    frozen = sum(squared_error(real[:1].expand_as(real), real) for each clip)
-    sound_blind   = sum(squared_error(sound_blind_mean, real) for each clip)
-    score  = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
-"""
+"""Headline 2: how much of where and how things move does the sound explain?"""
 
 import math
 
@@ -29,17 +21,12 @@ def motion_explained(*, model: float, frozen: float, sound_blind: float) -> floa
 
     B is the better, over the whole source, of the two that don't hear. `model`, `frozen` and `sound_blind` are squared
     errors summed over the source's clips: of the model, of the input image held still, and of the model's mean
-    output over other sources' sounds. Where B has no error, as for a video that never moves, nothing is left to
-    explain: the score is undefined and counts 0, as an undefined correlation does. Raises ValueError for an
-    error that is negative or not finite.
+    output over other sources' sounds; with `frozen` for `sound_blind`, too, the score is easier: such a mean can reach
+    0.5. Where B has no error, as for a video that never moves, the score is undefined and counts 0. Raises ValueError
+    for an error that is negative or not finite.
     """
     for name, error in {"model": model, "frozen": frozen, "sound_blind": sound_blind}.items():
         if not (math.isfinite(error) and error >= 0):
             raise ValueError(f"{name} is {error}; a squared error must be finite and not negative.")
     baseline = min(frozen, sound_blind)
     return 1 - model / baseline if baseline > 0 else 0.0
-
-
-def motion_explained_over_picture(*, model: float, frozen: float) -> float:
-    """`motion_explained` with the still image as the only B: easier, since a sound-blind mean can score 0.5 here."""
-    return motion_explained(model=model, frozen=frozen, sound_blind=frozen)

@@ -31,8 +31,8 @@ def peaks(curve_T: Tensor, *, flat: float) -> list[int]:
 
 
 def rises(curve_T: Tensor) -> Tensor:
-    """By how much a curve [T] rises at each of its steps, [T-1]; falls are 0."""
-    return curve_T.diff().clamp(min=0)
+    """By how much a curve [T], or each of [T, N], rises at each of its steps, [T-1] or [T-1, N]; falls are 0."""
+    return curve_T.diff(dim=0).clamp(min=0)
 
 
 def sound_onsets(wave_S: Tensor, *, frames: int, sample_rate: int) -> list[int]:
@@ -42,8 +42,7 @@ def sound_onsets(wave_S: Tensor, *, frames: int, sample_rate: int) -> list[int]:
     one frame to the next. Input as for `band_levels`; raises ValueError for any other.
     """
     level_TB = band_levels(wave_S, frames=frames, sample_rate=sample_rate)
-    flux_T = level_TB.diff(dim=0).clamp(min=0).mean(1)
-    return [index + 1 for index in peaks(flux_T, flat=_STEADY_DB)]
+    return [index + 1 for index in peaks(rises(level_TB).mean(1), flat=_STEADY_DB)]
 
 
 def matched(first: Sequence[int], second: Sequence[int], *, within: float) -> int:

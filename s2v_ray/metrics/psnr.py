@@ -3,7 +3,7 @@
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from s2v_ray.metrics.checks import checked_mask, checked_pair
+from s2v_ray.metrics.checks import checked_pair
 
 CAP_DB = 100.0
 
@@ -16,11 +16,8 @@ def psnr(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None =
     `where_HW`, bool, picks the pixels, such as `moving_mask`; None where it picks none.
     Videos [T, C, H, W] float in [-1, 1]. Raises ValueError for any other input.
     """
-    generated, real = checked_pair(generated_TCHW, real_TCHW)
-    if where_HW is not None:
-        where_HW = checked_mask(where_HW, real)
-        generated, real = generated[..., where_HW], real[..., where_HW]
-        if not real.numel():
-            return None
+    generated, real = checked_pair(generated_TCHW, real_TCHW, where_HW)
+    if not real.numel():
+        return None
     decibels = peak_signal_noise_ratio((generated + 1) / 2, (real + 1) / 2, data_range=1.0)
     return min(decibels.item(), CAP_DB)

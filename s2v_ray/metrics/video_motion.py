@@ -8,7 +8,7 @@ from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.correlation import FLAT, pearson
-from s2v_ray.metrics.lag import LEAST_POINTS, MAX_LAG_FRAMES, Lag, best_lag
+from s2v_ray.metrics.lag import LEAST_POINTS, Lag, best_lag
 from s2v_ray.metrics.motion import motion_energy
 from s2v_ray.metrics.peaks import peaks
 
@@ -44,13 +44,11 @@ def motion_correlation(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
     return pearson(motion_energy(generated_TCHW.numpy()), motion_energy(real_TCHW.numpy())) or 0.0
 
 
-def lag_frames(generated_TCHW: Tensor, real_TCHW: Tensor, *, max_lag: int = MAX_LAG_FRAMES) -> Lag | None:
+def lag_frames(generated_TCHW: Tensor, real_TCHW: Tensor) -> Lag | None:
     """`best_lag` of two videos' motion energies: how late the generated video moves; T >= 4.
 
     None where one video never moves or moves equally in every frame. A low `correlation` means that the lag is not to
-    be trusted. Raises ValueError also for max_lag < 0.
+    be trusted.
     """
-    if max_lag < 0:
-        raise ValueError(f"max_lag is {max_lag}; it must not be negative.")
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=LEAST_POINTS + 1)
-    return best_lag(motion_energy(generated_TCHW.numpy()), motion_energy(real_TCHW.numpy()), max_lag)
+    return best_lag(motion_energy(generated_TCHW.numpy()), motion_energy(real_TCHW.numpy()))

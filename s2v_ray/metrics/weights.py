@@ -1,38 +1,29 @@
 """Reading a network's weights from a file that the user supplies."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from s2v_ray.errors import UserError
 
 
-def read_weights(
-    folder: str | Path, file: str, shapes: Mapping[str, tuple[int, ...]], *, network: str, origin: str
-) -> dict[str, Tensor]:
-    """The tensors of `file` in `folder` that `shapes` names. Only tensors are read, nothing in it is run.
+def load_weights(network: nn.Module, folder: str | Path, file: str, *, name: str, origin: str) -> None:
+    """Load a network's weights from `file` in `folder`, and freeze it. Only tensors are read, nothing in it is run.
 
-    Raises UserError `missing_weights` for a missing file, and `wrong_weights` for one that holds something else or
-    tensors of other shapes; `network` and `origin` say whose weights they should be and where to get them.
+    The file may hold more. Raises UserError `missing_weights` if it is missing, and `wrong_weights` if it lacks weights
+    of these names and shapes; `name` and `origin` say whose they should be and where to get them.
     """
     location = Path(folder) / file
     try:
         stored = torch.load(location, map_location="cpu", weights_only=True)
-        weights = {name: stored[name] for name in shapes}
-        found = {name: tuple(weight.shape) for name, weight in weights.items()}
+        needed = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
+        network.load_state_dict({key: stored[key] for key in needed}, strict=False)
     except FileNotFoundError as error:
         raise UserError("missing_weights", f"--weights-dir '{folder}' has no {file}; put {origin}'s there.") from error
     except Exception as error:  # whatever a damaged or foreign file raises
+        reason = f" ({str(error).splitlines()[-1].strip()})" if isinstance(error, RuntimeError) else ""
         raise UserError(
-            "wrong_weights", f"'{location}' holds no weights of {network}; put {origin}'s file there."
+            "wrong_weights", f"'{location}' holds no weights of {name}{reason}; put {origin}'s file there."
         ) from error
-    for name, shape in shapes.items():
-        if found[name] != tuple(shape):
-            raise UserError(
-                "wrong_weights",
-                f"'{location}' holds no weights of {network}: {name} has shape {found[name]} instead of "
-                f"{tuple(shape)}; put {origin}'s file there.",
-            )
-    return weights
+    network.eval().requires_grad_(False)

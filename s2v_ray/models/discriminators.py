@@ -1,5 +1,8 @@
 """D_I sees single frames, D_V windows of T consecutive frames. Both return one logit per patch."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 _SLOPE = 0.2
@@ -7,17 +10,19 @@ _GROUP_CHANNELS = 16
 _MIN_FRAMES_TO_HALVE = 8
 
 
-def _norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(max(1, channels // _GROUP_CHANNELS), channels)
-
-
-def _patch_layers(inputs: int, channels: tuple[int, ...]) -> nn.Sequential:
+def _patch_layers(inputs: int, channels: tuple[int, ...], time_strides: Sequence[int] = ()) -> nn.Sequential:
+    """Convolutions that halve the map, then one logit per location; in three dimensions if `time_strides` are given."""
     layers: list[nn.Module] = []
-    for before, after in zip((inputs, *channels[:-1]), channels, strict=True):
-        layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
-        layers += [_norm(after)] if len(layers) > 1 else []
+    for level, (before, after) in enumerate(pairwise((inputs, *channels))):
+        if time_strides:
+            layers.append(nn.Conv3d(before, after, (3, 4, 4), stride=(time_strides[level], 2, 2), padding=1))
+        else:
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+        if level:
+            layers.append(nn.GroupNorm(max(1, after // _GROUP_CHANNELS), after))
         layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
-    return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))
+    last = nn.Conv3d if time_strides else nn.Conv2d
+    return nn.Sequential(*layers, last(channels[-1], 1, 3, padding=1))
 
 
 class ImageDiscriminator(nn.Module):
@@ -36,11 +41,10 @@ class ImageDiscriminator(nn.Module):
 
 
 class VideoDiscriminator(nn.Module):
-    """The same in three dimensions, after MoCoGAN.
+    """The same in three dimensions, after MoCoGAN; layers after the first also halve time while 8 frames are left.
 
-    Each layer halves height and width. Those after the first also halve time while at least 8 frames are left: with
-    16 frames, that costs a third of the work, and each logit sees twice the time.
-    With `stacked`, it is a 2D network on frames stacked as 3·T channels, which is far cheaper; each logit sees all T.
+    With 16 frames, that takes a third of the work, and each logit sees twice the time. With `stacked`, it is a 2D
+    network on frames stacked as 3·T channels, which is far cheaper; each logit sees all T.
     """
 
     def __init__(self, *, channels: tuple[int, ...], frames: int, stacked: bool = False) -> None:
@@ -49,14 +53,11 @@ class VideoDiscriminator(nn.Module):
         if stacked:
             self.layers = _patch_layers(3 * frames, channels)
             return
-        layers: list[nn.Module] = []
-        for before, after in zip((3, *channels[:-1]), channels, strict=True):
-            time_stride = 2 if layers and frames >= _MIN_FRAMES_TO_HALVE else 1
-            frames = -(-frames // time_stride)
-            layers.append(nn.Conv3d(before, after, (3, 4, 4), stride=(time_stride, 2, 2), padding=1))
-            layers += [_norm(after)] if before != 3 else []
-            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
-        self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, 3, padding=1))
+        strides = [1]
+        for _ in channels[1:]:
+            strides.append(2 if frames >= _MIN_FRAMES_TO_HALVE else 1)
+            frames = -(-frames // strides[-1])
+        self.layers = _patch_layers(3, channels, strides)
 
     def forward(self, video_BTCHW: Tensor) -> Tensor:
         """Windows [B, T, 3, H, W] in [-1, 1] to logits [B, patches]; above 0 means real."""

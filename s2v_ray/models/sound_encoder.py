@@ -27,9 +27,8 @@ class SoundEncoder(nn.Module):
         super().__init__()
         self.samples_per_frame = samples_per_frame
         window = samples_per_frame * stft_window_frames
-        # How far the window extends beyond the frame on either side.
-        self.pad_before = (window - samples_per_frame) // 2
-        self.pad_after = window - samples_per_frame - self.pad_before
+        beyond = window - samples_per_frame
+        self.padding = (beyond // 2, beyond - beyond // 2)  # before and after a frame
         self.logarithmic = spectrogram == "log_mel"
         if self.logarithmic:
             self.spectrogram: nn.Module = torchaudio.transforms.MelSpectrogram(
@@ -56,7 +55,7 @@ class SoundEncoder(nn.Module):
                 f"wave_BS is {tuple(wave_BS.shape)}, but must be [B, S] with S a multiple of {self.samples_per_frame}."
             )
         with torch.autocast(wave_BS.device.type, enabled=False):  # FFTs want float32
-            padded = functional.pad(wave_BS, (self.pad_before, self.pad_after))
+            padded = functional.pad(wave_BS, self.padding)
             spectra_BFT: Tensor = self.spectrogram(padded)
             if self.logarithmic:
                 # Silence is -1, full-scale noise about 2.

@@ -5,6 +5,7 @@ concat(x, skip) is the sum of one over x, once per frame, and one over the skip,
 frames: the same function as encoding and concatenating for every frame, at a fraction of the work.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -131,7 +132,7 @@ class UNet(nn.Module):
             outermost = blocks[-1]
             nn.init.normal_(outermost.over_x.weight, std=1e-3)
             nn.init.normal_(outermost.over_skip.weight, std=1e-3)
-            nn.init.constant_(outermost.over_x.bias, 0.0)  # type: ignore[arg-type]
+            nn.init.zeros_(outermost.over_x.bias)  # type: ignore[arg-type]
 
     def forward(self, image_BCHW: Tensor, sound_BTD: Tensor, *, frames_per_chunk: int = 0) -> Tensor:
         """Images [B, 3, H, W] in [-1, 1] and features [B, T, D] to frames [B, T, 3, H, W]; see `encode`, `decode`.
@@ -142,11 +143,8 @@ class UNet(nn.Module):
         maps = self.encode(image_BCHW)
         if not frames_per_chunk or sound_BTD.shape[1] <= frames_per_chunk:
             return self.decode(maps, sound_BTD)
-        chunks = torch.split(sound_BTD, frames_per_chunk, dim=1)
-        return torch.cat(
-            [checkpoint(self.decode, maps, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks],
-            dim=1,
-        )
+        decode = partial(checkpoint, self.decode, maps, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([decode(chunk) for chunk in torch.split(sound_BTD, frames_per_chunk, dim=1)], dim=1)
 
     def encode(self, image_BCHW: Tensor) -> list[Tensor]:
         """The image and its maps after each halving: what `decode` needs of it, for any number of frames."""

@@ -19,9 +19,8 @@ from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, Validate, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
-from s2v_ray.training.schedule import Budget, Schedule
+from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
 from s2v_ray.training.state import TrainingState, new_state
-from s2v_ray.training.status import TrainingStatus
 from s2v_ray.training.workers import ALONE, Workers
 
 

@@ -4,6 +4,7 @@ Nothing is unpickled. Checkpoints of format 2, as release 0.1 wrote them, are re
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,30 +20,19 @@ from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import exists, read_bytes
 from s2v_ray.storage.paths import Location, join
-from s2v_ray.training.checkpoint_files import (
-    DamagedCheckpointError,
-    last_checkpoint,
-    read_files,
-    write_files,
-)
+from s2v_ray.training.checkpoint_files import damaged, last_checkpoint, read_files, write_files
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.schedule import Schedule, config_schedule
 from s2v_ray.training.state import TrainingState
 
 FORMAT_VERSION = 3
 _STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.safetensors", "optimizers.safetensors"
-# Format 2's names of files and the beginnings of its tensors' names; the first that fits is replaced.
+# Format 2's names of files, and prefixes of its tensors' names; the first that fits is replaced.
 _FORMAT_2_FILES = {"average.safetensors": _EMA}
 _FORMAT_2_TENSORS = {"sound_to_video.generator.": "generator.unet.", "sound_to_video.": "generator."}
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of the whole state at a step, in the CPU's memory."""
-
-    step: int
-    tensors: dict[str, dict[str, Tensor]]
-    description: dict[str, Any]
+# Tensors by file and name, copied to the CPU's memory, and what goes into `state.json`.
+Snapshot = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -58,31 +48,47 @@ class SavedState:
 
 def take_snapshot(state: TrainingState) -> Snapshot:
     """Copy the state, so that it can be written while training continues."""
-    tensors = {_WEIGHTS: _weights(dict(state.networks.items())), _MOMENTS: _moments(state)}
+    tensors = {_WEIGHTS: state.networks.state_dict(), _MOMENTS: _moments(state)}
     if state.ema is not None:
-        tensors[_EMA] = _weights({"generator": state.ema})
+        tensors[_EMA] = nn.ModuleDict({"generator": state.ema}).state_dict()
     copies = {
         file: {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
         for file, named in tensors.items()
     }
-    return Snapshot(state.step, copies, _description(state))
+    return copies, {
+        "format_version": FORMAT_VERSION,
+        "step": state.step,
+        "epoch": state.epoch,
+        "clips": state.clips,
+        "clips_seen": state.step * state.config.training.batch_size,
+        "training_seconds": state.seconds,
+        "schedule": asdict(state.schedule),
+        "best_score": state.best_score,
+        "metrics": state.metrics,
+        # All randomness is a function of these two.
+        "rng": {"seed": state.config.training.seed, "step": state.step},
+        "config": asdict(state.config),
+    }
 
 
 def write_checkpoint(run: Location, snapshot: Snapshot, *, best: bool) -> str:
     """Write a snapshot and point `last` (and `best`) to it; returns its location."""
-    files = {file: safetensors.torch.save(named) for file, named in snapshot.tensors.items()}
-    files[_STATE] = json.dumps(snapshot.description, indent=2).encode()
-    return write_files(run, snapshot.step, files, best=best)
+    tensors, description = snapshot
+    files = {file: safetensors.torch.save(named) for file, named in tensors.items()}
+    files[_STATE] = json.dumps(description, indent=2).encode()
+    return write_files(run, description["step"], files, best=best)
 
 
 def read_checkpoint(checkpoint: Location) -> SavedState:
-    """A checkpoint of this format or of format 2.
-
-    Raises DamagedCheckpointError if it is damaged or incomplete, UserError if it is of another format.
-    """
+    """A checkpoint of this format or of format 2. Raises UserError if it is damaged or of another format."""
     files = read_files(checkpoint)
     config, schedule, description = _parse_description(files.pop(_STATE, b""), checkpoint)
-    tensors = {_FORMAT_2_FILES.get(name, name): _tensors(content, name, checkpoint) for name, content in files.items()}
+    tensors = {}
+    for file, content in files.items():
+        try:
+            tensors[_FORMAT_2_FILES.get(file, file)] = safetensors.torch.load(content)
+        except SafetensorError as error:
+            raise damaged(checkpoint, f"{file} can't be read ({error!r})") from None
     if description["format_version"] == 2:
         tensors = {file: {_renamed(name): value for name, value in named.items()} for file, named in tensors.items()}
     return SavedState(str(checkpoint), tensors, config, schedule, description)
@@ -102,17 +108,17 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     Raises UserError for a damaged checkpoint, and for one trained on clips other than `state.clips`.
     """
     saved = read_checkpoint(checkpoint)
-    if saved.description["clips"] != state.clips:
+    description = saved.description
+    if description["clips"] != state.clips:
         raise UserError(
             "other_clips",
             f"'{checkpoint}' was trained on other clips (or these have changed since); to continue with them, "
             f"give another --out and --init-from '{checkpoint}'.",
         )
-    _put(dict(state.networks.items()), saved, _WEIGHTS)
+    _put(saved, _WEIGHTS, **state.networks)
     if state.ema is not None:
-        _put({"generator": state.ema}, saved, _EMA)
+        _put(saved, _EMA, generator=state.ema)
     _put_moments(state, _file(saved, _MOMENTS))
-    description = saved.description
     state.schedule = saved.schedule
     state.step, state.epoch, state.seconds = description["step"], description["epoch"], description["training_seconds"]
     metrics = description["metrics"]
@@ -123,7 +129,7 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
 
 def load_weights(state: TrainingState, checkpoint: Location) -> None:
     """Start from another model's weights alone, for fine-tuning. Raises UserError if shapes differ."""
-    _put(dict(state.networks.items()), read_checkpoint(checkpoint), _WEIGHTS)
+    _put(read_checkpoint(checkpoint), _WEIGHTS, **state.networks)
     if state.ema is not None:
         state.ema.load_state_dict(state.networks.generator.state_dict())
 
@@ -132,7 +138,7 @@ def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, An
     """SE and G for generating (their EMA if the checkpoint has one), their configuration, and `state.json`."""
     saved = read_checkpoint(checkpoint)
     model = build_sound_to_video(saved.config)
-    _put({"generator": model}, saved, _EMA if _EMA in saved.tensors else _WEIGHTS)
+    _put(saved, _EMA if _EMA in saved.tensors else _WEIGHTS, generator=model)
     return model.eval().requires_grad_(False), saved.config, saved.description
 
 
@@ -148,41 +154,14 @@ def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Sc
                 "use the s2v that wrote it, or train again.",
             )
         config = config_from_dict(upgraded(description["config"]), where=join(checkpoint, _STATE))
-        schedule = config_schedule(config) if version == 2 else Schedule.from_json(description["schedule"])
+        schedule = config_schedule(config) if version == 2 else Schedule(**description["schedule"])
     except (ValueError, TypeError, KeyError) as error:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {_STATE} can't be read ({error!r}); choose another checkpoint."
-        ) from None
+        raise damaged(checkpoint, f"{_STATE} can't be read ({error!r})") from None
     return config, schedule, description
 
 
-def _description(state: TrainingState) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "step": state.step,
-        "epoch": state.epoch,
-        "clips": state.clips,
-        "clips_seen": state.step * state.config.training.batch_size,
-        "training_seconds": state.seconds,
-        "schedule": state.schedule.to_json(),
-        "best_score": state.best_score,
-        "metrics": state.metrics,
-        # All randomness is a function of these two.
-        "rng": {"seed": state.config.training.seed, "step": state.step},
-        "config": asdict(state.config),
-    }
-
-
-def _weights(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
-    return {
-        f"{network}.{name}": tensor
-        for network, module in networks.items()
-        for name, tensor in module.state_dict().items()
-    }
-
-
-def _put(networks: dict[str, nn.Module], saved: SavedState, file: str) -> None:
-    """Load the networks that are given; a file may hold others, too."""
+def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:
+    """Load these networks; the file may hold others, too."""
     tensors = _file(saved, file)
     for network, module in networks.items():
         prefix = f"{network}."
@@ -199,17 +178,8 @@ def _put(networks: dict[str, nn.Module], saved: SavedState, file: str) -> None:
 
 def _file(saved: SavedState, file: str) -> dict[str, Tensor]:
     if file not in saved.tensors:
-        raise DamagedCheckpointError(f"'{saved.checkpoint}' is damaged: it has no {file}; choose another checkpoint.")
+        raise damaged(saved.checkpoint, f"it has no {file}")
     return saved.tensors[file]
-
-
-def _tensors(content: bytes, name: str, checkpoint: Location) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {name} can't be read ({error!r}); choose another checkpoint."
-        ) from None
 
 
 def _renamed(name: str) -> str:
@@ -219,17 +189,17 @@ def _renamed(name: str) -> str:
 
 
 def _moments(state: TrainingState) -> dict[str, Tensor]:
-    tensors = {}
-    for network, parameter_name, parameter, optimizer in _parameters(state):
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{network}.{parameter_name}.{key}"] = value
-    return tensors
+    return {
+        f"{name}.{key}": value
+        for name, parameter, optimizer in _parameters(state)
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
 
 
 def _put_moments(state: TrainingState, tensors: dict[str, Tensor]) -> None:
-    for network, parameter_name, parameter, optimizer in _parameters(state):
+    for name, parameter, optimizer in _parameters(state):
         for key in ("step", "exp_avg", "exp_avg_sq"):
-            value = tensors.get(f"{network}.{parameter_name}.{key}")
+            value = tensors.get(f"{name}.{key}")
             if value is not None:
                 # As Adam itself keeps them: on the parameter's device, the moments in its memory layout.
                 optimizer.state[parameter][key] = (
@@ -237,9 +207,7 @@ def _put_moments(state: TrainingState, tensors: dict[str, Tensor]) -> None:
                 )
 
 
-def _parameters(state: TrainingState) -> list[tuple[str, str, nn.Parameter, Optimizer]]:
-    return [
-        (network, name, parameter, state.optimizers[network])
-        for network, module in state.networks.items()
-        for name, parameter in module.named_parameters()
-    ]
+def _parameters(state: TrainingState) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
+    """All that is trained: the names of the weights in checkpoints, the weights, and their optimisers."""
+    for name, parameter in state.networks.named_parameters():
+        yield name, parameter, state.optimizers[name.split(".")[0]]

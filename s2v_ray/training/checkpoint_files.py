@@ -13,17 +13,17 @@ from s2v_ray.storage.files import exists, list_folders, read_bytes, remove_file,
 from s2v_ray.storage.paths import Location, join
 
 MANIFEST = "manifest.json"
+DAMAGED = "damaged_checkpoint"
 _NAME = re.compile(r"step_\d{8}")
 
 
-class DamagedCheckpointError(UserError):
-    """A checkpoint that is incomplete, or whose files are not as they were written."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("damaged_checkpoint", message)
-
-    def __reduce__(self) -> tuple[type["DamagedCheckpointError"], tuple[str]]:
-        return DamagedCheckpointError, (self.message,)
+def damaged(checkpoint: Location, fault: str) -> UserError:
+    """The error to raise for a checkpoint that is incomplete, or whose files are not as they were written."""
+    return UserError(
+        DAMAGED,
+        f"'{checkpoint}' is damaged: {fault}; choose another checkpoint, or let s2v train resume from the one before "
+        "by --skip-damaged.",
+    )
 
 
 def write_files(run: Location, step: int, files: dict[str, bytes], *, best: bool) -> str:
@@ -42,30 +42,31 @@ def write_files(run: Location, step: int, files: dict[str, bytes], *, best: bool
 
 
 def read_files(checkpoint: Location) -> dict[str, bytes]:
-    """The files of a checkpoint, each as its manifest says. Raises DamagedCheckpointError."""
+    """The files of a checkpoint, each as its manifest says. Raises UserError if it is damaged."""
     if not exists(join(checkpoint, MANIFEST)):
-        raise DamagedCheckpointError(f"'{checkpoint}' is incomplete (it has no {MANIFEST}); choose another checkpoint.")
+        raise damaged(checkpoint, f"{MANIFEST} is missing, so it is incomplete")
     try:
         manifest = json.loads(read_bytes(join(checkpoint, MANIFEST)))
         listed = {str(name): (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {MANIFEST} can't be read ({error!r}); choose another checkpoint."
-        ) from None
-    return {name: _read_file(checkpoint, name, size, digest) for name, (size, digest) in listed.items()}
-
-
-def remove_checkpoint(checkpoint: Location) -> None:
-    """Remove a checkpoint, its manifest first, so that an interrupted removal leaves an incomplete one."""
-    remove_file(join(checkpoint, MANIFEST))
-    remove_folder(checkpoint)
+        raise damaged(checkpoint, f"{MANIFEST} can't be read ({error!r})") from None
+    files = {}
+    for name, (size, digest) in listed.items():
+        if "/" in name or "\\" in name:
+            raise damaged(checkpoint, f"{MANIFEST} names a file elsewhere ('{name}')")
+        if not exists(join(checkpoint, name)):
+            raise damaged(checkpoint, f"{name} is missing")
+        files[name] = content = read_bytes(join(checkpoint, name))
+        if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+            raise damaged(checkpoint, f"{name} ({len(content)} bytes) is not as it was written ({size} bytes)")
+    return files
 
 
 def find_checkpoint(location: Location) -> str:
     """The checkpoint at `location`: itself, or the best (else the last) one of a run. Raises UserError."""
     if exists(join(location, MANIFEST)):
         return str(location)
-    found = best_checkpoint(location) or last_checkpoint(location)
+    found = _pointed(location, "best") or last_checkpoint(location)
     if found is None:
         raise UserError(
             "no_checkpoint",
@@ -80,11 +81,6 @@ def last_checkpoint(run: Location) -> str | None:
     return _pointed(run, "last")
 
 
-def best_checkpoint(run: Location) -> str | None:
-    """The one with the best validation score, or None before the first validation."""
-    return _pointed(run, "best")
-
-
 def checkpoints(run: Location) -> dict[str, bool]:
     """The locations of a run's checkpoints, in the order of their steps, and whether each is complete."""
     folder = join(run, "checkpoints")
@@ -92,18 +88,15 @@ def checkpoints(run: Location) -> dict[str, bool]:
     return {join(folder, name): exists(join(folder, name, MANIFEST)) for name in names}
 
 
-def _read_file(checkpoint: Location, name: str, size: int, digest: str) -> bytes:
-    if "/" in name or "\\" in name:
-        raise DamagedCheckpointError(f"'{checkpoint}' is damaged: its manifest names a file elsewhere ('{name}').")
-    if not exists(join(checkpoint, name)):
-        raise DamagedCheckpointError(f"'{checkpoint}' is damaged: {name} is missing; choose another checkpoint.")
-    content = read_bytes(join(checkpoint, name))
-    if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedCheckpointError(
-            f"'{checkpoint}' is damaged: {name} has {len(content)} bytes that differ from the {size} that were "
-            "written; choose another checkpoint, or let s2v train resume from the one before by --skip-damaged."
-        )
-    return content
+def remove_old_checkpoints(run: Location, keep: int) -> None:
+    """Remove incomplete checkpoints, and all others but the last `keep`, the best and the one pointed to as last."""
+    found = checkpoints(run)
+    complete = [location for location, is_complete in found.items() if is_complete]
+    kept = {*complete[-keep:], _pointed(run, "best"), last_checkpoint(run)}
+    for location in found:
+        if location not in kept:
+            remove_file(join(location, MANIFEST))  # first, so that an interrupted removal leaves an incomplete one
+            remove_folder(location)
 
 
 def _pointed(run: Location, pointer: str) -> str | None:
@@ -113,7 +106,6 @@ def _pointed(run: Location, pointer: str) -> str | None:
     name = read_bytes(location).decode(errors="replace").strip()
     if not _NAME.fullmatch(name):
         raise UserError(
-            "damaged_pointer",
-            f"{location} is damaged: it says '{name[:40]}', but must name a folder such as step_00001000.",
+            "damaged_pointer", f"{location} is '{name[:40]}', but must name a folder such as step_00001000."
         )
     return join(run, "checkpoints", name)

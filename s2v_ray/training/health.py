@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2v_ray.errors import UserError
 from s2v_ray.storage.paths import Location
@@ -19,13 +19,15 @@ _LEAST_DISCRIMINATOR_LOSS = 2e-4
 # It answers everything alike if its accuracies on real and generated frames are 1 and 0, to within this.
 _SAME_ANSWER = 1e-3
 
+_Step = tuple[int, dict[str, Tensor], Batch]  # its number, its metrics and its batch
+
 
 class Health:
     """Collects the metrics of steps, so that nothing waits for the device until `check`."""
 
     def __init__(self, state: TrainingState, run: Location, workers: Workers) -> None:
         self.state, self.run, self.workers = state, run, workers
-        self.steps: list[tuple[int, dict[str, Tensor], Batch]] = []
+        self.steps: list[_Step] = []
         self.collapsed_since: dict[str, int] = {}
 
     def add(self, metrics: dict[str, Tensor], batch: Batch) -> None:
@@ -42,13 +44,15 @@ class Health:
         }
         means = self.workers.mean({name: sum(values) / len(values) for name, values in weighted.items()})
         broken = [name for name, value in means.items() if not math.isfinite(value)]
-        broken += [name for name, network in self.state.networks.items() if not all_finite(network)]
+        for name, network in self.state.networks.items():
+            if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+                broken.append(name)
         if broken:
             self._raise_not_finite(broken, steps)
         self._check_discriminators(means, steps)
         return means
 
-    def _raise_not_finite(self, broken: list[str], steps: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
+    def _raise_not_finite(self, broken: list[str], steps: list[_Step]) -> None:
         """All workers name the first step at which any of them met it, and all of its clips."""
         own = [step for step, metrics, _ in steps if not all(bool(value.isfinite()) for value in metrics.values())]
         first = self.workers.min(float(own[0] if own else steps[-1][0]))
@@ -56,26 +60,22 @@ class Health:
         clips, good = ", ".join(self.workers.gather(clip_ids)), last_checkpoint(self.run) or "none"
         raise UserError(
             "not_finite",
-            f"{', '.join(broken)} is not finite at step {first:.0f} (clips {clips}); "
-            f"the last good checkpoint is {good}; "
-            "train with lower learning rates into another --out, from that checkpoint by --init-from.",
+            f"{', '.join(broken)} is not finite at step {first:.0f} (clips {clips}); the last good checkpoint is "
+            f"{good}; train with lower learning rates into another --out, from that checkpoint by --init-from.",
         )
 
-    def _check_discriminators(self, means: dict[str, float], steps: list[tuple[int, dict[str, Tensor], Batch]]) -> None:
+    def _check_discriminators(self, means: dict[str, float], steps: list[_Step]) -> None:
         limit = self.state.config.training.collapse_steps
         for discriminator in self.state.discriminators:
             name = discriminator.name
-            if not has_collapsed(*(means[metric] for metric in discriminator_metrics(name))):
+            if not _has_collapsed(name, means):
                 self.collapsed_since.pop(name, None)
                 continue
             since = self.collapsed_since.setdefault(name, steps[0][0])
             if limit and self.state.step - since >= limit:
                 clips = ", ".join(self.workers.gather(steps[-1][2].clip_ids))
-                good = [
-                    location
-                    for location, complete in checkpoints(self.run).items()
-                    if complete and int(location[-8:]) < since
-                ]
+                complete = [location for location, is_complete in checkpoints(self.run).items() if is_complete]
+                good = [location for location in complete if int(location[-8:]) < since]
                 raise UserError(
                     "discriminator_collapsed",
                     f"{name} has collapsed: from step {since} to {self.state.step} it was certain of everything or "
@@ -86,19 +86,10 @@ class Health:
                 )
 
 
-def discriminator_metrics(name: str) -> tuple[str, str, str]:
-    """The names of a discriminator's metrics: its loss, and its accuracies on real and on generated frames."""
-    return f"loss/{name}", f"accuracy/{name}_real", f"accuracy/{name}_fake"
-
-
-def has_collapsed(loss: float, on_real: float, on_fake: float) -> bool:
+def _has_collapsed(name: str, metrics: dict[str, float]) -> bool:
     """Whether a discriminator never errs, or gives one answer to everything."""
-    return loss < _LEAST_DISCRIMINATOR_LOSS or abs(on_real - on_fake) > 1 - _SAME_ANSWER
-
-
-def all_finite(network: nn.Module) -> bool:
-    """Whether all weights are finite."""
-    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+    same = abs(metrics[f"accuracy/{name}_real"] - metrics[f"accuracy/{name}_fake"]) > 1 - _SAME_ANSWER
+    return metrics[f"loss/{name}"] < _LEAST_DISCRIMINATOR_LOSS or same
 
 
 @contextmanager
@@ -106,7 +97,7 @@ def explaining_memory() -> Iterator[None]:
     """Out of memory becomes a UserError that names the settings which need less."""
     try:
         yield
-    except (torch.OutOfMemoryError, RuntimeError) as error:
+    except RuntimeError as error:  # PyTorch's error of a GPU is one, too
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
         raise UserError(

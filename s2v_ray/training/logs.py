@@ -2,11 +2,9 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -20,13 +18,24 @@ from s2v_ray.storage.paths import Location, is_uri, join
 _STRIP_EVERY = 20  # frames
 
 
-class RunLogs:
-    """The logs of a run. `directory` is the run's, or a local one whose changes `publish` uploads."""
+class RunLogs(ExitStack):
+    """The logs of a run that continues after `step`: what a stopped run wrote beyond it is dropped.
 
-    def __init__(
-        self, run: Location, clips: ClipConfig, directory: Path, metrics: IO[str], board: SummaryWriter
-    ) -> None:
-        self.run, self.clips, self.directory, self.metrics, self.board = run, clips, directory, metrics, board
+    An object store can't append to a file: there they are written to a temporary folder, and `publish` uploads them.
+    """
+
+    def __init__(self, run: Location, clips: ClipConfig, step: int) -> None:
+        super().__init__()
+        self.run, self.clips = run, clips
+        # A resumed run starts from what was published, so the folder need not outlive this process.
+        folder = self.enter_context(tempfile.TemporaryDirectory(prefix="s2v_")) if is_uri(run) else str(run)
+        self.directory = Path(folder)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        metrics = self.directory / "metrics.jsonl"
+        if exists(join(run, metrics.name)):
+            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
+        self.metrics = self.enter_context(metrics.open("a", encoding="utf-8", buffering=1))
+        self.board = self.enter_context(SummaryWriter(str(self.directory), purge_step=step + 1))
         self._published: dict[str, str] = {}
 
     def publish(self) -> None:
@@ -59,31 +68,10 @@ class RunLogs:
         write_video(name.with_suffix(".mp4"), frames_THWC, wave, frame_rate=rate, sample_rate=sample_rate)
 
 
-@contextmanager
-def run_logs(run: Location, clips: ClipConfig, step: int) -> Iterator[RunLogs]:
-    """The logs of a run that continues after `step`: what a stopped run wrote beyond it is dropped.
-
-    An object store can't append to a file: there they are written to a temporary folder, and `publish` uploads them.
-    """
-    with ExitStack() as stack:
-        # A resumed run starts from what was published, so the folder need not outlive this process.
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="s2v_")) if is_uri(run) else str(run)
-        directory = Path(folder)
-        directory.mkdir(parents=True, exist_ok=True)
-        metrics = directory / "metrics.jsonl"
-        if exists(join(run, metrics.name)):
-            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
-        lines = stack.enter_context(metrics.open("a", encoding="utf-8", buffering=1))
-        board = stack.enter_context(SummaryWriter(str(directory), purge_step=step + 1))
-        yield RunLogs(run, clips, directory, lines, board)
-
-
 def _lines_up_to(metrics: bytes, step: int) -> list[str]:
     kept = []
     for line in metrics.decode(errors="replace").splitlines(keepends=True):
-        try:
+        with suppress(ValueError):  # a line cut short when the run was killed; its step is run again
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except ValueError:
-            continue  # a line cut short when the run was killed; its step is run again
     return kept

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.paths import Location
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.health import Health, explaining_memory
-from s2v_ray.training.logs import RunLogs, run_logs
-from s2v_ray.training.saving import checkpoint_writer
-from s2v_ray.training.schedule import Budget
+from s2v_ray.training.logs import RunLogs
+from s2v_ray.training.saving import CheckpointWriter
+from s2v_ray.training.schedule import Budget, TrainingStatus
 from s2v_ray.training.state import TrainingState
-from s2v_ray.training.status import TrainingStatus
 from s2v_ray.training.step import train_step
 from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import ALONE, Workers
@@ -61,13 +61,12 @@ def train(
     """
     settings, clock = state.config.training, Clock(state)
     finished = until.done(state.step, state.seconds) == 1
-    state.discriminators_enabled = state.discriminators_due
-    leads = workers.rank == 0
+    state.discriminators_enabled = state.schedule.enables_discriminators(state.step, state.seconds)
     with (
         at_most_threads(settings.threads),
-        run_logs(run, state.config.clips, state.step) if leads else nullcontext() as logs,
+        RunLogs(run, state.config.clips, state.step) if workers.rank == 0 else nullcontext() as logs,
         # Logs are published first: a run resumed from a checkpoint has them up to there.
-        checkpoint_writer(run, settings.keep_checkpoints, first=logs.publish) if logs else nullcontext() as writer,
+        CheckpointWriter(run, settings.keep_checkpoints, logs.publish) if logs else nullcontext() as writer,
     ):
         health = Health(state, run, workers)
         while not finished:
@@ -76,7 +75,8 @@ def train(
                 health.add(train_step(state, batch), batch)
             state.epoch, state.seconds = batch.epoch, clock.seconds
             spent = until.done(state.step, state.seconds) == 1
-            finished, stopped, discriminators_due = workers.any(spent, stop(), state.discriminators_due)
+            due = state.schedule.enables_discriminators(state.step, state.seconds)
+            finished, stopped, discriminators_due = workers.any(spent, stop(), due)
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
@@ -84,7 +84,8 @@ def train(
                 means = health.check()
                 if logs:
                     status = clock.status(until, means)
-                    logs.scalars(state.step, {**means, **_gradients_and_rates(state), **status.speeds()})
+                    speeds = {f"speed/{name}": getattr(status, name) for name in ("clips_per_second", "waiting_share")}
+                    logs.scalars(state.step, {**means, **_gradients_and_rates(state), **speeds})
                     show(status)
             if saving:
                 best = _validated(state, validate, logs) if logs and validating and validate else False
@@ -125,31 +126,28 @@ class Clock:
 
     def status(self, budget: Budget, values: dict[str, float]) -> TrainingStatus:
         """How far the training is, with `values` to show."""
-        state = self.state
-        shown = values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {})
+        state, fresh_seconds, fresh_steps = self.state, self.fresh_seconds, self.state.step - self.first_step
+        seconds_left = (budget.steps - state.step) * fresh_seconds / max(1, fresh_steps)
         return TrainingStatus(
-            budget=budget,
             step=state.step,
-            seconds=self.seconds,
-            batch_size=state.config.training.batch_size,
-            fresh_steps=state.step - self.first_step,
-            fresh_seconds=self.fresh_seconds,
-            waited_seconds=self.waited,
-            values=shown,
+            done=budget.done(state.step, self.seconds),
+            seconds_left=max(0.0, min(seconds_left, budget.seconds - self.seconds)),
+            clips_per_second=fresh_steps * state.config.training.batch_size / fresh_seconds,
+            waiting_share=self.waited / fresh_seconds,
+            values=values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {}),
         )
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
-    """Validate, log, and return whether this is the best model so far of those trained with the discriminators: the
-    score is of motion alone, and blind to what they improve.
-    """
-    model = state.eval_model.eval()
+    """Validate and log; returns whether this is the best model so far of those trained with the discriminators."""
+    model = (state.ema or state.networks.generator).eval()
     with torch.no_grad():
         result = validate(model)
     model.train()
     state.metrics = {**result.metrics, "score": result.score}
     logs.scalars(state.step, {f"validation/{name}": value for name, value in state.metrics.items()})
     logs.sample(state.step, result.frames_THWC, result.wave)
+    # The score is of motion alone, and blind to what the discriminators improve.
     best = state.discriminators_enabled and (state.best_score is None or result.score > state.best_score)
     if best:
         state.best_score = result.score
@@ -162,7 +160,6 @@ def _gradients_and_rates(state: TrainingState) -> dict[str, float]:
     for name, network in state.networks.items():
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         if gradients:
-            norms = torch._foreach_norm(gradients)
-            values[f"gradient_norm/{name}"] = float(torch.linalg.vector_norm(torch.stack(norms)))
+            values[f"gradient_norm/{name}"] = float(nn.utils.get_total_norm(gradients))
             values[f"learning_rate/{name}"] = state.optimizers[name].param_groups[0]["lr"]
     return values

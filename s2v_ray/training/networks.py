@@ -1,6 +1,6 @@
 """The networks that a configuration describes. This is where settings become plain keyword arguments."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 
 import torch
@@ -15,21 +15,12 @@ from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.models.unet import UNet
 
 
-@dataclass(frozen=True)
-class Networks:
-    """All networks that are trained; `generator` is SE and G together."""
+class Networks(nn.ModuleDict):
+    """All networks that are trained, by their names in checkpoints; `generator` is SE and G together."""
 
     generator: SoundToVideo
     image_discriminator: ImageDiscriminator
     video_discriminator: VideoDiscriminator
-
-    def __getitem__(self, name: str) -> nn.Module:
-        network: nn.Module = getattr(self, name)
-        return network
-
-    def items(self) -> list[tuple[str, nn.Module]]:
-        """Each network with its name in checkpoints."""
-        return [(name, self[name]) for name in self.__dataclass_fields__]
 
 
 def build_sound_to_video(config: Config) -> SoundToVideo:
@@ -77,13 +68,15 @@ def build_networks(config: Config) -> Networks:
         if config.data.resolution < 2 ** len(channels):
             raise UserError(
                 "conflicting_settings",
-                f"{name}.channels halves {config.data.resolution} pixels {len(channels)} times, which leaves nothing; "
-                f"give fewer channels or a larger data.resolution.",
+                f"{name}.channels halves {config.data.resolution} pixels {len(channels)} times, which leaves none; "
+                "give fewer channels or a larger data.resolution.",
             )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
         return Networks(
-            build_sound_to_video(config),
-            ImageDiscriminator(channels=config.image_discriminator.channels),
-            VideoDiscriminator(**asdict(config.video_discriminator)),
+            {
+                "generator": build_sound_to_video(config),
+                "image_discriminator": ImageDiscriminator(channels=config.image_discriminator.channels),
+                "video_discriminator": VideoDiscriminator(**asdict(config.video_discriminator)),
+            }
         )

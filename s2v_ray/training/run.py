@@ -10,7 +10,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.files import read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint import load_state
-from s2v_ray.training.checkpoint_files import DamagedCheckpointError, checkpoints, last_checkpoint
+from s2v_ray.training.checkpoint_files import DAMAGED, checkpoints, last_checkpoint
 from s2v_ray.training.state import TrainingState
 
 # A resumed run may go further, and be validated, saved and computed otherwise.
@@ -43,7 +43,12 @@ def open_run(run: Location, config: Config) -> None:
     """
     path = join(run, "config.toml")
     if last_checkpoint(run):
-        names = [name for name in differing_names(asdict(_read_config(path)), asdict(config)) if name not in _FREE]
+        try:
+            values = tomllib.loads(read_bytes(path).decode(errors="replace"))
+        except tomllib.TOMLDecodeError as error:
+            raise UserError("not_toml", f"{path} is not a TOML file: {error}.") from None
+        before = config_from_dict(upgraded(values), where=path)
+        names = [name for name in differing_names(asdict(before), asdict(config)) if name not in _FREE]
         if names:
             raise UserError(
                 "wrong_settings",
@@ -63,22 +68,13 @@ def resume(state: TrainingState, run: Location, *, skip_damaged: bool = False) -
     if last is None:
         return None, []
     earlier = [location for location, complete in checkpoints(run).items() if complete and location < last]
-    skipped = []
+    skipped: list[str] = []
     for location in [last, *reversed(earlier)]:
         try:
             load_state(state, location)
-        except DamagedCheckpointError as error:
-            if not skip_damaged:
+            return location, skipped
+        except UserError as error:
+            if error.code != DAMAGED or not skip_damaged:
                 raise
             skipped.append(str(error))
-        else:
-            return location, skipped
     raise UserError("no_checkpoint", f"'{run}' has no intact checkpoint; give another --out.")
-
-
-def _read_config(path: str) -> Config:
-    try:
-        values = tomllib.loads(read_bytes(path).decode(errors="replace"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError("not_toml", f"{path} is not a TOML file: {error}.") from None
-    return config_from_dict(upgraded(values), where=path)

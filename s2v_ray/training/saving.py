@@ -1,23 +1,27 @@
 """Saving while training continues: one checkpoint at a time is written in a thread, then old ones are removed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import Snapshot, take_snapshot, write_checkpoint
-from s2v_ray.training.checkpoint_files import best_checkpoint, checkpoints, last_checkpoint, remove_checkpoint
+from s2v_ray.training.checkpoint_files import last_checkpoint, remove_old_checkpoints
 from s2v_ray.training.state import TrainingState
 
 
-class CheckpointWriter:
-    """Writes checkpoints in a thread, one at a time, each after a call of `first`, and removes the old ones."""
+class CheckpointWriter(ExitStack):
+    """Writes checkpoints in a thread, each after a call of `first`, and keeps the last `keep` of a run.
 
-    def __init__(self, run: Location, keep: int, first: Callable[[], None], thread: ThreadPoolExecutor) -> None:
+    Use it as a context: what it is writing at the end is finished.
+    """
+
+    def __init__(self, run: Location, keep: int, first: Callable[[], None]) -> None:
+        super().__init__()
         self.run, self.keep, self.first = run, keep, first
         self.last = last_checkpoint(run)
-        self._thread = thread
+        self._thread = self.enter_context(ThreadPoolExecutor(1, thread_name_prefix="checkpoints"))
         self._writing: Future[str] | None = None
 
     def save(self, state: TrainingState, *, best: bool) -> None:
@@ -45,22 +49,3 @@ class CheckpointWriter:
         self.last = write_checkpoint(self.run, snapshot, best=best)
         remove_old_checkpoints(self.run, self.keep)
         return self.last
-
-
-@contextmanager
-def checkpoint_writer(
-    run: Location, keep: int, *, first: Callable[[], None] = lambda: None
-) -> Iterator[CheckpointWriter]:
-    """A writer that keeps the last `keep` checkpoints of a run; what it is writing at the end is finished."""
-    with ThreadPoolExecutor(1, thread_name_prefix="checkpoints") as thread:
-        yield CheckpointWriter(run, keep, first, thread)
-
-
-def remove_old_checkpoints(run: Location, keep: int) -> None:
-    """Remove incomplete checkpoints, and all others but the last `keep`, the best and the one pointed to as last."""
-    found = checkpoints(run)
-    complete = [location for location, is_complete in found.items() if is_complete]
-    kept = {*complete[-keep:], best_checkpoint(run), last_checkpoint(run)}
-    for location in found:
-        if location not in kept:
-            remove_checkpoint(location)

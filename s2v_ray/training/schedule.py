@@ -1,8 +1,7 @@
-"""How far to train, and when the discriminators are enabled on the way."""
+"""How far to train, how far a training is, and when the discriminators are enabled on the way."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from s2v_ray.config import Config
 
@@ -24,8 +23,20 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class TrainingStatus:
+    """How far a training is. The speed, and what is estimated from it, are those since this start."""
+
+    step: int
+    done: float  # the part of the budget that is spent, 0 to 1
+    seconds_left: float
+    clips_per_second: float
+    waiting_share: float  # of the time, for data, 0 to 1
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """The discriminators are enabled from this step on, or after so many seconds of training, whichever comes first.
+    """The discriminators are enabled from this step on, or after these seconds of training, whichever comes first.
 
     Fixed when a run is opened and kept in its checkpoints, so that neither a longer budget nor a part of one moves it.
     """
@@ -38,16 +49,6 @@ class Schedule:
         start_seconds = self.discriminator_start_seconds
         return step >= self.discriminator_start_step or (start_seconds is not None and seconds >= start_seconds)
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in a checkpoint's `state.json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Schedule":
-        """The inverse. Raises KeyError, TypeError or ValueError for anything else."""
-        seconds = values["discriminator_start_seconds"]
-        return cls(int(values["discriminator_start_step"]), None if seconds is None else float(seconds))
-
 
 def config_budget(config: Config) -> Budget:
     """The budget that a configuration asks for."""
@@ -58,7 +59,5 @@ def config_budget(config: Config) -> Budget:
 def config_schedule(config: Config) -> Schedule:
     """The schedule of a run that is opened with this configuration: its fractions of its budget, in absolute terms."""
     budget, start = config_budget(config), config.loss.discriminator_start
-    return Schedule(
-        math.ceil(start * budget.steps - 1e-9),
-        None if math.isinf(budget.seconds) else start * budget.seconds,
-    )
+    seconds = None if math.isinf(budget.seconds) else start * budget.seconds
+    return Schedule(math.ceil(start * budget.steps - 1e-9), seconds)

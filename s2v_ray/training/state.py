@@ -18,18 +18,14 @@ from s2v_ray.training.schedule import Schedule, config_schedule
 
 @dataclass(frozen=True)
 class Discriminator:
-    """A discriminator as a step uses it.
-
-    `forward` is `network`, or wraps it for several workers. `weight` is its λ in G's loss. `frames` takes what it sees
-    out of a video [B, F, C, H, W].
-    """
+    """A discriminator as a step uses it."""
 
     name: str
     network: nn.Module
-    forward: nn.Module
+    forward: nn.Module  # the network, or what wraps it for several workers
     optimizer: Optimizer
-    weight: float
-    frames: Callable[[Tensor, Batch], Tensor]
+    weight: float  # its λ in G's loss
+    frames: Callable[[Tensor, Batch], Tensor]  # what it sees of a video [B, F, C, H, W]
 
 
 @dataclass
@@ -64,16 +60,6 @@ class TrainingState:
             if weight and self.discriminators_enabled
         ]
 
-    @property
-    def discriminators_due(self) -> bool:
-        """Whether the schedule has the discriminators take part in the next step."""
-        return self.schedule.enables_discriminators(self.step, self.seconds)
-
-    @property
-    def eval_model(self) -> SoundToVideo:
-        """The model to generate videos with: the EMA where the configuration has one."""
-        return self.ema or self.networks.generator
-
 
 def new_state(
     config: Config, device: torch.device, *, schedule: Schedule | None = None, distributed: bool = False
@@ -82,31 +68,27 @@ def new_state(
 
     `schedule` is by default that of a run opened with this configuration.
     """
-    networks = build_networks(config)
+    networks = build_networks(config).to(device)
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32
-    for name, network in networks.items():
-        network.to(device)
-        if on_gpu:
+        for name, network in networks.items():
             network.to(memory_format=torch.channels_last_3d if name == "video_discriminator" else torch.channels_last)
     ema = copy.deepcopy(networks.generator).requires_grad_(False) if config.optim.ema_decay else None
-    rates = {
-        "generator": config.optim.generator_lr,
-        "image_discriminator": config.optim.image_discriminator_lr,
-        "video_discriminator": config.optim.video_discriminator_lr,
-    }
     optimizers: dict[str, Optimizer] = {
         name: Adam(
             network.parameters(),
-            lr=rates[name],
+            lr=getattr(config.optim, f"{name}_lr"),
             betas=(config.optim.beta1, config.optim.beta2),
             foreach=not on_gpu,
             fused=on_gpu,
         )
         for name, network in networks.items()
     }
-    forward = {name: _wrapped(network, config.training.compile, distributed) for name, network in networks.items()}
+    forward: dict[str, nn.Module] = {}
+    for name, network in networks.items():
+        wrapped = DistributedDataParallel(network) if distributed else network
+        forward[name] = torch.compile(wrapped) if config.training.compile else wrapped  # type: ignore[assignment]
     return TrainingState(config, schedule or config_schedule(config), networks, forward, optimizers, ema)
 
 
@@ -123,8 +105,3 @@ def video_windows(video_BFCHW: Tensor, batch: Batch) -> Tensor:
 def _take(video_BFCHW: Tensor, frames_BK: Tensor) -> Tensor:
     clips_B1 = torch.arange(len(video_BFCHW), device=video_BFCHW.device).unsqueeze(1)
     return video_BFCHW[clips_B1, frames_BK]
-
-
-def _wrapped(network: nn.Module, compiled: bool, distributed: bool) -> nn.Module:
-    wrapped = DistributedDataParallel(network) if distributed else network
-    return torch.compile(wrapped) if compiled else wrapped  # type: ignore[return-value]

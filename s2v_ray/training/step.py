@@ -110,20 +110,14 @@ def optimizer_step(
     metrics: dict[str, Tensor] = {}
     optimizer.zero_grad(set_to_none=True)
     for part, fake_BFCHW in zip(parts, fakes, strict=True):
-        with nullcontext() if part is parts[-1] else no_sync(network):
+        synchronised = part is parts[-1] or not hasattr(network, "no_sync")  # only DDP has that
+        with nullcontext() if synchronised else network.no_sync():  # type: ignore[operator]
             loss, values = terms(part, fake_BFCHW)
             (loss * part.loss_weight).backward()
         for name, value in values.items():
             metrics[name] = metrics.get(name, 0) + value.detach() * (len(part.clip_ids) / clips)
     optimizer.step()
     return metrics
-
-
-@contextmanager
-def no_sync(network: nn.Module) -> Iterator[None]:
-    """The workers' gradients of a network wrapped by DDP stay apart, to be summed up first."""
-    with network.no_sync() if hasattr(network, "no_sync") else nullcontext():  # type: ignore[operator]
-        yield
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def at_most_threads(most: int) -> Iterator[None]:
-    """Compute with no more than `most` threads (0: as many as torch takes) inside the block.
+    """Compute with at most `most` threads (0: torch's own number) inside the block.
 
     After each small operation threads wait for one another, which can cost more than they gain.
     """

@@ -94,7 +94,7 @@ def test_a_killed_driver_goes_on_by_the_same_command(small_clips, small_model, t
     killed_at = int(str(last_checkpoint(run))[-8:])
     last_step = str(killed_at + 30)
     again = subprocess.run([*command, "--steps", last_step], capture_output=True, text=True, check=True)
-    going_on = re.search(r"Going on from step (\d+)", again.stdout)
+    going_on = re.search(r"Resuming from step (\d+)", again.stdout)
     assert going_on
     assert int(going_on[1]) >= killed_at
     whole = tmp_path / "whole"

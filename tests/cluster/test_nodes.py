@@ -131,11 +131,11 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
     nodes.jobs.stop_job(job)
     assert nodes.finished(job)[0] == "STOPPED"
     stopped_at = last_step()
-    going_on = re.search(r"Going on from step (\d+)", nodes.jobs.get_job_logs(job))
+    going_on = re.search(r"Resuming from step (\d+)", nodes.jobs.get_job_logs(job))
     assert going_on
     assert int(going_on[1]) >= step  # workers may outlive their driver by a checkpoint
     last = ["--steps", str(stopped_at + 10)]
     log = nodes.run("train", *endless[:-2], *last)
-    assert f"Going on from step {stopped_at}" in log
+    assert f"Resuming from step {stopped_at}" in log
     nodes.run("train", *train_flags(small_clips, calm, small_model, *last))
     assert_close(weights(run), weights(calm), 1e-6)

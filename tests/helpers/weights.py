@@ -16,10 +16,17 @@ def waves(*shape: int, speed: float) -> torch.Tensor:
     return torch.sin(torch.arange(count, dtype=torch.float64) * speed).float().reshape(shape)
 
 
+def i3d_shapes() -> dict[str, torch.Size]:
+    """The names and shapes of the weights in I3D's file."""
+    with torch.device("meta"):
+        weights = i3d.i3d_network().state_dict()
+    return {name: weight.shape for name, weight in weights.items() if not name.endswith("num_batches_tracked")}
+
+
 def synthetic_i3d_weights() -> dict[str, torch.Tensor]:
     """Weights with the names and shapes of I3D's file, scaled so that a signal passes through all layers."""
     weights = {}
-    for number, (name, shape) in enumerate(i3d.shapes().items()):
+    for number, (name, shape) in enumerate(i3d_shapes().items()):
         value = waves(*shape, speed=0.7 + number / 100)
         if name.endswith("conv3d.weight"):
             value *= 1.4 * (2 / math.prod(shape[1:])) ** 0.5

@@ -54,29 +54,26 @@ def frames_used(config: Config) -> int:
     """How many consecutive frames of a clip a step may use. Raises UserError if the settings don't fit together."""
     clip, data = config.clips, config.data
     length = data.train_frames or clip.frames
-    if length > clip.frames:
-        raise UserError(
-            "out_of_range",
-            f"data.train_frames is {length}, but these clips have {clip.frames} frames; "
-            f"set --data.train-frames to at most {clip.frames} (0 takes the whole clip).",
-        )
     generated = data.frames_per_step or length
-    if generated > length:
-        raise UserError(
-            "out_of_range",
-            f"data.frames_per_step is {generated}, but a step may use {length} frames of a clip; "
-            f"set --data.frames-per-step to at most {length} (0 generates them all).",
-        )
-    for name, frames in (
-        ("video_discriminator", config.video_discriminator.frames),
-        ("image_discriminator", config.image_discriminator.frames),
+    for name, frames, most, limit in (
+        ("data.train_frames", length, clip.frames, "the frames of these clips (0 takes them all)"),
+        ("data.frames_per_step", generated, length, "the frames of a clip that a step may use (0 generates them all)"),
+        (
+            "video_discriminator.frames",
+            config.video_discriminator.frames,
+            generated,
+            "the frames that a step generates",
+        ),
+        (
+            "image_discriminator.frames",
+            config.image_discriminator.frames,
+            generated,
+            "the frames that a step generates",
+        ),
     ):
-        if frames > generated:
-            raise UserError(
-                "out_of_range",
-                f"{name}.frames is {frames}, but a step generates {generated} frames of a clip; "
-                f"set --{name.replace('_', '-')}.frames to at most {generated}, or generate more frames.",
-            )
+        if frames > most:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError("out_of_range", f"{name} is {frames}, but {flag} must be at most {most}, {limit}.")
     if crop_size(clip.stored_size) < data.resolution:
         raise UserError(
             "clips_too_small",

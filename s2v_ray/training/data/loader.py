@@ -4,8 +4,9 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 from s2v_ray.config import Config
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.storage.files import CONCURRENT_REQUESTS
-from s2v_ray.training.data.augmentation import draw_augmentation, frames_used
-from s2v_ray.training.data.order import Draw, EndlessBatches
+from s2v_ray.training.data.augmentation import draw_augmentation
+from s2v_ray.training.data.order import Draw, global_batch, rank_slice
 from s2v_ray.training.data.pixels import crop_size, resize, to_float, wave_to_float
 
 _BATCHES_AHEAD = 4
@@ -27,7 +28,7 @@ _BATCHES_AHEAD = 4
 class Batch:
     """Clips of one step. F are the frames that are generated, of the N of a clip."""
 
-    image_BCHW: Tensor  # the input picture, in [-1, 1]
+    image_BCHW: Tensor  # the input image, in [-1, 1]
     video_BFCHW: Tensor  # the real frames, in [-1, 1]
     wave_BS: Tensor  # the sound of the whole clip, in [-1, 1]
     frame_BF: Tensor  # which frames of the clip they are, int64
@@ -37,25 +38,23 @@ class Batch:
     loss_weight: float  # this worker's clips over the mean number of clips a worker
     epoch: int  # how many times all clips have been seen
 
-    def parts(self, count: int) -> list["Batch"]:
-        """The batch in up to `count` parts, whose loss weights sum to its own."""
+    def parts(self, most: int) -> list["Batch"]:
+        """The batch in up to `most` parts, whose loss weights sum to its own."""
         clips = len(self.clip_ids)
-        bounds = [clips * part // count for part in range(count + 1)]
+        bounds = [clips * part // most for part in range(most + 1)]
         return [self._rows(first, last) for first, last in pairwise(bounds) if last > first]
 
     def _rows(self, first: int, last: int) -> "Batch":
         rows: dict[str, Any] = {
             name: value[first:last] for name, value in vars(self).items() if isinstance(value, Tensor | list)
         }
-        loss_weight = self.loss_weight * (last - first) / len(self.clip_ids)
-        return Batch(**rows, loss_weight=loss_weight, epoch=self.epoch)
+        return replace(self, **rows, loss_weight=self.loss_weight * (last - first) / len(self.clip_ids))
 
 
 class TrainingClips(Dataset[dict[str, Any]]):
     """Augmented clips as tensors on the CPU, still bytes: they become floats on the device."""
 
     def __init__(self, reader: ClipReader, config: Config) -> None:
-        frames_used(config)
         self.reader, self.config = reader, config
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
@@ -105,22 +104,16 @@ def training_batches(
     where that is 0.
     """
     settings = config.training
-    sampler = EndlessBatches(
-        clip_count=len(reader),
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        first_step=first_step,
-        rank=rank,
-        world_size=world_size,
-    )
+    order = {"clip_count": len(reader), "batch_size": settings.batch_size, "seed": settings.seed}
+    draws = (rank_slice(global_batch(step, **order), rank=rank, world_size=world_size) for step in count(first_step))
     clips, on_gpu = TrainingClips(reader, config), device.type == "cuda"
     loader: DataLoader[dict[str, Any]]
     if reader.remote:
-        loader = DataLoader(ReadAhead(clips, sampler), batch_size=None, pin_memory=on_gpu)
+        loader = DataLoader(ReadAhead(clips, draws), batch_size=None, pin_memory=on_gpu)
     else:
         loader = DataLoader(
             clips,
-            batch_sampler=sampler,
+            batch_sampler=draws,
             num_workers=settings.loader_workers,
             # CUDA and Arrow's threads don't survive a fork.
             multiprocessing_context="spawn" if settings.loader_workers else None,
@@ -147,32 +140,25 @@ def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, l
 
     On a GPU this overlaps the previous step, on a stream of its own.
     """
-    if device.type != "cuda":
-        return _to_batch(items, resolution, device, loss_weight, epoch)
-    stream, main = torch.cuda.Stream(device), torch.cuda.current_stream(device)
-    with torch.cuda.stream(stream):
-        batch = _to_batch(items, resolution, device, loss_weight, epoch)
-    main.wait_stream(stream)
-    for value in vars(batch).values():
-        if isinstance(value, Tensor):
-            value.record_stream(main)
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    with torch.cuda.stream(stream) if stream else nullcontext():
+        moved = {name: value.to(device, non_blocking=True) for name, value in items.items() if name != "clip_id"}
+        frames_BFCHW = resize(to_float(moved["frames"]), resolution)
+        batch = Batch(
+            image_BCHW=frames_BFCHW[:, 0],
+            video_BFCHW=frames_BFCHW[:, 1:],
+            wave_BS=wave_to_float(moved["wave"]),
+            frame_BF=moved["frame"],
+            video_frame_BT=moved["video_frames"],
+            image_frame_BK=moved["image_frames"],
+            clip_ids=items["clip_id"],
+            loss_weight=loss_weight,
+            epoch=epoch,
+        )
+    if stream:
+        step_stream = torch.cuda.current_stream(device)
+        step_stream.wait_stream(stream)
+        for value in vars(batch).values():
+            if isinstance(value, Tensor):
+                value.record_stream(step_stream)
     return batch
-
-
-def _to_batch(items: dict[str, Any], resolution: int, device: torch.device, loss_weight: float, epoch: int) -> Batch:
-    def move(name: str) -> Tensor:
-        moved: Tensor = items[name].to(device, non_blocking=True)
-        return moved
-
-    frames_BFCHW = resize(to_float(move("frames")), resolution)
-    return Batch(
-        image_BCHW=frames_BFCHW[:, 0],
-        video_BFCHW=frames_BFCHW[:, 1:],
-        wave_BS=wave_to_float(move("wave")),
-        frame_BF=move("frame"),
-        video_frame_BT=move("video_frames"),
-        image_frame_BK=move("image_frames"),
-        clip_ids=items["clip_id"],
-        loss_weight=loss_weight,
-        epoch=epoch,
-    )
