@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from helpers.decoding import window_of
 from helpers.videos import own, real
-from s2v_ray.preparation.quality.rejection import rejection_reason
 
 from s2v_ray.dataset.measures import Measures, QualityLimits
-from s2v_ray.preparation.quality.measure import measure_window
+from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.synthetic.scenes import SCENES
 
 RATE, SAMPLE_RATE, FRAMES, SIZE = Fraction(30), 6000, 90, 72
