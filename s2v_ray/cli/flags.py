@@ -64,7 +64,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     given = call.arguments
     for name, value in given.items():
         parameter = signature.parameters[name]
-        if _is_location(parameter.annotation) and value != parameter.default:
+        if _is_location(parameter.annotation) and (value or value != parameter.default):
             flag = name.upper() if parameter.kind is parameter.POSITIONAL_ONLY else f"--{name.replace('_', '-')}"
             several = isinstance(value, tuple)
             found = tuple(user_location(each, flag) for each in (value if several else [value]))

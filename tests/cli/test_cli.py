@@ -137,6 +137,10 @@ def test_every_location_is_normalised_and_keeps_no_password(verb, locations, oth
         assert "secret" not in printed
 
 
+def test_a_default_location_is_normalised_too():
+    assert parse("demo", VERBS["demo"], []).keywords["out"] == str(Path("demo").absolute())
+
+
 def test_info_and_config_take_locations_too(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "own.toml").write_text("[optim]\nbeta1 = 0.25\n")
