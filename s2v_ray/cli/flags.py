@@ -117,13 +117,16 @@ def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
     @registry.primitive_rule
     def _(found: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         kinds: list[Any] = [kind for kind in get_args(found.type) if kind is not NoneType] or [found.type]
-        return _PATH if kinds == [Location] else _number(kinds[0]) if kinds in ([int], [float]) else None
+        optional = NoneType in get_args(found.type)
+        return _PATH if kinds == [Location] else _number(kinds[0], optional) if kinds in ([int], [float]) else None
 
     return registry
 
 
-def _number(kind: Any) -> PrimitiveConstructorSpec[Any]:
+def _number(kind: Any, optional: bool) -> PrimitiveConstructorSpec[Any]:
     def parsed(texts: list[str]) -> Any:
+        if optional and texts == ["None"]:
+            return None
         if isinstance(value := _value(kind, texts), str):
             raise ValueError(f"'{value}' is not {'a whole number' if kind is int else 'a number'}.")
         return value

@@ -151,6 +151,12 @@ def test_info_and_config_take_locations_too(monkeypatch, tmp_path, capsys):
         assert parse("train", train, flags).keywords["config"].optim.beta1 == 0.25
 
 
+def test_an_optional_number_may_be_none():
+    flags = ["--videos", "a", "--out", "b", "--max-lag-frames"]
+    for typed, meant in (("None", None), ("3", 3)):
+        assert parse("prepare", VERBS["prepare"], [*flags, typed]).keywords["settings"].quality.max_lag_frames == meant
+
+
 def test_the_former_name_of_a_flag_still_works():
     flags = ["--domain", "sea", "--out", "a"]
     assert parse("synth", VERBS["synth"], [*flags, "--redraw", "1"]).keywords["resample"] == 1
