@@ -64,7 +64,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     given = call.arguments
     for name, value in given.items():
         parameter = signature.parameters[name]
-        if _is_location(parameter.annotation) and value != parameter.default:
+        if _is_location(parameter.annotation) and (value or value != parameter.default):
             flag = name.upper() if parameter.kind is parameter.POSITIONAL_ONLY else f"--{name.replace('_', '-')}"
             several = isinstance(value, tuple)
             found = tuple(user_location(each, flag) for each in (value if several else [value]))
@@ -117,13 +117,16 @@ def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
     @registry.primitive_rule
     def _(found: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         kinds: list[Any] = [kind for kind in get_args(found.type) if kind is not NoneType] or [found.type]
-        return _PATH if kinds == [Location] else _number(kinds[0]) if kinds in ([int], [float]) else None
+        optional = NoneType in get_args(found.type)
+        return _PATH if kinds == [Location] else _number(kinds[0], optional) if kinds in ([int], [float]) else None
 
     return registry
 
 
-def _number(kind: Any) -> PrimitiveConstructorSpec[Any]:
+def _number(kind: Any, optional: bool) -> PrimitiveConstructorSpec[Any]:
     def parsed(texts: list[str]) -> Any:
+        if optional and texts == ["None"]:
+            return None
         if isinstance(value := _value(kind, texts), str):
             raise ValueError(f"'{value}' is not {'a whole number' if kind is int else 'a number'}.")
         return value

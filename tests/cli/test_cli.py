@@ -137,6 +137,10 @@ def test_every_location_is_normalised_and_keeps_no_password(verb, locations, oth
         assert "secret" not in printed
 
 
+def test_a_default_location_is_normalised_too():
+    assert parse("demo", VERBS["demo"], []).keywords["out"] == str(Path("demo").absolute())
+
+
 def test_info_and_config_take_locations_too(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "own.toml").write_text("[optim]\nbeta1 = 0.25\n")
@@ -145,6 +149,12 @@ def test_info_and_config_take_locations_too(monkeypatch, tmp_path, capsys):
     for typed in ("~/own.toml", f"file://{tmp_path}/own.toml"):
         flags = ["--clips", "a", "--out", "b", "--config", typed]
         assert parse("train", train, flags).keywords["config"].optim.beta1 == 0.25
+
+
+def test_an_optional_number_may_be_none():
+    flags = ["--videos", "a", "--out", "b", "--max-lag-frames"]
+    for typed, meant in (("None", None), ("3", 3)):
+        assert parse("prepare", VERBS["prepare"], [*flags, typed]).keywords["settings"].quality.max_lag_frames == meant
 
 
 def test_the_former_name_of_a_flag_still_works():
