@@ -37,6 +37,8 @@ def _spec(kind: Any) -> Any:
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 _PATH: PrimitiveConstructorSpec[str] = replace(_spec(str), metavar="PATH")
 Location = Annotated[str, _PATH]  # a path or URI that a user types; `parse` normalises it
+# Where the default is nothing, the help says what that means.
+_HINT = tyro.conf.arg(help_behavior_hint=lambda text: "" if text in ("None", "''", "") else f"(default: {text})")
 
 _DEFAULT_PRESETS = {"train": "stable", "tune": "tiny"}
 _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Config)}
@@ -53,10 +55,12 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
     defaults = _read_config(preset if named is None else named)
 
-    @functools.wraps(function)
     def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
         return signature.bind(*positional, **keywords)
 
+    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
+    vars(bound)["__signature__"] = signature
+    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
     with _rules(preset, defaults):
         call, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
         if unknown:
