@@ -81,7 +81,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
 
 
 def flag_value(arguments: list[str], flag: str) -> str | None:
-    """The value of one flag, before any other is understood."""
+    """The value of one flag, before the others are parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(flag, dest="value", nargs="?")
     value: str | None = parser.parse_known_args(arguments)[0].value
@@ -149,7 +149,7 @@ def _setting_flag(section: str, setting: Field[Any], defaults: Any) -> StructFie
 
 
 def _value(kind: Any, texts: list[str]) -> Any:
-    """What was typed, as a value of this kind; as it is if it isn't one."""
+    """What was typed, as a value of this kind; otherwise the text itself."""
     try:
         if kind is tuple:
             return tuple(int(text) for text in " ".join(texts).strip("[]").replace(",", " ").split())
@@ -159,12 +159,12 @@ def _value(kind: Any, texts: list[str]) -> Any:
 
 
 def _refuse(argument: str, function: Callable[..., Any]) -> None:
-    """Raise UserError that says what was meant."""
+    """Raise UserError, which names the nearest flag."""
     flag = argument.partition("=")[0].replace("_", "-")
     if not flag.startswith("--"):
         raise UserError("unknown_flag", f"'{argument}' belongs to no flag; see the flags with --help.")
     if new := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
-        raise UserError("renamed_setting", f"{flag} is called --{new.replace('_', '-')} since version 0.2.")
+        raise UserError("renamed_setting", f"{flag} has been called --{new.replace('_', '-')} since version 0.2.")
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         tyro.cli(function, args=["--help"])
     nearest = difflib.get_close_matches(flag, re.findall(r"--\w[\w.-]+", printed.getvalue()), n=1)

@@ -19,4 +19,4 @@ def generate(*, checkpoint: Location, image: Location, sound: Location, out: Loc
 
     with ProgressBar("generating") as show:
         video = write_generated(checkpoint, image, sound, out, choose_device(device), show)
-    print(f"Wrote {video.frames} frames at {video.frame_rate} a second, with their sound, to {video.path}")
+    print(f"Wrote {video.frames} frames at {video.frame_rate} per second, with the sound, to {video.path}")
