@@ -1,4 +1,4 @@
-"""Make a video from one picture and any sound, with a model trained on your own folder of videos."""
+"""Make a video from one image and any sound, with a model trained on your own folder of videos."""
 
 import os
 

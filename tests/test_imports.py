@@ -1,4 +1,4 @@
-"""The rooms of the code, and the direction of imports between them and inside them."""
+"""The packages of the code, and the direction of imports between them and inside them."""
 
 import ast
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 import s2v_ray
 
 PACKAGE = Path(s2v_ray.__file__).parent
-# A room may import the rooms before it.
-ROOMS = [
+# A top-level package or module may import those before it.
+TOP_LEVEL = [
     "errors",
     "config",
     "storage",
@@ -31,7 +31,7 @@ ROOMS = [
     "cluster",
     "cli",
 ]
-# Inside a room, a file or sub-package may import those before it. Files that are in no list only must not import each
+# Inside a package, a file or sub-package may import those before it. Files that are in no list only must not import each
 # other in a circle.
 PARTS = {
     "config": ["schema", "load"],
@@ -95,18 +95,18 @@ def against(order: list[str], package: str) -> list[str]:
     ]
 
 
-def test_a_room_imports_only_rooms_before_it() -> None:
-    assert {part_of(module, "s2v_ray") for module in FILES} == {"", *ROOMS}
-    assert against(ROOMS, "s2v_ray") == []
+def test_a_package_imports_only_packages_before_it() -> None:
+    assert {part_of(module, "s2v_ray") for module in FILES} == {"", *TOP_LEVEL}
+    assert against(TOP_LEVEL, "s2v_ray") == []
 
 
-def test_each_package_inside_a_room_has_its_place_in_an_order() -> None:
+def test_each_sub_package_is_listed_in_an_order() -> None:
     packages = {module for module, file in FILES.items() if file.name == "__init__.py" and module.count(".") > 1}
     assert packages <= {f"s2v_ray.{package}.{part}" for package, order in PARTS.items() for part in order}
 
 
 @pytest.mark.parametrize("package", PARTS)
-def test_a_part_of_a_room_imports_only_parts_before_it(package: str) -> None:
+def test_a_part_of_a_package_imports_only_parts_before_it(package: str) -> None:
     assert {f"s2v_ray.{package}.{part}" for part in PARTS[package]} <= FILES.keys()
     assert against(PARTS[package], f"s2v_ray.{package}") == []
 
@@ -118,7 +118,7 @@ def test_no_files_import_each_other_also_through_others() -> None:
         pytest.fail("imports in a circle: " + " <- ".join(error.args[1]))
 
 
-def test_only_the_cluster_room_imports_ray() -> None:
+def test_only_cluster_imports_ray() -> None:
     users = {module for module, file in FILES.items() if any(n.split(".")[0] == "ray" for n in imported_names(file))}
     assert {part_of(module, "s2v_ray") for module in users} == {"cluster"}, users
 
@@ -136,12 +136,12 @@ def test_importing_the_package_and_its_commands_leaves_ray_and_torch_alone() -> 
 
 
 @pytest.mark.parametrize(
-    ("missing", "rooms"),
+    ("missing", "packages"),
     [
-        ("ray", [room for room in ROOMS if room != "cluster"]),
+        ("ray", [name for name in TOP_LEVEL if name != "cluster"]),
         ("torch", ["errors", "config", "storage", "media", "synthetic", "dataset", "preparation"]),
     ],
 )
-def test_rooms_import_without(missing: str, rooms: list[str]) -> None:
-    modules = [module for module in FILES if part_of(module, "s2v_ray") in rooms]
+def test_packages_import_without(missing: str, packages: list[str]) -> None:
+    modules = [module for module in FILES if part_of(module, "s2v_ray") in packages]
     run_python(f"import sys; sys.modules[{missing!r}] = None\nfor name in {modules!r}: __import__(name)")

@@ -20,9 +20,9 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
 
     Args:
         domain: fireworks, sea, mouth or hand.
-        out: the folder for everything.
+        out: the folder for everything that is made.
         minutes: how long to train.
-        seed: of the videos and the training.
+        seed: seed for the videos and the training.
     """
     from s2v_ray.synthetic.write import synthesize
 

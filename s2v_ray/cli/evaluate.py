@@ -29,14 +29,14 @@ def evaluate(
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
-        clips: the output of s2v prepare.
+        clips: what s2v prepare wrote.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
-        resampled: clips of the same synthetic videos by s2v synth --resample 1: the noise ceiling of the scores.
-        weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS, too, or pytorch-i3d's
-            rgb_imagenet.pt, to measure FVD (half a minute a clip on a CPU), or both. Nothing is downloaded.
+        resampled: clips of the same synthetic videos, made with s2v synth --resample 1, for the noise ceiling.
+        weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS as well, or pytorch-i3d's
+            rgb_imagenet.pt, to measure FVD (half a minute per clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
-        seed: of the mismatched sounds and of the bootstrap.
+        seed: seed for the mismatched sounds and the bootstrap.
     """
     from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar

@@ -37,6 +37,8 @@ def _spec(kind: Any) -> Any:
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 _PATH: PrimitiveConstructorSpec[str] = replace(_spec(str), metavar="PATH")
 Location = Annotated[str, _PATH]  # a path or URI that a user types; `parse` normalises it
+# Where the default is nothing, the help says what that means.
+_HINT = tyro.conf.arg(help_behavior_hint=lambda text: "" if text in ("None", "''", "") else f"(default: {text})")
 
 _DEFAULT_PRESETS = {"train": "stable", "tune": "tiny"}
 _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Config)}
@@ -53,10 +55,12 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
     defaults = _read_config(preset if named is None else named)
 
-    @functools.wraps(function)
     def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
         return signature.bind(*positional, **keywords)
 
+    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
+    vars(bound)["__signature__"] = signature
+    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
     with _rules(preset, defaults):
         call, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
         if unknown:
@@ -77,7 +81,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
 
 
 def flag_value(arguments: list[str], flag: str) -> str | None:
-    """The value of one flag, before any other is understood."""
+    """The value of one flag, before the others are parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(flag, dest="value", nargs="?")
     value: str | None = parser.parse_known_args(arguments)[0].value
@@ -148,7 +152,7 @@ def _setting_flag(section: str, setting: Field[Any], defaults: Any) -> StructFie
 
 
 def _value(kind: Any, texts: list[str]) -> Any:
-    """What was typed, as a value of this kind; as it is if it isn't one."""
+    """What was typed, as a value of this kind; otherwise the text itself."""
     try:
         if kind is tuple:
             return tuple(int(text) for text in " ".join(texts).strip("[]").replace(",", " ").split())
@@ -158,12 +162,12 @@ def _value(kind: Any, texts: list[str]) -> Any:
 
 
 def _refuse(argument: str, function: Callable[..., Any]) -> None:
-    """Raise UserError that says what was meant."""
+    """Raise UserError, which names the nearest flag."""
     flag = argument.partition("=")[0].replace("_", "-")
     if not flag.startswith("--"):
         raise UserError("unknown_flag", f"'{argument}' belongs to no flag; see the flags with --help.")
     if new := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
-        raise UserError("renamed_setting", f"{flag} is called --{new.replace('_', '-')} since version 0.2.")
+        raise UserError("renamed_setting", f"{flag} has been called --{new.replace('_', '-')} since version 0.2.")
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         tyro.cli(function, args=["--help"])
     nearest = difflib.get_close_matches(flag, re.findall(r"--\w[\w.-]+", printed.getvalue()), n=1)

@@ -19,4 +19,4 @@ def generate(*, checkpoint: Location, image: Location, sound: Location, out: Loc
 
     with ProgressBar("generating") as show:
         frames, frame_rate = write_generated(checkpoint, image, sound, out, choose_device(device), show)
-    print(f"Wrote {frames} frames at {frame_rate} a second, with their sound, to {out}")
+    print(f"Wrote {frames} frames at {frame_rate} per second, with the sound, to {out}")

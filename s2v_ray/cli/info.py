@@ -41,7 +41,7 @@ def _print_clips(clips: str) -> None:
     print(f"{clips} holds clips of '{described.domain}'{incomplete}.")
     print(
         f"Each has {settings.frames} frames of {settings.stored_size} x {settings.stored_size} pixels at "
-        f"{settings.frame_rate} a second, and {float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
+        f"{settings.frame_rate} per second, and {float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
     )
     Console().print(counts_table(described))
     if described.rejected:

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _help() -> str:
     """The verbs, each with the first sentence about it; the parser of none is built."""
     verbs = "\n".join(f"  {name:10}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items())
-    more = "`s2v VERB --help` lists the flags of one; `s2v --version` prints the version."
+    more = "`s2v VERB --help` lists the flags of a verb; `s2v --version` prints the version."
     return f"usage: s2v VERB [FLAGS]\n\n{s2v_ray.__doc__}\n\n{verbs}\n\n{more}"
 
 

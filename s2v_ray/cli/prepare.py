@@ -36,13 +36,13 @@ def prepare(
     Args:
         out: the folder for the clips.
         videos: folders (searched recursively), globs, or video files.
-        domain: what the videos show, such as fireworks; by default the name of the folder.
-        manifest: a list of the videos, or parts of them, to use: VGGSound's, AudioSet's, UnAV-100's, Greatest Hits' or
-            a CSV with the columns path,start,end[,split].
-        manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default recognised by its content.
-        select: use only what has one of these labels in the manifest, or is in a folder of this name.
+        domain: what the videos show, such as fireworks; by default the folder's name.
+        manifest: a list of the videos, or parts of videos, to use, in the format of VGGSound, AudioSet, UnAV-100 or
+            Greatest Hits, or a CSV with the columns path,start,end[,split].
+        manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default it is recognised by the content.
+        select: use only videos with one of these labels in the manifest, or in folders of these names.
         settings: how to cut clips.
-        preview: only draw a contact sheet of each video, which shows what would be cut, into the folder preview.
+        preview: only draw a contact sheet of each video into OUT/preview, showing what would be cut.
         local: work in this process, without Ray, for debugging.
     """
     from s2v_ray.preparation.plan import plan
@@ -62,21 +62,21 @@ def prepare(
         print(f"Drew {drawn} contact sheets in {out}/preview")
         return
     if planned.done_before:
-        print(f"{planned.done_before} videos are done already.")
+        print(f"{planned.done_before} videos were already done.")
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))
     if copies:
         copy, first = next(iter(copies.items()))
-        print(f"{len(copies)} videos sound like others, such as '{copy}' like '{first}'; copies share a split.")
+        print(f"{len(copies)} videos sound the same as others, such as '{copy}' as '{first}'; copies share a split.")
     Console().print(counts_table(info))
     if info.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
-        print(f"Rejected: {reasons}. Each with its reason: {out}/rejects.jsonl")
+        print(f"Rejected: {reasons}. Each with its reason is in {out}/rejects.jsonl")
     for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
         if info.counts.clips and not info.split_counts[split].clips:
             print(f"No video is in the split '{split}', so {use}; prepare more videos.")
     print(f"Wrote {info.counts.clips} clips to {out}")
     if info.counts.clips:
-        print(f"What they are like: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")
+        print(f"Data card: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")
 
 
 def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "MapTasks":

@@ -1,4 +1,4 @@
-"""Progress, for people: a bar in a terminal, a line now and then in a log."""
+"""Progress, for people: a bar in a terminal, a line every few seconds in a log."""
 
 import time
 from contextlib import ExitStack

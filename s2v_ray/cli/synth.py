@@ -18,12 +18,12 @@ def synth(
     seconds: float = 6.0,
     size: int = 96,
 ) -> None:
-    """Make synthetic videos with sound, to try everything without any of your own.
+    """Make synthetic videos with sound, to try everything without videos of your own.
 
     Args:
         domain: fireworks, sea, mouth or hand.
         out: the folder for the videos.
-        sources: how many videos.
+        sources: how many videos to make.
         seed: another seed makes other videos.
         resample: another number changes only what neither image nor sound determines, such as where sparks fly.
         seconds: how long each video lasts.

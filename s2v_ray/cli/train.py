@@ -45,16 +45,16 @@ def train(
         out: the run directory.
         clips: what s2v prepare wrote.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
-            spare CPUs decode them while the workers train. An unfinished epoch is started again when it resumes.
-        steps: how many steps in all, over resumes; by default the preset's (stable has 200,000).
-        minutes: how many minutes in all, over resumes; the first limit to be reached ends the training.
-        workers: processes that train together under Ray Train, such as 2, or 1:4 for as many of one to four as the
-            cluster holds at the time; 0 trains in this process, without Ray.
+            spare CPUs decode them while the workers train. On resuming, an unfinished epoch starts over.
+        steps: how many steps in all, before and after resuming; by default the preset's (stable has 200,000).
+        minutes: how many minutes in all, likewise; the limit that is reached first ends the training.
+        workers: processes that train together under Ray Train, such as 2, or 1:4 for one to four, as many as
+            the cluster holds at the time; 0 trains in this process, without Ray.
         max_failures: how many times Ray restarts the workers after one has died.
         device: auto, cpu or cuda.
-        seed: of the first weights, the order of clips and the augmentation.
+        seed: seed for the initial weights, the order of clips and the augmentation.
         init_from: a run or checkpoint whose weights to start from, for fine-tuning.
-        frames_per_chunk: how many frames of a clip are in memory at a time, for large models; the gradients are equal.
+        frames_per_chunk: how many frames of a clip are in memory at a time, for large models; same gradients.
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
     """
@@ -68,7 +68,7 @@ def train(
     config = with_settings(config, {f"training.{name}": flags[name] for name in flags if flags[name] is not None})
     least, most = recipe.worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
-        raise UserError("bad_flags", "Give --clips (what s2v prepare wrote) or --videos (which need no preparing).")
+        raise UserError("bad_flags", "Give either --clips (from s2v prepare) or --videos (which need no preparing).")
     if videos and (least != most or not most or dry_run):
         raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)

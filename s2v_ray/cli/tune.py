@@ -40,13 +40,13 @@ def tune(
             appearance for a Pareto front.
         minutes: how long a trial trains; 5 if neither this nor --steps is given.
         steps: how many steps a trial trains.
-        repeats: how many other seeds the winner and the preset are trained again with.
-        time_budget: minutes after which the search starts no further trial; the repeats follow.
-        max_concurrent: the most trials that run at once; by default as many as the cluster has room for.
+        repeats: how many fresh seeds the winner and the preset are each trained again with.
+        time_budget: minutes after which no further trial starts; the repeats follow.
+        max_concurrent: the most trials that run at once; by default as many as the cluster can hold.
         workers_per_trial: processes that train one trial together.
-        gpus_per_worker: GPUs of each such process, such as 0.5; by default one if there are enough.
+        gpus_per_worker: GPUs for each of these processes, such as 0.5; by default one if there are enough.
         warm_start: earlier sweeps, whose best settings are tried first.
-        seed: of the search and of the trials' training.
+        seed: seed for the search and for the training of all trials.
     """
     from s2v_ray.cli.tune_progress import sweep_board
     from s2v_ray.cluster.sweeps import run_sweeps

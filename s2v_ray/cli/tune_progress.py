@@ -1,4 +1,4 @@
-"""Progress of a sweep: a live table of its trials in a terminal, a line a trial in a log."""
+"""Progress of a sweep: a live table of its trials in a terminal, a line per trial in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preparation as a Ray Data pipeline: one task a source, as many at a time as there are cores."""
+"""Preparation as a Ray Data pipeline: one task per source, as many at a time as there are cores."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The private parts of Ray that this room needs; a test names each one that a new version drops."""
+"""The private parts of Ray that this package needs; a test names each one that a new version drops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps: one Ray Tune search a domain, side by side.
+"""Sweeps: one Ray Tune search per domain, side by side.
 
 A trial with several workers is a Ray Train run; one with a single worker trains in its trial's process, which Ray
 reuses for later trials. The journal is the only record, so a domain's search is a task that can restart at any time: it

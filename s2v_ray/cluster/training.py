@@ -1,4 +1,4 @@
-"""Training under Ray Train: the same loop as on one machine, a process a worker, gradients averaged by DDP."""
+"""Training under Ray Train: the same loop as on one machine, one process per worker, gradients averaged by DDP."""
 
 import contextlib
 import time

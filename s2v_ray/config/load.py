@@ -137,7 +137,7 @@ def _merge(config: Config, values: Mapping[str, Any], where: str) -> Config:
         known = {field.name: field for field in fields(sections[name])}
         for key in section_values:
             if new := RENAMED.get(f"{name}.{key}"):
-                raise UserError("renamed_setting", f"{where}'{name}.{key}' is called '{new}' since version 0.2.")
+                raise UserError("renamed_setting", f"{where}'{name}.{key}' has been called '{new}' since version 0.2.")
             if key not in known:
                 raise UserError("unknown_setting", f"{where}there is no setting '{name}.{key}'{_closest(key, known)}")
         fitting = {key: checked(value, known[key], f"{where}{name}.{key}") for key, value in section_values.items()}

@@ -14,10 +14,10 @@ def setting(default: Any, meaning: str, low: float | None = None, high: float = 
 class ClipConfig:
     """The clips. A training on prepared clips takes these from their `dataset.json`, not from a preset."""
 
-    frame_rate: str = setting("30", "frames a second, a rational such as 30 or 30000/1001")
-    sample_rate: int = setting(44100, "samples of sound a second, in Hz", low=1)
+    frame_rate: str = setting("30", "frames per second, a rational such as 30 or 30000/1001")
+    sample_rate: int = setting(44100, "sample rate of the sound in Hz", low=1)
     frames: int = setting(120, "length of a clip in frames", low=2)
-    stored_size: int = setting(72, "height and width that frames are stored at, in pixels", low=2)
+    stored_size: int = setting(72, "height and width of the stored frames, in pixels", low=2)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class LossConfig:
 
     adversarial_image_weight: float = setting(1.0, "λ_adv-I", low=0)
     adversarial_video_weight: float = setting(1.0, "λ_adv-V", low=0)
-    discriminator_start: float = setting(0.0, "the part of the budget after which D_I and D_V are enabled", 0, 1)
+    discriminator_start: float = setting(0.0, "fraction of the budget after which D_I and D_V are enabled", 0, 1)
     reconstruction: Literal["l1", "l2"] = setting("l1", "mean absolute or mean squared error")
     reconstruction_weight: float = setting(100.0, "weight of the reconstruction error", low=0)
     adversarial: Literal["non_saturating", "saturating"] = setting("non_saturating", "the generator's GAN loss")
@@ -84,7 +84,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Adam, one for each of SE with G, D_I and D_V."""
+    """Adam: one optimiser each for SE with G, D_I and D_V."""
 
     generator_lr: float = setting(2e-4, "learning rate of SE and G", low=0)
     image_discriminator_lr: float = setting(2e-4, "learning rate of D_I", low=0)
@@ -96,16 +96,16 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The loop."""
+    """The training loop."""
 
-    batch_size: int = setting(2, "clips a step, over all workers together", low=1)
-    steps: int = setting(200_000, "the most steps in all, over resumes", low=1)
-    minutes: float = setting(0.0, "the most minutes in all, over resumes; 0: no limit but the steps", low=0)
-    seed: int = setting(0, "seed of the first weights, the order of clips and the augmentation", 0, 2**63 - 1)
+    batch_size: int = setting(2, "clips per step, over all workers together", low=1)
+    steps: int = setting(200_000, "the most steps in all, before and after resuming", low=1)
+    minutes: float = setting(0.0, "the most minutes in all, likewise; 0: no limit but the steps", low=0)
+    seed: int = setting(0, "seed for the initial weights, the order of clips and the augmentation", 0, 2**63 - 1)
     save_every_steps: int = setting(500, "steps between checkpoints", low=1)
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints are kept, besides the best", low=1)
     validate_every_steps: int = setting(2000, "steps between validations", low=1)
-    validate_clips: int = setting(8, "how many clips of the split val are validated on, one a source", low=1)
+    validate_clips: int = setting(8, "how many clips of the split val are validated on, one per source", low=1)
     micro_batches: int = setting(1, "parts of a batch computed one after the other; the same gradients", low=1)
     frames_per_chunk: int = setting(0, "frames of a clip in memory at a time; the same gradients; 0: all", low=0)
     loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)

@@ -90,16 +90,16 @@ def clip_settings(
 
     Args:
         clip_seconds: length of a clip.
-        frame_rate: frames a second of the clips, such as 30 or 30000/1001.
-        sample_rate: samples of sound a second, in Hz; a multiple of the frame rate.
-        stored_size: height and width that frames are stored at; training crops 256/286 of it.
+        frame_rate: frames per second of the clips, such as 30 or 30000/1001.
+        sample_rate: sample rate of the sound in Hz, a multiple of the frame rate.
+        stored_size: height and width of the stored frames in pixels; training crops 256/286 of it.
         clips_per_source: how many clips are cut at random from each video.
         stride_seconds: if above 0, clips start this far apart instead of at random.
-        seed: of the random starts.
+        seed: seed for the random starts.
         crop: centre, motion (the square that moves with the sound), or x,y,size in pixels.
-        fix_lag: shift the sound of a video by the lag that its windows agree on.
-        quality: the limits of a window's quality.
-        limits: the most that a video may cost.
+        fix_lag: shift a video's sound by the lag that its windows agree on.
+        quality: limits on a clip's quality.
+        limits: the most that preparing a video may cost.
     """
     rate = parse_frame_rate(frame_rate)
     samples_per_frame(sample_rate, rate)

@@ -158,7 +158,8 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     if low > high:
         raise UserError("bad_workers", f"--workers is '{workers}', but must be a number or a range such as 2 or 1:4.")
     if high > batch_size:
-        raise UserError("too_many_workers", f"--workers is {workers}, but --training.batch-size is only {batch_size}.")
+        problem = f"--workers is {workers}, but --training.batch-size is only {batch_size}"
+        raise UserError("too_many_workers", f"{problem}; use fewer workers or larger batches.")
     return low, high
 
 

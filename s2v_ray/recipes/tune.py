@@ -1,4 +1,4 @@
-"""What `s2v tune` does: one search a domain, planned once from typed settings, of trials that report on their way."""
+"""What `s2v tune` does: one search per domain, planned once from typed settings; trials report as they train."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""One process at a time writes to a run, a sweep or a data set."""
+"""Locks: one process at a time writes to a run, a sweep or a data set."""
 
 import contextlib
 from collections.abc import Iterator

@@ -75,6 +75,8 @@ def test_help_lists_every_setting_with_its_meaning_range_and_value_in_the_preset
             assert setting.metadata["meaning"] in printed
     assert "in frame periods; the hop is one; from 1 to 16 (default: 1)" in printed
     assert "(default: 64 128 256 512)" in printed
+    assert "(default: None)" not in printed
+    assert "(default: '')" not in printed
 
 
 def test_verbs_and_the_version(capsys):
@@ -333,7 +335,7 @@ def test_a_dry_run_prints_and_writes_nothing(capsys, small_clips, small_model, t
 def test_info_describes_clips_runs_and_checkpoints(capsys, small_clips, small_run, tmp_path):
     assert main(["info", str(small_clips)]) == 0
     printed = capsys.readouterr().out
-    assert "20 frames of 36 x 36 pixels at 25 a second, and 0.8 s of sound at 8000 Hz" in printed
+    assert "20 frames of 36 x 36 pixels at 25 per second, and 0.8 s of sound at 8000 Hz" in printed
     assert main(["info", str(small_run)]) == 0
     printed = capsys.readouterr().out
     assert "step 8, 32 clips seen" in printed

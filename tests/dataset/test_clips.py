@@ -253,7 +253,7 @@ def test_preparing_again_does_only_what_is_new(small_videos, tmp_path, capsys):
     assert len(before) == 3
     (videos / names[3]).write_bytes((small_videos / names[3]).read_bytes())
     assert main(command) == 0
-    assert "3 videos are done already" in capsys.readouterr().out
+    assert "3 videos were already done" in capsys.readouterr().out
     after = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
     assert before.items() <= after.items()
     assert len(after) == 4

@@ -64,7 +64,7 @@ def test_a_wrong_space_is_refused_by_name(tmp_path, text, code, named):
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(named)) as refused:
         load_space(str(path), load_config("tiny"))
-    assert code in refused.value.code  # "" is for codes of other rooms
+    assert code in refused.value.code  # "" is for codes of other packages
 
 
 def test_a_space_file_adds_changes_and_fixes(tmp_path):

@@ -54,7 +54,7 @@ def headline(report: Report) -> list[str]:
 
 def _gap_sentence(gap: Score | None, sources: int) -> str:
     if gap is None or gap.low is None or gap.high is None:
-        return f"{sources} source is too few to say whether the sound drives the motion."
+        return f"Too few sources ({sources}) to say whether the sound drives the motion."
     if gap.low > 0:
         return f"So the sound drives the motion: the gap is {gap.mean:.2f} [{gap.low:.2f}, {gap.high:.2f}]."
     return "These are too close to say that the sound drives the motion."

@@ -54,7 +54,7 @@ def sound_windows(
 ) -> Iterator[np.ndarray | MediaError]:
     """For each of the sorted `starts`, its int16 mono samples [S], or MediaError `no_sound_in_window`.
 
-    `starts` are seconds after the file's start. Up to MAX_MISSING_SECONDS of a window may be silence for want of sound.
+    `starts` are seconds after the file's start. Up to MAX_MISSING_SECONDS of a window may have no sound: silence.
     A window's samples are aligned and resampled from the frames since LEAD_SECONDS before it, whatever was read before
     them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
     Raises MediaError at once as `MediaFile.audio` does, and in the course `undecodable_audio` and `too_slow`.

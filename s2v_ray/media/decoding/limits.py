@@ -1,4 +1,4 @@
-"""What one source may cost."""
+"""How much time and memory one source may cost."""
 
 import time
 from dataclasses import dataclass, field

@@ -126,7 +126,8 @@ def undecodable(container: InputContainer, stream: Any) -> MediaError:
     """The error `undecodable_video` or `undecodable_audio` for a stream in which nothing decodes."""
     name = stream.codec_context.name if stream.codec_context else "unknown codec"
     what = "picture" if stream.type == "video" else "sound"
-    return MediaError(f"undecodable_{stream.type}", f"No {what} of '{container.name}' can be decoded ({name}).")
+    sentence = f"No {what} of '{container.name}' can be decoded ({name}); convert it with another program."
+    return MediaError(f"undecodable_{stream.type}", sentence)
 
 
 def _open(path: str | Path) -> InputContainer:

@@ -31,7 +31,7 @@ def read_packets(
         budget.check_time(container)
         try:
             yield next(packets)
-        except IndexError:  # the packet of a stream that turns up on the way, and so of none of these
+        except IndexError:  # a packet of a stream that appears later in the file, and so of none of these
             packets = container.demux(*streams)
         except (StopIteration, av.error.FFmpegError):
             return

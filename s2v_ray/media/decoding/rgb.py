@@ -146,4 +146,5 @@ def _upright(frame_HWC: np.ndarray, turn: _Turn) -> np.ndarray:
 
 
 def _not_rgb(frame: VideoFrame, error: Exception) -> MediaError:
-    return MediaError("undecodable_video", f"Frames of {frame.format.name} can't be made RGB ({error}).")
+    problem = f"Frames of {frame.format.name} can't be made RGB ({error})"
+    return MediaError("undecodable_video", f"{problem}; convert the video with another program.")

@@ -1,4 +1,4 @@
-"""The paper's conditions: clips that sound, move, are filmed by a still camera, and whose sound is of what moves."""
+"""A clip's measures and why it is rejected: silence, no motion, a moving camera, a cut, or a lag."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Which files there are in folders, globs and object stores, and the name of each."""
+"""The files in folders, globs and object stores, and the name of each."""
 
 import fnmatch
 import os
