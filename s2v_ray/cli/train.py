@@ -9,6 +9,7 @@ from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.config import with_settings
+from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name
@@ -73,7 +74,11 @@ def train(
         raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
     config = recipe.fitted_config(config, settings)
+    if clips and not read_dataset(clips).complete:
+        print(f"'{clips}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
     weights = find_checkpoint(init_from) if init_from else None
+    if most and device not in ("auto", "cpu", "cuda"):
+        raise UserError("unknown_device", f"--device is '{device}', but with --workers it must be auto, cpu or cuda.")
     here = None if most else choose_device(device)  # workers choose on their own machines
     source: Any = recipe.PreparedClips(clips)
     if dry_run:

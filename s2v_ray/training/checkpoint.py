@@ -95,11 +95,17 @@ def read_checkpoint(checkpoint: Location) -> SavedState:
 
 
 def run_schedule(run: Location, config: Config) -> Schedule:
-    """The schedule that a run was opened with; of a new run, the configuration's."""
+    """The schedule that a run was opened with; of a new run, or if its last checkpoint is damaged, the configuration's.
+
+    `load_state` replaces it by that of the checkpoint it loads.
+    """
     last = last_checkpoint(run)
     if last is None or not exists(join(last, _STATE)):
         return config_schedule(config)
-    return _parse_description(read_bytes(join(last, _STATE)), last)[1]
+    try:
+        return _parse_description(read_bytes(join(last, _STATE)), last)[1]
+    except DamagedCheckpointError:
+        return config_schedule(config)
 
 
 def load_state(state: TrainingState, checkpoint: Location) -> None:

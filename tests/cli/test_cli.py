@@ -221,6 +221,7 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert error_of(capsys, *base, "--init-from", tmp_path) == "no_checkpoint"
     assert error_of(capsys, *base, "--workers", "-1") == "bad_workers"
     assert error_of(capsys, *base, "--workers", "5") == "too_many_workers"
+    assert error_of(capsys, *base, "--workers", "2", "--device", "cuda:1") == "unknown_device"
     assert error_of(capsys, *base, "--clips.sample-rate", "8000") == "clips_are_fixed"
     base_elsewhere = ["train", "--clips", small_clips, "--out", "nowhere://bucket/run", "--config", small_model]
     assert "nowhere://bucket/run" in error_line(capsys, *base_elsewhere)
@@ -330,6 +331,15 @@ def test_a_dry_run_prints_and_writes_nothing(capsys, small_clips, small_model, t
     # The last layer of D_I: 8 channels times 3 x 3, and a bias; before it 3 -> 8 and 8 -> 8 of 4 x 4, and a norm.
     assert f"{(3 * 8 * 16 + 8) + (8 * 8 * 16 + 8 + 16) + (8 * 9 + 1):,}" in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_training_on_clips_whose_preparation_was_stopped_says_so(capsys, small_clips, small_model, tmp_path):
+    clips = shutil.copytree(small_clips, tmp_path / "clips")
+    description = json.loads((clips / "dataset.json").read_text())
+    (clips / "dataset.json").write_text(json.dumps(description | {"complete": False}))
+    command = ["train", "--clips", clips, "--out", tmp_path / "run", "--config", small_model, "--device", "gpu"]
+    assert main([str(argument) for argument in command]) == 1
+    assert f"'{clips}' is incomplete" in capsys.readouterr().out
 
 
 def test_info_describes_clips_runs_and_checkpoints(capsys, small_clips, small_run, tmp_path):

@@ -21,6 +21,7 @@ from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.losses import discriminator_loss
+from s2v_ray.recipes.train import PreparedClips, job_on, start_training
 from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.training.checkpoint import load_model
@@ -35,7 +36,7 @@ from s2v_ray.training.run import resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget, config_schedule
 from s2v_ray.training.state import TrainingState, new_state, single_frames
 from s2v_ray.training.step import train_step
-from s2v_ray.training.workers import Workers
+from s2v_ray.training.workers import ALONE, Workers
 
 CPU = torch.device("cpu")
 
@@ -432,6 +433,19 @@ def test_a_damaged_checkpoint_is_skipped_only_when_asked(small_clips, tmp_path):
     batches = training_batches(reader, state.config, CPU, first_step=3)
     train(state, batches, tmp_path, until=config_budget(state.config))
     assert_same(weights(state), whole)
+
+
+def test_a_damaged_state_can_be_skipped_too(small_clips, tmp_path):
+    config = small_config(small_clips, training__steps=4)
+    run_to(4, small_clips, tmp_path, training__save_every_steps=2, loss__discriminator_start=0.5)
+    (tmp_path / "checkpoints" / "step_00000004" / "state.json").write_bytes(b"")
+    job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path), skip_damaged=True)
+    told: list[str] = []
+    _, state = start_training(job, ALONE, told.append)
+    assert (state.step, state.schedule.discriminator_start_step) == (2, 2)
+    assert "step_00000004" in told[0]
+    with pytest.raises(UserError, match="--skip-damaged"):
+        start_training(job_on(job.clips, config, job.run), ALONE)
 
 
 @pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
