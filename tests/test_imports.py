@@ -31,8 +31,8 @@ TOP_LEVEL = [
     "cluster",
     "cli",
 ]
-# Inside a package, a file or sub-package may import those before it. Files that are in no list only must not import each
-# other in a circle.
+# Inside a package, a file or sub-package may import those before it. Files that are in no list only must not import
+# each other in a circle.
 PARTS = {
     "config": ["schema", "load"],
     "media": ["clock", "decoding", "encode", "image", "audio_file"],
