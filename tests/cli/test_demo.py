@@ -14,9 +14,9 @@ MINUTES = "2.5"
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("domain", ["fireworks", "sea", "mouth", "hand"])
-def test_the_right_sound_moves_the_picture_and_the_wrong_one_does_not(domain, tmp_path, capsys):
+def test_the_matched_sound_moves_the_image_and_a_mismatched_one_does_not(domain, tmp_path, capsys):
     assert main(["demo", "--domain", domain, "--out", str(tmp_path), "--minutes", MINUTES]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     home = tmp_path / domain
     scores = json.loads((home / "report" / "report.json").read_text())["scores"]
     gap, explained = (scores[name]["model"] for name in ("matched_minus_mismatched", "motion_explained"))
@@ -24,6 +24,6 @@ def test_the_right_sound_moves_the_picture_and_the_wrong_one_does_not(domain, tm
     assert gap["mean"] >= 0.5
     assert gap["low"] > 0
     assert explained["low"] > 0
-    assert str(home / f"{domain}.mp4") in told
+    assert str(home / f"{domain}.mp4") in output
     with av.open(str(home / f"{domain}.mp4")) as made:
         assert sum(1 for _ in made.decode(video=0)) == 240  # 8 s

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """A command with Ray's authentication on."""
-    told = os.environ | {"RAY_AUTH_MODE": "token"} | environment
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, env=told)
+    variables = os.environ | {"RAY_AUTH_MODE": "token"} | environment
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, env=variables)
 
 
 def test_only_who_has_the_token_gets_in(small_videos, small_clips, tmp_path):

@@ -46,9 +46,13 @@ def address(tmp_path: Path) -> Iterator[str]:
     port, config = free_port(), tmp_path / "autoscaling.json"
     config.write_text(json.dumps(autoscaling(port)))
     flags = ["--num-cpus=0", "--include-dashboard=false", "--dashboard-agent-listen-port=0"]
-    told = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_NODE_TYPE_NAME": "ray.head.default"}
-    told |= {"RAY_OVERRIDE_NODE_ID_FOR_TESTING": _HEAD, "RAY_CLOUD_INSTANCE_ID": _HEAD, "RAY_enable_autoscaler_v2": "1"}
-    with ray_start(port, *flags, f"--autoscaling-config={config}", **told):
+    env = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_NODE_TYPE_NAME": "ray.head.default"}
+    env |= {
+        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": _HEAD,
+        "RAY_CLOUD_INSTANCE_ID": _HEAD,
+        "RAY_enable_autoscaler_v2": "1",
+    }
+    with ray_start(port, *flags, f"--autoscaling-config={config}", **env):
         yield f"127.0.0.1:{port}"
 
 
@@ -56,8 +60,8 @@ def cpus(address: str) -> int:
     """How many the cluster has now, as another program sees it: one a node."""
     ask = "import ray; ray.init(log_to_driver=False, logging_level=40); print(ray.cluster_resources().get('CPU', 0))"
     environment = os.environ | {"RAY_ADDRESS": address}
-    told = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True, env=environment)
-    return round(float(told.stdout.split()[-1]))
+    answer = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True, env=environment)
+    return round(float(answer.stdout.split()[-1]))
 
 
 def s2v(address: str, *arguments: str) -> str:
@@ -76,7 +80,7 @@ def test_a_cluster_of_no_nodes_grows_for_its_work(address, small_videos, small_c
     assert cpus(address) > 0
     wait_until(lambda: cpus(address) == 0, "the nodes to be taken away")
     train = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--workers", "2"]
-    told = s2v(address, *train, "--steps", "4")
-    assert "2 workers need 2 CPUs, but the cluster has 0 GPUs and 0 CPUs; waiting for its autoscaler" in told
+    output = s2v(address, *train, "--steps", "4")
+    assert "2 workers need 2 CPUs, but the cluster has 0 GPUs and 0 CPUs; waiting for its autoscaler" in output
     assert str(last_checkpoint(run)).endswith("step_00000004")
     assert cpus(address) == 2

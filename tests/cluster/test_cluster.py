@@ -90,8 +90,8 @@ def test_two_workers_train_as_one_process_does_and_resume(
     weights = run / "checkpoints" / "step_00000008" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     assert main([*command, "--steps", "9"]) == 1
-    told = capsys.readouterr().err  # once, although Ray would start the workers again
-    assert told.count("is damaged: weights.safetensors") == told.count("\n") == 1
+    output = capsys.readouterr().err  # once, although Ray would start the workers again
+    assert output.count("is damaged: weights.safetensors") == output.count("\n") == 1
 
 
 def test_more_workers_than_the_cluster_can_hold_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Training through faults: whatever dies, the run goes on from its last checkpoint and ends with the same weights."""
+"""Training through faults: whatever dies, the run resumes from its last checkpoint and ends with the same weights."""
 
 import os
 import re
@@ -83,7 +83,7 @@ def first_checkpoint_of(process: subprocess.Popen, run: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_killed_driver_goes_on_by_the_same_command(small_clips, small_model, tmp_path, workers):
+def test_a_killed_driver_resumes_by_the_same_command(small_clips, small_model, tmp_path, workers):
     run = tmp_path / "run"
     command = train_command(small_clips, small_model, run, "--workers", workers, "--training.loader-workers", "0")
     hidden = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -107,17 +107,17 @@ def test_a_killed_driver_goes_on_by_the_same_command(small_clips, small_model, t
 @pytest.mark.ray
 def test_a_lost_node_leaves_an_elastic_training_to_the_others(small_clips, tmp_path):
     subprocess.run([sys.executable, __file__, str(small_clips), str(tmp_path)], check=True, timeout=300)
-    told = (tmp_path / "world_sizes").read_text().split()
-    assert told[0] == "2"
-    assert told[-1] == "1"
+    world_sizes = (tmp_path / "world_sizes").read_text().split()
+    assert world_sizes[0] == "2"
+    assert world_sizes[-1] == "1"
     assert str(last_checkpoint(tmp_path / "run")).endswith("step_00000012")
 
 
 def tell_and_pause(folder: Path, workers: Workers, steps: int) -> None:
     """Write how many workers there are; two of them wait at their sixth step until a node is gone."""
     if workers.rank == 0 and steps == 1:
-        with (folder / "world_sizes").open("a") as told:
-            told.write(f"{workers.world_size}\n")
+        with (folder / "world_sizes").open("a") as file:
+            file.write(f"{workers.world_size}\n")
     if workers.world_size == 2 and steps == 6:
         (folder / f"at_six_{workers.rank}").touch()
         threading.Event().wait(120)  # the node of one of them is taken away meanwhile

@@ -18,10 +18,10 @@ SECRETS = ["s3://AKIAXYZ:hunter2@bucket/clips", "s3://AKIAXYZ:hun/ter2@bucket", 
 @pytest.mark.parametrize("verb", ["prepare", "train", "evaluate", "generate", "info"])
 def test_a_password_in_a_uri_is_refused_and_never_shown(verb, uri, capsys):
     assert main([verb, "--out", uri, "--videos", "x", "--image", uri]) == 1
-    told = "".join(capsys.readouterr())
-    assert "holds a password" in told
-    assert "hun" not in told
-    assert "AKIA" not in told
+    output = "".join(capsys.readouterr())
+    assert "holds a password" in output
+    assert "hun" not in output
+    assert "AKIA" not in output
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/clips", "gs://anonymous@bucket/clips", "hdfs://host:9000/a@b"])
@@ -46,9 +46,9 @@ def test_sigterm_ends_a_verb_with_a_sentence_and_its_own_status(tmp_path):
         while not list(tmp_path.glob("sea_*.mp4")):
             assert process.poll() is None
         process.terminate()
-        told = process.communicate()[1]
+        output = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
-    assert told == "s2v synth: stopped; nothing unfinished is left.\n"
+    assert output == "s2v synth: stopped; nothing unfinished is left.\n"
 
 
 def test_a_cluster_that_grows_is_asked_for_what_it_has_not_yet(capsys):
@@ -81,7 +81,7 @@ for process in psutil.Process().children(recursive=True):
 @pytest.mark.ray
 def test_a_cluster_started_here_listens_on_loopback_alone(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    told = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True)
-    addresses = [ipaddress.ip_address(line.removeprefix("::ffff:")) for line in told.stdout.split()]
+    listening = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True)
+    addresses = [ipaddress.ip_address(line.removeprefix("::ffff:")) for line in listening.stdout.split()]
     assert len(addresses) > 5  # of the control store, the node's manager, its agents
     assert all(address.is_loopback for address in addresses)

@@ -44,7 +44,7 @@ def assert_reads_well(log: str) -> None:
     """What a user sees of a job: lines, none of them Ray's own or twice."""
     # Nodes on one machine share their logs, and each tells them; and Ray tells of the Ray of other tests beside it.
     beside = ("[repeated", "Found multiple active Ray instances")
-    log = "\n".join(line for line in log.splitlines() if not any(told in line for told in beside))
+    log = "\n".join(line for line in log.splitlines() if not any(phrase in line for phrase in beside))
     assert "\r" not in log
     assert "\x1b" not in log
     assert "Traceback" not in log

@@ -48,7 +48,7 @@ def clip_ids(uneven_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 @pytest.mark.ray
-def test_every_epoch_has_every_clip_once_and_an_unfinished_one_is_begun_again(
+def test_every_epoch_has_every_clip_once_and_an_unfinished_one_starts_over(
     uneven_videos, clip_ids, small_model, tmp_path, ray_cluster
 ):
     from ray import cloudpickle
@@ -111,7 +111,7 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "named"),
     [
         (["--clips", "somewhere"], "or --videos"),
         (["--workers", "0"], "--videos needs a fixed number of --workers"),
@@ -119,9 +119,9 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
         (["--workers", "2", "--data.resolution", "128"], "needs at least 143"),
     ],
 )
-def test_what_streaming_needs_is_said(flags, told, tmp_path, capsys):
+def test_what_streaming_lacks_is_named(flags, named, tmp_path, capsys):
     assert main(["train", "--videos", str(tmp_path), "--out", str(tmp_path / "run"), *flags]) == 1
-    assert told in capsys.readouterr().err
+    assert named in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

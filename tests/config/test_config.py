@@ -55,7 +55,7 @@ def test_a_whole_number_is_a_number_too():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "code", "told"),
+    ("name", "value", "code", "named"),
     [
         ("optim.generator_lrr", 1, "unknown_setting", "did you mean 'generator_lr'"),
         ("optimm.generator_lr", 1, "unknown_setting", "did you mean 'optim'"),
@@ -76,11 +76,11 @@ def test_a_whole_number_is_a_number_too():
         ("loss.adversarial_from", 0.5, "renamed_setting", "loss.discriminator_start"),
     ],
 )
-def test_wrong_settings_are_refused_by_name(name, value, code, told):
+def test_wrong_settings_are_refused_by_name(name, value, code, named):
     with pytest.raises(UserError, match=name.partition(".")[0]) as caught:
         with_settings(Config(), {name: value})
     assert caught.value.code == code
-    assert told in str(caught.value)
+    assert named in str(caught.value)
 
 
 def test_unknown_presets_and_broken_files_are_refused(tmp_path):

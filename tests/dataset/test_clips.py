@@ -113,7 +113,7 @@ def test_the_papers_augmentation_takes_100_consecutive_frames_of_120_and_all_win
     drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(400)]
     assert all((np.diff(one.frames) == 1).all() and len(one.frames) == 100 for one in drawn)
     assert {int(one.frames[0]) for one in drawn} == set(range(21))
-    # 72 stored, 64 cropped: nine places each way.
+    # 72 stored, 64 cropped: nine positions each way.
     assert {one.top for one in drawn} == {one.left for one in drawn} == set(range(9))
     assert {int(one.video_frames[0]) for one in drawn} <= set(range(85))
     assert max(one.video_frames[0] for one in drawn) > 70

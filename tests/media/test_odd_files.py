@@ -137,7 +137,7 @@ def test_every_real_format_decodes_or_says_why(frame_count: int) -> None:
 
 @pytest.mark.parametrize("path", [own("demo.mp4"), real("formats/pytorch_nasa_13013.mp4")])
 def test_a_uri_is_read_like_a_path(path: Path, tmp_path: Path) -> None:
-    (local,), (remote,) = (windows_of(place, [Fraction(3)], 30) for place in (path, path.as_uri()))
+    (local,), (remote,) = (windows_of(location, [Fraction(3)], 30) for location in (path, path.as_uri()))
     assert isinstance(local, Window)
     assert isinstance(remote, Window)
     assert np.array_equal(local.frames_THWC, remote.frames_THWC)

@@ -1,4 +1,4 @@
-"""Windows that are silent, still, cut, or filmed by a moving camera are told apart from good ones."""
+"""Windows that are silent, still, cut, or filmed by a moving camera are distinguished from good ones."""
 
 from dataclasses import replace
 from fractions import Fraction

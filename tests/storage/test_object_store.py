@@ -103,7 +103,7 @@ def test_files_and_folders(store):
 
 
 @pytest.mark.parametrize("kind", ["500", "cut"])
-def test_a_fault_that_passes_is_waited_for_and_one_that_stays_is_told(store, kind):
+def test_a_fault_that_passes_is_waited_for_and_one_that_stays_is_reported(store, kind):
     file = f"s3://bucket/faults/{kind}.bin"
     for method in ("PUT", "GET"):
         store.faults.append(Fault(kind, lambda request, method=method: request.startswith(method), times=2))
@@ -246,16 +246,16 @@ def test_clips_are_read_while_a_step_is_made(store, small_clips):
         assert torch.equal(batch.video_BFCHW, next(theirs).video_BFCHW)
 
 
-def test_a_run_in_a_store_goes_on_and_equals_a_local_one(store, small_clips, small_model, tmp_path, capsys):
+def test_a_run_in_a_store_resumes_and_equals_a_local_one(store, small_clips, small_model, tmp_path, capsys):
     run, local = "s3://bucket/runs/sea", tmp_path / "local"
     validated = ["--training.validate-every-steps", "3"]
     assert main(train_command(local, small_clips, small_model, "--steps", "6", *validated)) == 0
     assert main(train_command(run, CLIPS, small_model, "--steps", "3", *validated)) == 0
     event_files = [name for name in list_files(run) if "tfevents" in name]
     assert main(train_command(run, CLIPS, small_model, "--steps", "6", *validated)) == 0
-    told = capsys.readouterr().out
-    assert "Resuming from step 3" in told
-    assert f"Next: s2v evaluate --checkpoint {run} --clips {CLIPS} --out reports/sea" in told
+    output = capsys.readouterr().out
+    assert "Resuming from step 3" in output
+    assert f"Next: s2v evaluate --checkpoint {run} --clips {CLIPS} --out reports/sea" in output
     assert_same_weights(run, local)
     assert metric_steps(run) == [2, 3, 3, 4, 6, 6]  # a validation has a line of its own
     assert set(event_files) < set(list_files(run))
@@ -291,10 +291,10 @@ def test_a_checkpoint_that_the_store_refuses_costs_nothing_that_was_saved(
     run, local = "s3://bucket/runs/refused", tmp_path / "local"
     store.faults.append(Fault("500", lambda request: request.startswith("PUT") and "step_00000004" in request))
     assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 1
-    told = capsys.readouterr().err
-    assert "A checkpoint could not be written to 's3://bucket/runs/refused' (" in told
-    assert "it resumes from s3://bucket/runs/refused/checkpoints/step_00000002." in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert "A checkpoint could not be written to 's3://bucket/runs/refused' (" in output
+    assert "it resumes from s3://bucket/runs/refused/checkpoints/step_00000002." in output
+    assert "Traceback" not in output
     store.faults.clear()
     assert last_checkpoint(run) == join(run, "checkpoints", "step_00000002")
     assert main(train_command(run, CLIPS, small_model, "--steps", "6")) == 0
@@ -344,7 +344,7 @@ def test_workers_of_a_cluster_share_a_run_in_a_store(
 
 
 @pytest.mark.ray
-def test_a_sweep_in_a_store_goes_on_from_another_machine(
+def test_a_sweep_in_a_store_resumes_on_another_machine(
     store, small_clips, small_model, tmp_path, ray_cluster, monkeypatch, capsys
 ):
     end = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"  # workers don't have our environment
@@ -374,12 +374,12 @@ def test_a_sweep_in_a_store_goes_on_from_another_machine(
 
 
 def test_a_line_of_a_journal_that_was_cut_off_is_left_out(store, tmp_path):
-    place = sweep_location("s3://bucket/sweeps/cut")
-    optuna.create_study(study_name="sea", storage=open_journal(place))
+    location = sweep_location("s3://bucket/sweeps/cut")
+    optuna.create_study(study_name="sea", storage=open_journal(location))
     whole = read_bytes("s3://bucket/sweeps/cut/journal.log")
     write_bytes("s3://bucket/sweeps/cut/journal.log", whole + b'{"op_code":4,"wor')
-    fetch_journal(place)
-    study = optuna.load_study(study_name="sea", storage=open_journal(place))
+    fetch_journal(location)
+    study = optuna.load_study(study_name="sea", storage=open_journal(location))
     study.enqueue_trial({"x": 1.0})
-    fetch_journal(place)
-    assert len(optuna.load_study(study_name="sea", storage=open_journal(place)).trials) == 1
+    fetch_journal(location)
+    assert len(optuna.load_study(study_name="sea", storage=open_journal(location)).trials) == 1

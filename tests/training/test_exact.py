@@ -55,15 +55,15 @@ def train_on_rank(rank: int, world_size: int, config: Config, clips: str, folder
     torch.set_default_dtype(torch.float32)
     reader = ClipReader(clips, "train")
     batches = training_batches(reader, config, CPU, rank=rank, world_size=world_size)
-    told = {}
+    result = {}
     for step in range(STEPS):
         train_step(state, doubled(next(batches)))
         if step == 0:
-            told["gradients"] = [
+            result["gradients"] = [
                 weight.grad.clone() for _, net in state.networks.items() for weight in net.parameters()
             ]
-    told["weights"] = [weight.detach() for _, net in state.networks.items() for weight in net.parameters()]
-    torch.save(told, f"{folder}/{world_size}_{rank}")
+    result["weights"] = [weight.detach() for _, net in state.networks.items() for weight in net.parameters()]
+    torch.save(result, f"{folder}/{world_size}_{rank}")
     if distributed:
         torch.distributed.destroy_process_group()
 
@@ -103,8 +103,8 @@ def test_the_losses_of_the_first_ten_steps_are_what_they_were(preset):
     for step in range(10):
         draws = global_batch(step, clip_count=4, batch_size=2, seed=0)
         items = torch.utils.data.default_collate([clips[draw] for draw in draws])
-        told = train_step(state, doubled(to_device(items, config.data.resolution, CPU, loss_weight=1.0, epoch=0)))
-        curve.append({name: float(value) for name, value in told.items() if name.startswith("loss/")})
+        metrics = train_step(state, doubled(to_device(items, config.data.resolution, CPU, loss_weight=1.0, epoch=0)))
+        curve.append({name: float(value) for name, value in metrics.items() if name.startswith("loss/")})
     golden = GOLDEN / f"{preset}.json"
     if not golden.exists():
         golden.parent.mkdir(exist_ok=True)

@@ -42,7 +42,7 @@ CPU = torch.device("cpu")
 
 
 def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **settings: object) -> TrainingState:
-    """Train (or go on) until `steps`, without validation; `stop_at` asks for a stop after that step."""
+    """Train (or resume) until `steps`, without validation; `stop_at` asks for a stop after that step."""
     state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
     reader = ClipReader(str(clips), "train")
     state.clips = reader.fingerprint
@@ -124,7 +124,7 @@ def one_batch(clips: Path, **settings: object) -> tuple[TrainingState, Batch]:
     return new_state(config, CPU), next(training_batches(ClipReader(str(clips), "train"), config, CPU))
 
 
-def test_a_step_moves_every_network_and_the_average(small_clips):
+def test_a_step_moves_every_network_and_the_ema(small_clips):
     state, batch = one_batch(small_clips)
     before = {name: value.clone() for name, value in weights(state).items()}
     losses = train_step(state, batch)
@@ -136,15 +136,15 @@ def test_a_step_moves_every_network_and_the_average(small_clips):
 
 def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(small_clips):
     state, batch = one_batch(small_clips)
-    judge = state.networks.image_discriminator
-    twin = copy.deepcopy(judge)
+    discriminator = state.networks.image_discriminator
+    twin = copy.deepcopy(discriminator)
     with torch.no_grad():
         fake = state.networks.generator(batch.image_BCHW, batch.wave_BS, batch.frame_BF)
     train_step(state, batch)
     videos = batch.video_BFCHW, fake
     logits = twin(torch.cat([single_frames(video, batch) for video in videos]))
     discriminator_loss(*logits.chunk(2)).backward()  # its own loss alone
-    for ours, theirs in zip(judge.parameters(), twin.parameters(), strict=True):
+    for ours, theirs in zip(discriminator.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
         assert ours.requires_grad
 
@@ -168,8 +168,8 @@ def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
         state = new_state(config, CPU)
         for optimizer in state.optimizers.values():
             optimizer.param_groups[0]["lr"] = 0.0
-        place = {"rank": workers.rank, "world_size": workers.world_size}
-        batch = next(training_batches(reader, config, CPU, **place))
+        rank_and_size = {"rank": workers.rank, "world_size": workers.world_size}
+        batch = next(training_batches(reader, config, CPU, **rank_and_size))
         train_step(state, batch)
         return [weight.grad for _, network in state.networks.items() for weight in network.parameters()]
 
@@ -194,9 +194,9 @@ def test_what_saves_memory_leaves_the_gradients(small_clips, settings):
 def test_a_discriminator_of_weight_zero_is_left_alone(small_clips):
     state, batch = one_batch(small_clips, loss__adversarial_video_weight=0)
     before = copy.deepcopy(state.networks.video_discriminator.state_dict())
-    told = train_step(state, batch)
+    metrics = train_step(state, batch)
     assert_same(state.networks.video_discriminator.state_dict(), before)
-    assert "loss/video_discriminator" not in told
+    assert "loss/video_discriminator" not in metrics
 
 
 def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_clips, tmp_path):
@@ -214,7 +214,7 @@ def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_c
         train(state, batches, tmp_path, until=config_budget(config))
 
 
-def test_discriminators_join_at_their_part_of_the_training(small_clips, tmp_path):
+def test_discriminators_are_enabled_at_their_fraction_of_the_training(small_clips, tmp_path):
     first = weights(run_to(1, small_clips, tmp_path / "first", loss__discriminator_start=1))
     for steps, changed in ((3, False), (4, True)):  # of 8, they join after 3
         at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__discriminator_start=0.375)
@@ -263,7 +263,7 @@ def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips
     assert (state.best_score, find_checkpoint(tmp_path)[-8:]) == (0.3, "00000008")
 
 
-def test_a_discriminator_that_joins_between_two_lines_of_the_log_is_told_of(small_clips, tmp_path):
+def test_a_discriminator_enabled_between_two_lines_of_the_log_is_reported(small_clips, tmp_path):
     run_to(10, small_clips, tmp_path, loss__discriminator_start=0.75)
     line = json.loads((tmp_path / "metrics.jsonl").read_text())
     assert 0.5 < line["loss/image_discriminator"] < 3  # the mean of two steps: about 2 log 2, that of who knows nothing
@@ -366,7 +366,7 @@ def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "named"),
     [
         (lambda folder: cut(folder / "weights.safetensors"), "is damaged: weights.safetensors"),
         (lambda folder: cut(folder / "state.json"), "is damaged: state.json"),
@@ -378,13 +378,13 @@ def test_other_clips_are_not_taken_for_those_of_the_run(small_clips, tmp_path):
         (lambda folder: (folder / "ema.safetensors").unlink(), "ema.safetensors is missing"),
     ],
 )
-def test_a_damaged_checkpoint_is_named(small_run, tmp_path, damage, told):
+def test_a_damaged_checkpoint_is_named(small_run, tmp_path, damage, named):
     copy = tmp_path / "checkpoint"
     shutil.copytree(find_checkpoint(small_run), copy)
     damage(copy)
     with pytest.raises(UserError) as caught:
         load_model(find_checkpoint(copy))
-    assert told in str(caught.value)
+    assert named in str(caught.value)
 
 
 def cut(path: Path) -> None:
@@ -449,7 +449,7 @@ def test_a_damaged_state_can_be_skipped_too(small_clips, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
-def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, tmp_path, number, loader_workers):
+def test_a_signal_saves_and_the_same_command_resumes(small_clips, small_model, tmp_path, number, loader_workers):
     command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
     command += ["--config", str(small_model), "--training.loader-workers", str(loader_workers), "--steps"]
     start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
@@ -460,10 +460,10 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_clips, small_model, t
                 process.wait(timeout=0.1)  # until the first ten steps are done
         # As a terminal does: every process of the group gets it.
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        _, told = process.communicate(timeout=120)
+        _, output = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "the same command resumes" in told
-    assert "Traceback" not in told
+    assert "the same command resumes" in output
+    assert "Traceback" not in output
     stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
     assert stopped_at >= 10
     again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
