@@ -26,7 +26,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     """
     from s2v_ray.synthetic.write import synthesize
 
-    home = Path(out).absolute() / domain
+    home = Path(out) / domain
     videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))
     if len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
         print(f"1. Making {_SOURCES} videos of {domain}")

@@ -20,7 +20,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import exists, read_bytes
 from s2v_ray.storage.paths import Location, join
-from s2v_ray.training.checkpoint_files import damaged, last_checkpoint, read_files, write_files
+from s2v_ray.training.checkpoint_files import DAMAGED, damaged, last_checkpoint, read_files, write_files
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.schedule import Schedule, config_schedule
 from s2v_ray.training.state import TrainingState
@@ -104,7 +104,9 @@ def run_schedule(run: Location, config: Config) -> Schedule:
         return config_schedule(config)
     try:
         return _parse_description(read_bytes(join(last, _STATE)), last)[1]
-    except DamagedCheckpointError:
+    except UserError as error:
+        if error.code != DAMAGED:
+            raise
         return config_schedule(config)
 
 
