@@ -70,7 +70,7 @@ def prepare(
     Console().print(counts_table(info))
     if info.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
-        print(f"Rejected: {reasons}. Each with its reason is in {out}/rejects.jsonl")
+        print(f"Rejected: {reasons}. Details: {out}/rejects.jsonl")
     for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
         if info.counts.clips and not info.split_counts[split].clips:
             print(f"No video is in the split '{split}', so {use}; prepare more videos.")

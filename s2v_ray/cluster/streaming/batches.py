@@ -68,7 +68,7 @@ def _report_epoch(epoch: ActorHandle[Any], run: str, reported_before: str) -> st
     if message != reported_before:
         lines = "".join(f"{json.dumps(asdict(reject))}\n" for reject in rejects)
         write_bytes(join(run, "rejects.jsonl"), lines.encode())
-        print(f"{message}. Each with its reason: {run}/rejects.jsonl" if rejects else message, flush=True)
+        print(f"{message}. Details: {run}/rejects.jsonl" if rejects else message, flush=True)
     return message
 
 
