@@ -11,7 +11,7 @@ from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, window
 from helpers.videos import own, real
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.audio import sound_windows
+from s2v_ray.media.decoding.audio import mono_pieces, sound_windows
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import decode_frames
 from s2v_ray.media.decoding.seeking import Cue
@@ -154,3 +154,14 @@ def test_windows_may_overlap_and_are_the_same_alone(path: Path) -> None:
         alone = window_of(path, start, frame_count=45)
         np.testing.assert_array_equal(window.frames_THWC, alone.frames_THWC)
         np.testing.assert_array_equal(window.wave, alone.wave)
+
+
+@pytest.mark.parametrize(
+    "path", [own(name) for name in ("six_channels.mkv", "two_of_each.mkv", "demo.mp4", "demo.ts", "demo.wmv")]
+)
+def test_the_sound_of_an_open_file_is_the_same_at_every_reading(path: Path) -> None:
+    with MediaFile(path) as media:
+        first, second = (dict(mono_pieces(media, SAMPLE_RATE)) for _ in range(2))
+    assert first.keys() == second.keys()
+    for index, samples in first.items():
+        np.testing.assert_array_equal(samples, second[index])

@@ -21,7 +21,11 @@ av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters become
 # Formats in which a seek to before everything lands on the first packet, and all that follows is as at first. Files of
 # others are opened again: AVI and FLV refuse such a seek; ASF's packets then have other flags; MPEG's program streams
 # and Ogg build their index while they are read, so that later seeks land elsewhere; rarer formats are untested.
-_REWINDABLE_FORMATS = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpegts"}
+# Matroska cuts what a coder put before the sound off its first packet, but only once.
+_REWINDABLE_FORMATS = {
+    "video": {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "mpegts"},
+    "audio": {"mov,mp4,m4a,3gp,3g2,mj2", "mpegts"},
+}
 # Sound decoders that can be made anew from what PyAV exposes of a stream. (WMA's also need a block size.)
 _REPEATABLE_DECODERS = {
     *("aac", "ac3", "amrnb", "amrwb", "eac3", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
@@ -55,7 +59,7 @@ class MediaFile:
     """A video or sound file at a path or URI, for use in a `with`. Nothing is opened before it is needed.
 
     It is opened at most twice, once for its picture and once for its sound, as reading both through one container would
-    hold in memory all that lies between them. Each pass seeks back to the start; only the rare files for which that
+    hold in memory all that lies between them. Each pass seeks back to the start; only the files for which that
     would change the result (see above) are opened again for each. `budget` bounds the cost of all passes together; by
     default it starts now.
 
@@ -176,7 +180,7 @@ def _clock_zero(container: InputContainer) -> Fraction:
 
 def _seeks_to_start(container: InputContainer, stream: Any) -> bool:
     """Seek `stream` to its first packet; returns whether reading then gives the same as at first."""
-    if container.format.name not in _REWINDABLE_FORMATS:
+    if container.format.name not in _REWINDABLE_FORMATS[stream.type]:
         return False
     if stream.type == "audio" and stream.codec_context.name not in _REPEATABLE_DECODERS:
         return False
