@@ -180,7 +180,8 @@ def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(
                 "wrong_weights",
-                f"The weights in '{saved.checkpoint}' don't fit this configuration's {network}: {reason}",
+                f"The weights in '{saved.checkpoint}' don't fit this configuration's {network}: {reason}; "
+                "use the configuration of its run.",
             ) from None
 
 

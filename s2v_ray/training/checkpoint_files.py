@@ -106,6 +106,7 @@ def _pointed(run: Location, pointer: str) -> str | None:
     name = read_bytes(location).decode(errors="replace").strip()
     if not _NAME.fullmatch(name):
         raise UserError(
-            "damaged_pointer", f"{location} is '{name[:40]}', but must name a folder such as step_00001000."
+            "damaged_pointer",
+            f"{location} is '{name[:40]}', but must name a folder such as step_00001000; write the name of one there.",
         )
     return join(run, "checkpoints", name)
