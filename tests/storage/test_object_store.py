@@ -364,7 +364,7 @@ def test_a_sweep_in_a_store_resumes_on_another_machine(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     assert main([*command, "--trials", "4"]) == 0
-    assert "Going on with 3 finished trials" in capsys.readouterr().out
+    assert "Resuming with 3 finished trials" in capsys.readouterr().out
     table = pa.BufferReader(read_bytes(f"s3://bucket/sweeps/mine/{domain}/trials.parquet{end}"))
     assert pq.read_table(table).to_pylist()[:3] == before
     command[4] = str(tmp_path / "warm")
