@@ -81,6 +81,6 @@ def test_a_cluster_of_no_nodes_grows_for_its_work(address, small_videos, small_c
     wait_until(lambda: cpus(address) == 0, "the nodes to be taken away")
     train = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--workers", "2"]
     output = s2v(address, *train, "--steps", "4")
-    assert "2 workers need 2 CPUs, but the cluster has 0 GPUs and 0 CPUs; waiting for its autoscaler" in output
+    assert "the cluster has 0 GPUs and 0 CPUs; waiting for its autoscaler" in output
     assert str(last_checkpoint(run)).endswith("step_00000004")
     assert cpus(address) == 2

@@ -106,7 +106,9 @@ def test_a_killed_driver_resumes_by_the_same_command(small_clips, small_model, t
 @pytest.mark.slow
 @pytest.mark.ray
 def test_a_lost_node_leaves_an_elastic_training_to_the_others(small_clips, tmp_path):
-    subprocess.run([sys.executable, __file__, str(small_clips), str(tmp_path)], check=True, timeout=300)
+    command = [sys.executable, __file__, str(small_clips), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # for its helpers, there and on workers
+    subprocess.run(command, check=True, timeout=300, env=environment)
     world_sizes = (tmp_path / "world_sizes").read_text().split()
     assert world_sizes[0] == "2"
     assert world_sizes[-1] == "1"
