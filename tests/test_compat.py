@@ -17,33 +17,8 @@ from s2v_ray.synthetic.write import synthesize
 from s2v_ray.training.checkpoint import load_model
 
 RELEASE = Path(__file__).parent / "fixtures" / "release-0.1"
-# As in its make.py, by today's names.
+# As in its make.py.
 WINDOWS = ["--clip-seconds", "0.8", "--clips-per-source", "1", "--frame-rate", "25", "--sample-rate", "8000"]
-MODEL = """preset = "tiny"
-[data]
-resolution = 32
-frames_per_step = 6
-[sound]
-mel_bands = 8
-hidden = 4
-[generator]
-base_channels = 4
-max_channels = 4
-bottleneck = 4
-film_levels = 2
-[image_discriminator]
-channels = [4, 4]
-[video_discriminator]
-channels = [4, 4]
-frames = 4
-[loss]
-discriminator_start = 0.5
-[optim]
-generator_lr = 0.01
-ema_decay = 0.5
-[training]
-batch_size = 4
-"""
 
 
 @pytest.fixture
@@ -104,7 +79,7 @@ def test_a_checkpoint_generates_what_it_did(run: Path) -> None:
 
 def test_a_run_is_resumed(clips: Path, run: Path, tmp_path: Path) -> None:
     config = tmp_path / "small.toml"
-    config.write_text(MODEL)
+    config.write_text((RELEASE / "model.toml").read_text().replace("adversarial_from", "discriminator_start"))
     assert main(["train", "--clips", str(clips), "--out", str(run), "--config", str(config), "--steps", "122"]) == 0
     assert pointed(run, "last").name == "step_00000122"
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
