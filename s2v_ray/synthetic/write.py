@@ -36,7 +36,8 @@ def synthesize(
     Another `resample` gives the same sounds and events from the same first images, but resamples what follows from
     neither: how much such a pair of videos agrees is the most that a model could predict.
     `nuisance` adds what real recordings hold beside that (`nuisance/levels.py`) and leaves the events as they are.
-    `resample` resamples how it moves the picture, and keeps what it adds to the sound: the sound is what a model is given.
+    `resample` resamples how it changes the picture from the first image on, but not what it adds to the sound, since
+    the sound is what a model is given.
     `repaint` maps the frames of a scene to other ones. `on_source` is called with the number of each file
     after it is written, whole.
 

@@ -5,7 +5,8 @@ import numpy as np
 
 from s2v_ray.synthetic.paint import coverage, lay_over, pixel_centres, rgb, shade
 
-_LENGTH = 0.34  # in sides of the image
+_LENGTH = 0.3  # in sides of the image
+_EXTENT = 0.45  # of the corner that a branch with its leaves reaches into
 _LEAVES = 13
 # The branch is painted with this much around its root, in sides, since some of that turns into sight.
 _MARGIN = 0.3
@@ -14,7 +15,8 @@ _MARGIN = 0.3
 def branch(rng: np.random.Generator, size: int, light: float) -> np.ndarray:
     """A branch that points right and down from its root, and its coverage: float32 [size, size, 4] in [0, 1].
 
-    The colours are multiplied by the coverage, and as light as `light`, in [0, 1]. The root is at (`_MARGIN`, `_MARGIN`).
+    The colours are multiplied by the coverage, and as light as `light`, in [0, 1]. The root is `_MARGIN` from the
+    top and from the left.
     """
     colour = rgb(rng.uniform(0.1, 0.4), rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.55)) * (0.25 + 0.75 * light)
     layer_HWC = np.zeros((size, size, 4), np.float32)
@@ -32,15 +34,14 @@ def branch(rng: np.random.Generator, size: int, light: float) -> np.ndarray:
 
 def lay_branch_over(image_HWC: np.ndarray, branch_HWC: np.ndarray, *, on_the_right: bool, turn_degrees: float) -> None:
     """Paint `branch_HWC`, turned around its root in an upper corner, over the image, float32 in [0, 1], in place."""
-    size = len(image_HWC)
+    size, extent = len(image_HWC), round(_EXTENT * len(image_HWC))
+    corner_HWC = (image_HWC[:, ::-1] if on_the_right else image_HWC)[:extent, :extent]
     cos, sin = np.cos(np.radians(turn_degrees)), np.sin(np.radians(turn_degrees))
     root = _MARGIN * size - 0.5
     turn = np.array([[cos, -sin, -0.5 - cos * root + sin * root], [sin, cos, -0.5 - sin * root - cos * root]])
-    if on_the_right:
-        turn[0] = np.array([0, 0, size - 1]) - turn[0]
-    seen_HWC = cv2.warpAffine(branch_HWC, turn, (size, size), flags=cv2.INTER_LINEAR)
-    image_HWC *= 1 - seen_HWC[..., 3:]
-    image_HWC += seen_HWC[..., :3]
+    seen_HWC = cv2.warpAffine(branch_HWC, turn, (extent, extent), flags=cv2.INTER_LINEAR)
+    corner_HWC *= 1 - seen_HWC[..., 3:]
+    corner_HWC += seen_HWC[..., :3]
 
 
 def _leaf(

@@ -7,7 +7,7 @@ import numpy as np
 
 from s2v_ray.synthetic.nuisance.branch import branch, lay_branch_over
 from s2v_ray.synthetic.nuisance.levels import Nuisance
-from s2v_ray.synthetic.nuisance.light import add_sensor_noise, exposure
+from s2v_ray.synthetic.nuisance.light import add_sensor_noise, exposure, noise_field
 from s2v_ray.synthetic.nuisance.movement import moved, shake, sway, zoom_for
 from s2v_ray.synthetic.nuisance.wander import wander
 from s2v_ray.synthetic.paint import to_uint8
@@ -43,13 +43,14 @@ def disturbed_frames(
     first_HWC = next(frames)
     on_the_right = look_rng.permutation([True, False])[: nuisance.branches].tolist()
     branches = [branch(look_rng, len(first_HWC), float(first_HWC.mean() / 255)) for _ in on_the_right]
+    noise_HWC = noise_field(noise_rng, len(first_HWC))
     turns_BT = [nuisance.branch_degrees * wander(gust_rng, seconds_T, *_GUST_HERTZ) for _ in on_the_right]
 
     for number, frame_HWC in enumerate(chain([first_HWC], frames)):
-        image_HWC = frame_HWC.astype(np.float32) / 255
+        image_HWC = frame_HWC.astype(np.float32) / np.float32(255)
         for branch_HWC, right, turn_T in zip(branches, on_the_right, turns_BT, strict=True):
             lay_branch_over(image_HWC, branch_HWC, on_the_right=right, turn_degrees=float(turn_T[number]))
         image_HWC = moved(image_HWC, swaying, shaking, number, zoom)
         image_HWC *= gain_T[number]
-        add_sensor_noise(image_HWC, noise_rng, nuisance.sensor_noise)
+        add_sensor_noise(image_HWC, noise_rng, noise_HWC, nuisance.sensor_noise)
         yield to_uint8(image_HWC)

@@ -49,7 +49,7 @@ def distant_sounds(rng: np.random.Generator, sample_count: int, sample_rate: int
 def _thud(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     seconds = np.arange(round(0.4 * sample_rate)) / sample_rate
     noise = filtered_noise(rng, len(seconds), sample_rate, 40, rng.uniform(150, 400))
-    return noise * strike(seconds, 0.005, rng.uniform(0.05, 0.1))
+    return np.asarray(noise * strike(seconds, 0.005, rng.uniform(0.05, 0.1)))
 
 
 def _bird(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
@@ -60,8 +60,8 @@ def _bird(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
 
 
 def _car(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    count = round(rng.uniform(1, 2) * sample_rate)
-    return filtered_noise(rng, count, sample_rate, 60, rng.uniform(300, 900)) * np.hanning(count)
+    count = int(rng.integers(10, 21)) * (sample_rate // 10)  # tenths of a second: their transforms are fast
+    return np.asarray(filtered_noise(rng, count, sample_rate, 60, rng.uniform(300, 900)) * np.hanning(count))
 
 
 def _gain(decibels: float) -> float:
