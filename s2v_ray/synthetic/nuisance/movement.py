@@ -41,7 +41,7 @@ def zoom_for(sides: float, degrees: float) -> float:
 
 
 def moved(image_HWC: np.ndarray, sway: Movement, shake: Movement, frame: int, zoom: float) -> np.ndarray:
-    """A square image, float32 [size, size, C], as frame number `frame` of a camera that shakes shows it.
+    """A square image, float32 [size, size, 3], as frame number `frame` of a camera that shakes shows it.
 
     Both movements are undone in one resampling (bicubic), so that the image loses little sharpness.
     """

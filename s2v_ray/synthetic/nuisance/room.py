@@ -7,6 +7,7 @@ from s2v_ray.synthetic.sound import add_at, filtered_noise, strike, to_pcm16
 
 _FFT_BLOCK = 4096  # lengths that are multiples of it have fast transforms
 _PAUSE_SECONDS = 0.9  # between the starts of distant sounds, on average
+_WALLS_HERTZ = (100, 6000)  # what walls send back
 _STREAM = 3_000_000  # separates these streams from the scene's own, even for equal seeds
 
 
@@ -24,12 +25,15 @@ def disturbed_sound(wave: np.ndarray, nuisance: Nuisance, *, source_seed: int, s
 
 
 def reverberation(rng: np.random.Generator, wave: np.ndarray, seconds: float, sample_rate: int) -> np.ndarray:
-    """What the walls of a room add to a sound [S], about as loud as it: noise that falls by 60 dB in `seconds`."""
+    """What the walls of a room add to a sound [S], about as loud as it from 100 to 6,000 Hz.
+
+    The room's response is Gaussian noise whose envelope falls by 60 dB in `seconds`.
+    """
     count = round(seconds * sample_rate)
     fall = np.exp(-np.log(1000) / seconds * np.arange(count) / sample_rate)
-    response = fall * filtered_noise(rng, count, sample_rate, 100, 6000)
+    response = fall * filtered_noise(rng, count, sample_rate, *_WALLS_HERTZ)
     response[: round(0.004 * sample_rate)] = 0  # the way to the nearest wall and back
-    response /= np.linalg.norm(response)
+    response *= np.sqrt((_WALLS_HERTZ[1] - _WALLS_HERTZ[0]) / (sample_rate / 2)) / np.linalg.norm(response)
     length = -(-(len(wave) + count) // _FFT_BLOCK) * _FFT_BLOCK
     spectrum = np.fft.rfft(wave, length) * np.fft.rfft(response, length)
     return np.asarray(np.fft.irfft(spectrum, length)[: len(wave)])
