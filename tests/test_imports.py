@@ -37,6 +37,7 @@ PARTS = {
     "config": ["schema", "load"],
     "media": ["clock", "decoding", "encode", "image", "audio_file"],
     "media.decoding": ["limits", "media_file", "seeking", "packets", "rgb", "audio", "timeline", "probe", "windows"],
+    "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
     "dataset": ["schema", "splits", "index", "reader"],
     "preparation": ["sources", "windows", "autocrop", "plan", "quality", "fingerprint", "prepare", "report"],
     "preparation.sources": ["discovery", "manifests", "resolve", "find"],

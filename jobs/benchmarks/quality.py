@@ -19,6 +19,7 @@ from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.scores import Score, interval_score
+from s2v_ray.synthetic.nuisance.levels import LEVELS
 from s2v_ray.synthetic.scenes import SCENES
 from s2v_ray.synthetic.write import synthesize
 
@@ -35,6 +36,7 @@ def add_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--minutes", type=float, default=5.0, help="length of each training")
     verb.add_argument("--seed", type=int, default=0, help="for the videos and the training")
     verb.add_argument("--config", default="tiny")
+    verb.add_argument("--nuisance", choices=list(LEVELS), default="off", help="of the videos, as of s2v synth")
     verb.add_argument("--twin", action="store_true")
     verb.add_argument("--colours", action="store_true")
 
@@ -99,7 +101,7 @@ def _prepared(
         videos = home / "videos"
         repaint = partial(recoloured, hues=hues) if hues else None
         numbers = {"sources": _SOURCES, "seed": flags.seed, "size": 96, "resample": resample}
-        synthesize(domain, videos, seconds=6.0, repaint=repaint, **numbers)
+        synthesize(domain, videos, seconds=6.0, nuisance=flags.nuisance, repaint=repaint, **numbers)
         settings = clip_settings(clips_per_source=2, seed=flags.seed)
         prepare(videos=(str(videos),), out=str(clips), domain=domain, settings=settings, local=True)
     return str(clips)

@@ -10,8 +10,10 @@ from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config
 from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.synthetic.nuisance.levels import Level
 
 _SOURCES = 100
+_NUISANCE: Level = "moderate"
 _UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the demo
 
 
@@ -30,7 +32,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))
     if len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
         print(f"1. Making {_SOURCES} videos of {domain}")
-        synth(domain=domain, out=videos, sources=_SOURCES, seed=seed)
+        synth(domain=domain, out=videos, sources=_SOURCES, seed=seed, nuisance=_NUISANCE)
     print("\n2. Cutting them into clips")
     prepare(videos=(videos,), out=clips, domain=domain, settings=clip_settings(clips_per_source=2, seed=seed))
     print(f"\n3. Training for {minutes:g} minutes")
@@ -38,7 +40,8 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     print("\n4. Evaluating on held-out videos")
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
     print("\n5. Generating a video from an unseen image and the sound of another video")
-    unseen = synthesize(domain, home / "unseen", sources=2, seed=seed + _UNSEEN_SEED_STEP, seconds=8.0, size=96)
+    unseen_seed = seed + _UNSEEN_SEED_STEP
+    unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=96, nuisance=_NUISANCE)
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
     print(

@@ -6,6 +6,7 @@ import tyro
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.synthetic.nuisance.levels import Level
 
 
 def synth(
@@ -15,6 +16,7 @@ def synth(
     sources: int = 100,
     seed: int = 0,
     resample: Annotated[int, tyro.conf.arg(aliases=["--redraw"])] = 0,
+    nuisance: Level = "off",
     seconds: float = 6.0,
     size: int = 96,
 ) -> None:
@@ -26,6 +28,8 @@ def synth(
         sources: how many videos to make.
         seed: another seed makes other videos.
         resample: another number changes only what neither image nor sound determines, such as where sparks fly.
+        nuisance: what real recordings hold beside that: a person who sways, a hand-held camera, a branch in the wind,
+            changing light, noise, echoes and distant sounds.
         seconds: how long each video lasts.
         size: height and width in pixels, an even number.
     """
@@ -38,6 +42,7 @@ def synth(
             sources=sources,
             seed=seed,
             resample=resample,
+            nuisance=nuisance,
             seconds=seconds,
             size=size,
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),

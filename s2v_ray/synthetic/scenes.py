@@ -29,3 +29,5 @@ SCENES: Mapping[str, Scene] = {
     "fireworks": fireworks.scene,
     "sea": sea.scene,
 }
+
+PEOPLE = frozenset({"mouth", "hand"})  # the domains of a person, who may sway

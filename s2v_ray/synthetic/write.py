@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from s2v_ray.errors import UserError
-from s2v_ray.media.encode import write_video
-from s2v_ray.synthetic.scenes import SCENES
+from s2v_ray.media.encode import DEFAULT_CRF, write_video
+from s2v_ray.synthetic.nuisance.levels import LEVELS, Level
+from s2v_ray.synthetic.nuisance.picture import disturbed_frames
+from s2v_ray.synthetic.nuisance.room import disturbed_sound
+from s2v_ray.synthetic.scenes import PEOPLE, SCENES
 
 _FRAME_RATE, _SAMPLE_RATE = Fraction(30), 44100
 
@@ -23,6 +26,7 @@ def synthesize(
     seconds: float,
     size: int,
     resample: int = 0,
+    nuisance: Level = "off",
     repaint: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] | None = None,
     on_source: Callable[[int], None] | None = None,
 ) -> list[Path]:
@@ -31,13 +35,19 @@ def synthesize(
     A file depends only on `seed`, `resample` and its own number, so more sources leave the first ones unchanged.
     Another `resample` gives the same sounds and events from the same first images, but resamples what follows from
     neither: how much such a pair of videos agrees is the most that a model could predict.
-    `repaint` maps the frames of a video to those that are written. `on_source` is called with the number of each file
+    `nuisance` adds what real recordings hold beside that (`nuisance/levels.py`) and leaves the events as they are.
+    `resample` resamples how it changes the picture from the first image on, but not what it adds to the sound, since
+    the sound is what a model is given.
+    `repaint` maps the frames of a scene to other ones. `on_source` is called with the number of each file
     after it is written, whole.
 
-    Raises UserError `unknown_domain`, `out_of_range` and `not_writable`.
+    Raises UserError `unknown_domain`, `unknown_nuisance`, `out_of_range` and `not_writable`.
     """
     if domain not in SCENES:
         raise UserError("unknown_domain", f"There is no domain '{domain}'; choose one of {', '.join(SCENES)}.")
+    if nuisance not in LEVELS:
+        raise UserError("unknown_nuisance", f"There is no nuisance '{nuisance}'; choose one of {', '.join(LEVELS)}.")
+    amount = LEVELS[nuisance]
     numbers = (("sources", sources, 1), ("seed", seed, 0), ("resample", resample, 0), ("size", size, 32))
     for name, value, minimum in numbers:
         if value < minimum:
@@ -62,8 +72,19 @@ def synthesize(
         )
         if repaint:
             frames = repaint(frames)
+        if amount:
+            frames = disturbed_frames(
+                frames,
+                amount,
+                source_seed=source_seed,
+                nuisance_seed=nuisance_seed,
+                seconds_T=(np.arange(round(seconds * _FRAME_RATE)) + 0.5) / float(_FRAME_RATE),
+                person=domain in PEOPLE,
+            )
+            wave = disturbed_sound(wave, amount, source_seed=source_seed, sample_rate=_SAMPLE_RATE)
         paths.append(directory / f"{domain}_{index:04d}.mp4")
-        write_video(paths[-1], frames, wave, frame_rate=_FRAME_RATE, sample_rate=_SAMPLE_RATE)
+        crf = amount.crf if amount else DEFAULT_CRF
+        write_video(paths[-1], frames, wave, frame_rate=_FRAME_RATE, sample_rate=_SAMPLE_RATE, crf=crf)
         if on_source:
             on_source(index)
     return paths
