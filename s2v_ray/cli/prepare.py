@@ -111,7 +111,8 @@ def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:
     how = f"{settings.stride_seconds:g} s apart" if settings.stride_seconds else count
     return (
         f"Splitting by time{why}: of each video of {least:g} s or more, blocks go to train, val and test, at least "
-        f"{GAP_SECONDS} s apart; shorter ones stay whole. Clips of {clip:g} s cover the time: {how}."
+        f"{GAP_SECONDS} s apart; shorter ones and those given a split stay whole. Clips of {clip:g} s cover the time: "
+        f"{how}."
     )
 
 

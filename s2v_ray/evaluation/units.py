@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from s2v_ray.dataset.reader import Clip
 
 SOURCES, BLOCKS, CLIPS = "sources", "blocks of time", "clips"
-_LEAST = 3  # units for an interval that says something
+LEAST_UNITS = 3  # units for an interval that says something
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def score_units(moments: Sequence[tuple[str, float]], clip_seconds: float) -> Un
     so that an interval over them is narrower than it should be.
     """
     sources = [source for source, _ in moments]
-    if len(set(sources)) >= _LEAST:
+    if len(set(sources)) >= LEAST_UNITS:
         return Units(SOURCES, sources)
     blocks = [""] * len(moments)
     name, end = "", ("", 0.0)
@@ -35,7 +35,7 @@ def score_units(moments: Sequence[tuple[str, float]], clip_seconds: float) -> Un
             name = unit_name(source, start)
         end = (source, start + clip_seconds)
         blocks[number] = name
-    if len(set(blocks)) >= _LEAST:
+    if len(set(blocks)) >= LEAST_UNITS:
         return Units(BLOCKS, blocks)
     return Units(CLIPS, [unit_name(source, start) for source, start in moments])
 

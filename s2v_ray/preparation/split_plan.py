@@ -56,10 +56,7 @@ def plan_splits(
     Raises UserError `wrong_settings` if the data set is split otherwise, and `wrong_split_by` for another word.
     """
     by = _resolved(split_by, existing, {source.group for source in sources if source.name in lengths})
-    siblings: dict[str, list[Source]] = defaultdict(list)
-    for source in sources:
-        siblings[source.recording].append(source)
-    apart = {source.name for source in sources if _is_apart(source, siblings[source.recording])}
+    apart = _apart(sources)
     units = {s.name: s.group if by == BY_SOURCE else s.name if s.name in apart else s.recording for s in sources}
     known, counts = _recorded(records, units)
     for name, split in stored.items():
@@ -97,17 +94,24 @@ def _resolved(split_by: str, existing: DatasetInfo | None, groups: Collection[st
     return split_by
 
 
-def _is_apart(source: Source, siblings: Sequence[Source]) -> bool:
-    """Whether no other source of its recording shows moments of it, or less than the gap away from it."""
-    if len(siblings) == 1:
-        return True
-    if len({other.path for other in siblings}) > 1:
-        return False  # when they were cut is not known
-    start, end = source.interval
-    return all(
-        other is source or other.interval[1] + GAP_SECONDS <= start or end + GAP_SECONDS <= other.interval[0]
-        for other in siblings
-    )
+def _apart(sources: Sequence[Source]) -> set[str]:
+    """The names of those of which no other source shows moments, nor ones that are less than the gap away."""
+    by_recording: dict[str, list[Source]] = defaultdict(list)
+    for source in sources:
+        by_recording[source.recording].append(source)
+    apart = set()
+    for parts in by_recording.values():
+        if len({part.path for part in parts}) > 1:
+            continue  # when its files were cut from it is not known
+        parts.sort(key=lambda part: part.interval)
+        starts = [part.interval[0] for part in parts[1:]] + [math.inf]
+        earlier_end = -math.inf
+        for part, next_start in zip(parts, starts, strict=True):
+            start, end = part.interval
+            if earlier_end + GAP_SECONDS <= start and (next_start == math.inf or end + GAP_SECONDS <= next_start):
+                apart.add(part.name)
+            earlier_end = max(earlier_end, end)
+    return apart
 
 
 def _recorded(records: Mapping[str, SourceRecord], units: Mapping[str, str]) -> tuple[dict[str, str], Counter[str]]:
