@@ -12,7 +12,9 @@ from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar, format_duration
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
-from s2v_ray.storage.paths import base_name
+from s2v_ray.dataset.splits import BY_TIME
+from s2v_ray.preparation.blocks import GAP_SECONDS, least_seconds
+from s2v_ray.storage.paths import base_name, is_uri
 
 if TYPE_CHECKING:
     from s2v_ray.preparation.plan import SourceTask
@@ -27,6 +29,7 @@ def prepare(
     manifest: Location = "",
     manifest_format: str = "",
     select: tuple[str, ...] = (),
+    split_by: str = "auto",
     settings: Annotated[ClipSettings, tyro.conf.arg(name="", constructor=clip_settings), tyro.conf.OmitArgPrefixes],
     preview: bool = False,
     local: bool = False,
@@ -38,9 +41,14 @@ def prepare(
         videos: folders (searched recursively), globs, or video files.
         domain: what the videos show, such as fireworks; by default the folder's name.
         manifest: a list of the videos, or parts of videos, to use, in the format of VGGSound, AudioSet, UnAV-100 or
-            Greatest Hits, or a CSV with the columns path,start,end[,split].
+            Greatest Hits, or a CSV with the columns path,start,end[,split], whose paths may lead anywhere and whose
+            parts of one video may be in different splits.
         manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default it is recognised by the content.
         select: use only videos with one of these labels in the manifest, or in folders of these names.
+        split_by: what goes to train, val and test (80/10/10): source (whole videos; of GRID, whole speakers), time
+            (blocks of each video's time, at least a second apart; videos too short for that as a whole; random clips
+            then cover the time, so that each moment is in about two), or auto, which is time if there are fewer than
+            five videos. A data set keeps what it was made with.
         settings: how to cut clips.
         preview: only draw a contact sheet of each video into OUT/preview, showing what would be cut.
         local: work in this process, without Ray, for debugging.
@@ -50,8 +58,18 @@ def prepare(
 
     domain = domain_of(videos, domain, manifest)
     planned = plan(
-        list(videos), out, domain, settings, manifest=manifest, manifest_format=manifest_format, select=select
+        list(videos),
+        out,
+        domain,
+        settings,
+        manifest=manifest,
+        manifest_format=manifest_format,
+        select=select,
+        own_manifest=not is_uri(manifest),
+        split_by=split_by,
     )
+    if planned.splits.split_by == BY_TIME:
+        print(time_split_text(settings, is_auto=planned.splits.is_auto))
     map_tasks: MapTasks = run_here
     if not local:
         from s2v_ray.cluster.preparation import run_in_parallel
@@ -66,17 +84,36 @@ def prepare(
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))
     if copies:
         copy, first = next(iter(copies.items()))
-        print(f"{len(copies)} videos sound the same as others, such as '{copy}' as '{first}'; copies share a split.")
+        print(
+            f"{len(copies)} videos sound the same as others, such as '{copy}' as '{first}'; copies share a split, or "
+            "are left out where they can't."
+        )
     Console().print(counts_table(info))
     if info.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
         print(f"Rejected: {reasons}. Details: {out}/rejects.jsonl")
+    if info.counts.clips:
+        print(f"Split by {info.split_by}: val and test hold {info.held_out}.")
+    shorter = ", or a smaller --clip-seconds" if info.split_by == BY_TIME else ""
     for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
         if info.counts.clips and not info.split_counts[split].clips:
-            print(f"No video is in the split '{split}', so {use}; prepare more videos.")
+            print(f"No clip is in the split '{split}', so {use}; prepare more videos{shorter}.")
     print(f"Wrote {info.counts.clips} clips to {out}")
     if info.counts.clips:
         print(f"Data card: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")
+
+
+def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:
+    """What splitting by time does, and why."""
+    clip, least = float(settings.seconds), float(least_seconds(settings))
+    why = " since there are fewer than five videos (--split-by source keeps each whole)" if is_auto else ""
+    count = f"{settings.clips_per_source} a video, or twice as many as fit side by side if that is more"
+    how = f"{settings.stride_seconds:g} s apart" if settings.stride_seconds else count
+    return (
+        f"Splitting by time{why}: of each video of {least:g} s or more, blocks go to train, val and test, at least "
+        f"{GAP_SECONDS} s apart; shorter ones and those given a split stay whole. Clips of {clip:g} s cover the time: "
+        f"{how}."
+    )
 
 
 def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "MapTasks":

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from s2v_ray.config.load import differing_names
-from s2v_ray.dataset.records import Reject, SourceRecord
+from s2v_ray.dataset.records import UNSEEN_VIDEOS, Reject, SourceRecord, held_out
 from s2v_ray.dataset.schema import SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
-from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.dataset.splits import BY_SOURCE, SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists, list_files, map_concurrently, read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, is_uri, join
@@ -34,7 +34,9 @@ class DatasetInfo:
     complete: bool  # whether all sources are done
     domain: str  # what the videos show
     settings: ClipSettings
-    ranked_splits: Mapping[str, str]  # of groups of sources, where few sources are split by rank; otherwise empty
+    split_by: str  # "source", or "time" where blocks of a source's time may be in different splits
+    held_out: str  # in words, what val and test show that is not in train
+    planned_splits: Mapping[str, str]  # of units that are not recorded yet, while sources are being prepared
     counts: Counts
     split_counts: Mapping[str, Counts]
     rejected: Mapping[str, int]  # how many sources and windows were left out, by reason
@@ -48,7 +50,9 @@ class DatasetInfo:
             "frame_rate": self.settings.frame_rate,
             "sample_rate": self.settings.sample_rate,
             "settings": asdict(self.settings),
-            "ranked_splits": dict(self.ranked_splits),
+            "split_by": self.split_by,
+            "held_out": self.held_out,
+            "planned_splits": dict(self.planned_splits),
             "counts": {
                 **asdict(self.counts),
                 "splits": {split: asdict(counts) for split, counts in self.split_counts.items()},
@@ -58,12 +62,21 @@ class DatasetInfo:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
-        """As it was written. Raises KeyError or TypeError for anything else."""
+        """As it was written, or as releases up to 0.2 did. Raises KeyError or TypeError for anything else."""
         total = dict(values["counts"])
         splits = {split: Counts(**counts) for split, counts in total.pop("splits").items()}
         rejected, settings = total.pop("rejected"), ClipSettings.from_json(values["settings"])
-        given = {name: values[name] for name in ("complete", "domain", "ranked_splits")}
-        return cls(**given, settings=settings, counts=Counts(**total), split_counts=splits, rejected=rejected)
+        return cls(
+            values["complete"],
+            values["domain"],
+            settings,
+            values.get("split_by", BY_SOURCE),
+            values.get("held_out", UNSEEN_VIDEOS),
+            values["planned_splits"] if "planned_splits" in values else values["ranked_splits"],
+            Counts(**total),
+            splits,
+            rejected,
+        )
 
 
 def read_dataset(clips: Location) -> DatasetInfo:
@@ -115,8 +128,9 @@ def write_dataset(
     clips: Location,
     settings: ClipSettings,
     domain: str,
-    ranked_splits: Mapping[str, str],
     *,
+    split_by: str,
+    planned_splits: Mapping[str, str],
     missing: Iterable[Reject],
     complete: bool,
 ) -> DatasetInfo:
@@ -126,16 +140,17 @@ def write_dataset(
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
-    counts = _counts(records.values(), settings)
-    by_split = {split: _counts((r for r in records.values() if r.split == split), settings) for split in SPLITS}
+    counts = _counts([record.clips for record in records.values()], settings)
+    by_split = {split: _counts([r.split_clips.get(split, 0) for r in records.values()], settings) for split in SPLITS}
     rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
-    info = DatasetInfo(complete, domain, settings, ranked_splits, counts, by_split, rejected)
+    words = held_out(records.values())
+    info = DatasetInfo(complete, domain, settings, split_by, words, planned_splits, counts, by_split, rejected)
     lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
     write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())
     return info
 
 
-def _counts(records: Iterable[SourceRecord], settings: ClipSettings) -> Counts:
-    clips = [record.clips for record in records if record.clips]
+def _counts(clips_per_source: list[int], settings: ClipSettings) -> Counts:
+    clips = [count for count in clips_per_source if count]
     return Counts(len(clips), sum(clips), float(sum(clips) * settings.seconds), sum(clips) * settings.frames)

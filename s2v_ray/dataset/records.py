@@ -1,10 +1,14 @@
 """What became of each source of a data set, and what was left out of it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from s2v_ray.errors import MediaError
+
+UNSEEN_MOMENTS = "unseen moments of seen videos"
+UNSEEN_OF_SPEAKERS = "unseen videos of seen speakers"
+UNSEEN_VIDEOS = "unseen videos"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class SourceRecord:
     source: str  # its name
     path: str
     version: tuple[int, ...]  # size in bytes and time of change in ns; () if the file disappeared meanwhile
-    split: str  # of its clips; "" if it has none
+    split: str  # of its clips; "" if it has none, or has them in several
     split_is_given: bool  # whether the data themselves come with its split
     clips: int  # how many it has
     rejects: tuple[Reject, ...]
@@ -40,11 +44,25 @@ class SourceRecord:
     fingerprint: str | None = None  # of its sound
     lag_fixed: int | None = None  # how many frames earlier its sound was taken, to undo a lag
     first: str | None = None  # the first source with the same sound; None until sources have been compared
+    group: str | None = None  # what it belongs to, such as a speaker; None where release 0.1 or 0.2 wrote it
+    unit: str | None = None  # what is in one split together; the same
+    clips_by_split: Mapping[str, int] | None = None  # if they are in several
+    gap_seconds: float | None = None  # how much of it is not used, to keep moments of different splits apart
+
+    @property
+    def split_clips(self) -> Mapping[str, int]:
+        """How many clips it has in each split in which it has any."""
+        return self.clips_by_split or ({self.split: self.clips} if self.clips else {})
+
+    def with_clips(self, split_clips: Mapping[str, int]) -> "SourceRecord":
+        """The same with other clips: how many, by split."""
+        (split, several) = (next(iter(split_clips), ""), None) if len(split_clips) < 2 else ("", dict(split_clips))
+        return replace(self, split=split, clips=sum(split_clips.values()), clips_by_split=several)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written: without what is not known. A `crop` of None is known once `lag_fixed` is."""
         known = {"crop"} if self.lag_fixed is not None else set()
-        optional = {"crop", "fingerprint", "lag_fixed", "first"} - known
+        optional = {field.name for field in fields(self) if field.default is None} - known
         return {name: value for name, value in asdict(self).items() if value is not None or name not in optional}
 
     @classmethod
@@ -53,3 +71,15 @@ class SourceRecord:
         lists = {name: tuple(values[name]) for name in ("version", "crop") if values.get(name) is not None}
         rejects = tuple(Reject(**reject) for reject in values["rejects"])
         return cls(**{**values, **lists, "rejects": rejects})
+
+
+def held_out(records: Iterable[SourceRecord]) -> str:
+    """In words: what the splits val and test show that a model trained on the split train has not seen."""
+    records = list(records)
+    seen = [record for record in records if record.split_clips.get("train")]
+    others = [record for record in records if record.split_clips.keys() - {"train"}]
+    if {record.path for record in seen} & {record.path for record in others}:
+        return UNSEEN_MOMENTS
+    if {record.group or record.source for record in seen} & {record.group or record.source for record in others}:
+        return UNSEEN_OF_SPEAKERS
+    return UNSEEN_VIDEOS

@@ -1,31 +1,39 @@
-"""Which sources are for training, validation and test. All clips of a source are in one split."""
+"""Which units (sources, or groups of them that belong together) are for training, validation and test."""
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 SPLITS = ("train", "val", "test")
-FEW_SOURCES = 20  # with fewer, chance could leave a split empty
+BY_SOURCE, BY_TIME, AUTO = "source", "time", "auto"
+_FILLED_FIRST = ("test", "val", "train")  # among those that lack equally much
 
 
-def split_by_hash(source: str) -> str:
-    """80/10/10 by a hash of the name, so that adding sources moves none of the others."""
-    percent = int(_hash(source)[:8], 16) % 100
-    return "train" if percent < 80 else "val" if percent < 90 else "test"
+def wanted_counts(units: int) -> dict[str, int]:
+    """How many of so many units each split should have: 80/10/10, with no split empty from three units on.
 
-
-def splits_by_rank(sources: Iterable[str]) -> dict[str, str]:
-    """For a few sources: their rank by that hash decides, so that from three sources on no split is empty.
-
-    With two sources, `val` is empty; with one, `test` is, too.
+    With two units, `val` is empty; with one, `test` is, too.
     """
-    ranked = sorted(set(sources), key=_hash)
-    held_out = max(1, round(len(ranked) / 10)) if len(ranked) >= 2 else 0
-    validated = held_out if len(ranked) >= 3 else 0
-    return {
-        source: "test" if rank < held_out else "val" if rank < held_out + validated else "train"
-        for rank, source in enumerate(ranked)
-    }
+    held_out = max(1, round(units / 10)) if units >= 2 else 0
+    validated = held_out if units >= 3 else 0
+    return {"train": units - held_out - validated, "val": validated, "test": held_out}
 
 
-def _hash(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()
+def assign_splits(units: Iterable[str], existing: Mapping[str, int]) -> dict[str, str]:
+    """The splits of new units, beside `existing` ones whose number is given by split and which stay where they are.
+
+    In the order of their hash, each goes to the split that lacks the largest part of its `wanted_counts`.
+    """
+    ordered = sorted(set(units), key=name_hash)
+    counts = Counter(existing)
+    wanted = wanted_counts(counts.total() + len(ordered))
+    splits = {}
+    for unit in ordered:
+        splits[unit] = max(_FILLED_FIRST, key=lambda split: (wanted[split] - counts[split]) / max(1, wanted[split]))
+        counts[splits[unit]] += 1
+    return splits
+
+
+def name_hash(name: str) -> str:
+    """A hash by which units are ordered, the same everywhere, and no matter in which order they are found."""
+    return hashlib.sha256(name.encode()).hexdigest()

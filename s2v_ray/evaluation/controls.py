@@ -23,6 +23,7 @@ MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted
 RESAMPLED = "resampled reference"
 CONTROLS = (MODEL, MISMATCHED, SHIFTED, FROZEN, RESAMPLED, REAL)
 MISMATCHED_SOUNDS = 8
+_LEAST_OTHERS = 2
 # Bounds a shift in both directions, since sounds wrap around.
 _LEAST_SHIFT = 0.125  # of the clip: half a second of four
 _SMOOTHED = 0.075  # of the clip: 9 of 120 frames
@@ -109,7 +110,10 @@ def clip_videos(
 def mismatched_sounds(
     reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int
 ) -> list[np.ndarray]:
-    """Up to `count` sounds, int16 [S], each of another source, drawn by the seed; `more` clips fill up a shortage."""
+    """Up to `count` sounds, int16 [S], each of another source, drawn by the seed; `more` clips fill up a shortage.
+
+    With fewer than two other sources, moments of the same source that start at least a clip's length away do.
+    """
     random = np.random.default_rng([seed, number])
     sounds: list[np.ndarray] = []
     used = {reader.sources[number]}
@@ -118,6 +122,23 @@ def mismatched_sounds(
             if len(sounds) < count and clips and clips.sources[other] not in used:
                 used.add(clips.sources[other])
                 sounds.append(clips[int(other)].wave)
+    if len(sounds) < min(count, _LEAST_OTHERS):
+        sounds += _other_moments(reader, more, number, count=count - len(sounds), random=random)
+    return sounds
+
+
+def _other_moments(
+    reader: ClipReader, more: ClipReader | None, number: int, *, count: int, random: np.random.Generator
+) -> list[np.ndarray]:
+    """Up to `count` sounds, int16 [S], of the same source as a clip, none of which overlaps it."""
+    source, start = reader.sources[number], reader[number].start_seconds
+    sounds: list[np.ndarray] = []
+    for clips in (reader, more):
+        same = [other for other, name in enumerate(clips.sources) if name == source] if clips else []
+        for other in random.permutation(same).astype(int).tolist():
+            clip = clips[other] if clips and len(sounds) < count else None
+            if clip and abs(clip.start_seconds - start) >= reader.settings.seconds:
+                sounds.append(clip.wave)
     return sounds
 
 

@@ -13,31 +13,46 @@ from s2v_ray.storage.paths import join
 def settle_duplicates(out: str) -> dict[str, str]:
     """Move each copy to the split of the first source that sounds like it; returns the first's name by the copy's.
 
-    The first stays the first in later runs. A copy that the data themselves put into another split than the first's
-    is rejected, since it would be in two splits.
+    The first stays the first in later runs. A copy is rejected where it would be in two splits: if the data themselves
+    put it into another split than the first's, or if moments of either are in several. Parts of one file are no copies
+    of each other.
     """
     records = read_records(out)
     order = sorted((name for name in records if records[name].clips), key=lambda n: (records[n].first is None, n))
-    copies = find_duplicates({name: records[name].fingerprint or "" for name in order})
+    parts: dict[str, list[str]] = {}  # the names of each file's sources
     for name in order:
-        record, first = records[name], copies.get(name, name)
-        if record.first == first:
-            continue
-        record = replace(record, first=first)
-        if record.split != records[first].split:
-            record = _moved(out, record, first, records[first].split)
-        write_record(out, Source(record.path, name).key, record)
+        parts.setdefault(records[name].path, []).append(name)
+    fingerprints = {path: records[names[0]].fingerprint or "" for path, names in parts.items()}
+    first_paths = find_duplicates(fingerprints)
+    copies = {}
+    for path, names in parts.items():
+        first_names = parts[first_paths.get(path, path)]
+        splits = {split for name in first_names for split in records[name].split_clips}
+        for name in names:
+            record = replace(records[name], first=first_names[0] if path in first_paths else name)
+            if path in first_paths:
+                copies[name] = first_names[0]
+                if record.split_clips.keys() != splits or len(splits) > 1:
+                    record = _moved(out, record, sorted(splits))
+            if record != records[name]:
+                write_record(out, Source(record.path, name).key, record)
     return copies
 
 
-def _moved(out: str, record: SourceRecord, first: str, split: str) -> SourceRecord:
-    """Move the clips of a copy to `split`, or remove them if its split is given."""
+def move_clips(out: str, record: SourceRecord, split: str) -> SourceRecord:
+    """Move the clips of a source, all in one split, to another; returns its record, which is still to be written."""
     file = f"{Source(record.path, record.source).key}.parquet"
-    clips = join(out, f"split={record.split}", file)
-    if record.split_is_given:
-        detail = f"It sounds like '{first}' in split '{split}', but is itself given to '{record.split}'."
-        remove_file(clips)
-        reject = Reject(record.source, None, "duplicate", detail)
-        return replace(record, clips=0, split="", rejects=(*record.rejects, reject))
-    move_file(clips, join(out, f"split={split}", file))
-    return replace(record, split=split)
+    move_file(join(out, f"split={record.split}", file), join(out, f"split={split}", file))
+    return record.with_clips({split: record.clips})
+
+
+def _moved(out: str, record: SourceRecord, splits: list[str]) -> SourceRecord:
+    """Move the clips of a copy to the first's one split, or remove them if that is impossible."""
+    if len(splits) == 1 and record.split and not record.split_is_given:
+        return move_clips(out, record, splits[0])
+    own = " and ".join(record.split_clips)
+    detail = f"It sounds like '{record.first}', which is in {' and '.join(splits)}, but would itself be in {own}."
+    for split in record.split_clips:
+        remove_file(join(out, f"split={split}", f"{Source(record.path, record.source).key}.parquet"))
+    reject = Reject(record.source, None, "duplicate", detail)
+    return replace(record.with_clips({}), rejects=(*record.rejects, reject))

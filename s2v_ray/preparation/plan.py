@@ -1,22 +1,27 @@
 """What to prepare: which sources, in which split, and which parts of each."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from types import MappingProxyType
 
 from s2v_ray.dataset.index import read_records, read_same_dataset
 from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.settings import MOTION, ClipSettings
-from s2v_ray.dataset.splits import FEW_SOURCES, SPLITS, split_by_hash, splits_by_rank
+from s2v_ray.dataset.splits import AUTO, BY_SOURCE, SPLITS
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.preparation.autocrop import find_crop
+from s2v_ray.preparation.blocks import Block, least_seconds, time_blocks
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
-from s2v_ray.preparation.windows import window_starts
+from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
+from s2v_ray.preparation.windows import covering_starts, has_room, window_starts
 from s2v_ray.storage.files import list_files
 from s2v_ray.storage.paths import join
 
@@ -31,11 +36,23 @@ class SourceTask:
     """One source to prepare; `failure` is `crashed` or `hung` if it took down the processes that tried it."""
 
     source: Source
-    split: str
+    split: str  # of all its clips, unless its time is cut into blocks
     domain: str
     out: str
     settings: ClipSettings
     failure: str = ""
+    split_by: str = BY_SOURCE  # BY_TIME: clips cover its time
+    in_blocks: bool = False  # whether its time is cut into blocks, if it is long enough
+    unit: str = ""  # the sources that are in one split together
+    splits: tuple[str, ...] = SPLITS  # whose clips are made
+
+
+@dataclass(frozen=True)
+class SourceWindows:
+    """Where a source's clips start, in seconds, sorted, each with its split; and how much of its time is in gaps."""
+
+    splits: Mapping[Fraction, str]
+    gap_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,7 @@ class Plan:
     tasks: list[SourceTask]
     done_before: int
     missing: list[Reject]
-    ranked_splits: Mapping[str, str]
+    splits: SplitPlan
 
 
 def plan(
@@ -60,32 +77,51 @@ def plan(
     manifest: str = "",
     manifest_format: str = "",
     select: tuple[str, ...] = (),
+    own_manifest: bool = False,
+    split_by: str = AUTO,
+    assigned: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Find the sources, give each its split, and leave out those that are done.
 
+    See `find_sources` for the manifest, and `plan_splits` for `split_by` and `assigned`.
+
     Raises UserError for missing videos, for an `out` that was made with other settings, and for names that clash.
     """
-    sources, missing = find_sources(videos, manifest=manifest, manifest_format=manifest_format, select=select)
+    sources, missing = find_sources(
+        videos, manifest=manifest, manifest_format=manifest_format, select=select, own_manifest=own_manifest
+    )
     sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # not what we wrote ourselves
     records = read_records(out)
     _check_names(sources, records)
-    if records:
-        ranked_splits = read_same_dataset(out, settings, domain).ranked_splits
-    else:
-        ranked_splits = _ranked_splits(sources, settings)
+    existing = read_same_dataset(out, settings, domain) if records else None
     stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
+    new = [source for source in sources if source.name not in records]
+    lengths = _lengths(new, settings) | {name: math.inf for name, record in records.items() if record.clips}
+    splits = plan_splits(
+        sources,
+        lengths,
+        split_by=split_by,
+        least_seconds=float(least_seconds(settings)),
+        existing=existing,
+        records=records,
+        stored={s.name: split for split in stored for s in sources if f"{s.key}.parquet" in stored[split]},
+        assigned=assigned,
+    )
     tasks = [
         SourceTask(
             source,
-            source.split or ranked_splits.get(source.group) or split_by_hash(source.group),
+            splits.splits[source.name],
             domain,
             out,
             settings,
+            split_by=splits.split_by,
+            in_blocks=source.name in splits.in_blocks,
+            unit=splits.units[source.name],
         )
         for source in sources
         if not _is_done(source, records.get(source.name), stored)
     ]
-    return Plan(out, domain, settings, tasks, len(sources) - len(tasks), missing, ranked_splits)
+    return Plan(out, domain, settings, tasks, len(sources) - len(tasks), missing, splits)
 
 
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
@@ -93,26 +129,37 @@ def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[
     if record is None or record.version != source.version():
         return False
     if record.clips:
-        return f"{source.key}.parquet" in stored.get(record.split, ())
+        return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
     return not any(reject.reason in _TEMPORARY_REASONS for reject in record.rejects)
 
 
-def source_starts(source: Source, info: MediaInfo, settings: ClipSettings) -> list[Fraction]:
-    """Where the clips of a source start, in seconds. Raises MediaError `too_short` if there is room for none."""
+def source_windows(task: SourceTask, info: MediaInfo) -> SourceWindows:
+    """Where the clips of a source start, and their splits. Raises MediaError `too_short` if there is room for none."""
+    source, settings = task.source, task.settings
+    start, end = _interval(source, info, settings)
+    if task.split_by == BY_SOURCE:
+        return SourceWindows(dict.fromkeys(window_starts(source.name, start, end, settings), task.split))
+    blocks = time_blocks(source.name, start, end, settings) if task.in_blocks else []
+    used = blocks or [Block(task.split, start, end)]
+    gaps = [later.start - earlier.end for earlier, later in pairwise(used)]
+    return SourceWindows(covering_starts(source.name, used, settings), float(sum(gaps)))
+
+
+def _interval(source: Source, info: MediaInfo, settings: ClipSettings) -> tuple[Fraction, Fraction]:
+    """The seconds in which a source has picture and sound. Raises MediaError `too_short` unless a clip fits."""
     start, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
     origin = min(info.picture_start, info.sound_start)
     if source.start_seconds is not None:
         start = max(start, origin + source.start_seconds)
     if source.end_seconds is not None:
         end = min(end, origin + source.end_seconds)
-    starts = window_starts(source.name, start, end, settings)
-    if not starts:
+    if not has_room(start, end, settings):
         raise MediaError(
             "too_short",
             f"Picture and sound together last {max(0.0, float(end - start)):.2f} s, but a clip is "
             f"{float(settings.seconds):g} s; prepare with a smaller --clip-seconds to use it.",
         )
-    return starts
+    return start, end
 
 
 def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
@@ -122,20 +169,19 @@ def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings
     return find_crop(media, starts, settings)
 
 
-def _ranked_splits(sources: list[Source], settings: ClipSettings) -> dict[str, str]:
-    """The splits of a small new data set, by group, of the sources long enough for clips; none for a larger one."""
-    undecided = [source for source in sources if not source.split]
-    if len({source.group for source in undecided}) > _MOST_SOURCES_TO_PROBE:
-        return {}
-    groups = set()
-    for source in undecided:
+def _lengths(sources: list[Source], settings: ClipSettings) -> dict[str, float]:
+    """The seconds of the sources that are long enough for clips, by name; of many, all, with infinity for unknown."""
+    if len(sources) > _MOST_SOURCES_TO_PROBE:
+        return {source.name: math.inf for source in sources}
+    lengths = {}
+    for source in sources:
         try:
             with MediaFile(source.path, Budget(settings.limits)) as media:
-                source_starts(source, probe(media), settings)
+                start, end = _interval(source, probe(media), settings)
         except MediaError:
             continue  # prepare_source finds the same, and records it
-        groups.add(source.group)
-    return splits_by_rank(groups) if len(groups) < FEW_SOURCES else {}
+        lengths[source.name] = float(end - start)
+    return lengths
 
 
 def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:

@@ -1,7 +1,7 @@
 """From one video to its clips: cut, measured, checked, written as one file and recorded."""
 
 import contextlib
-import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -23,7 +23,7 @@ from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.fingerprint import sound_fingerprint
-from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
+from s2v_ray.preparation.plan import SourceTask, source_crop, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join
@@ -43,26 +43,35 @@ def prepare_source(task: SourceTask) -> int:
     settings, source = task.settings, task.source
     rejects: list[Reject] = []
     record = SourceRecord(
-        source.name, source.path, version=(), split="", split_is_given=bool(source.split), clips=0, rejects=()
+        source.name,
+        source.path,
+        version=(),
+        split="",
+        split_is_given=bool(source.split),
+        clips=0,
+        rejects=(),
+        group=source.group,
+        unit=task.unit,
     )
     try:
         if task.failure:
             what = f"The decoder {task.failure} on this file"
             raise MediaError(task.failure, f"{what}; convert it with another program, or leave it out.")
         with MediaFile(source.path, Budget(settings.limits)) as media:
-            starts = source_starts(source, probe(media), settings)
+            windows = source_windows(task, probe(media))
+            starts = list(windows.splits)
             crop = source_crop(media, starts, settings)
             square = (crop.x, crop.y, crop.size) if crop else None
             record = replace(record, crop=square, fingerprint=sound_fingerprint(media), lag_fixed=0)
             lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
-            record = replace(record, lag_fixed=lag)
-            rows = _rows(task, _windows(media, starts, crop, settings, lag), rejects)
-            clips = _write_clips(rows, _target(task, task.split))
-        record = replace(record, clips=clips, split=task.split if clips else "")
+            record = replace(record, lag_fixed=lag, gap_seconds=windows.gap_seconds or None)
+            kept = [start for start in starts if windows.splits[start] in task.splits]
+            rows = _rows(task, _windows(media, kept, crop, settings, lag), rejects)
+            record = record.with_clips(_write_clips(task, ((windows.splits[start], row) for start, row in rows)))
     except MediaError as error:
         rejects.append(Reject.from_error(source.name, error))
     for split in SPLITS:  # the clips of an earlier version of the source may be in another split
-        if split != record.split and exists(_target(task, split)):
+        if split not in record.split_clips and exists(_target(task, split)):
             remove_file(_target(task, split))
     with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
         record = replace(record, version=source.version())
@@ -78,10 +87,13 @@ def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordB
     settings = task.settings
     try:
         with MediaFile(task.source.path, Budget(settings.limits)) as media:
-            starts = source_starts(task.source, probe(media), settings)
+            windows = source_windows(task, probe(media))
+            starts = list(windows.splits)
             crop = source_crop(media, starts, settings)
             lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
-            yield from _rows(task, _windows(media, starts, crop, settings, lag), rejects)
+            kept = [start for start in starts if windows.splits[start] in task.splits]
+            for _, row in _rows(task, _windows(media, kept, crop, settings, lag), rejects):
+                yield row
     except MediaError as error:
         rejects.append(Reject.from_error(task.source.name, error))
 
@@ -120,22 +132,23 @@ def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, set
     return middle if agreeing >= _AGREEING_SHARE * len(lags) else 0
 
 
-def _write_clips(rows: Iterator[pa.RecordBatch], target: str) -> int:
-    """Write each row as a row group of the file `target`, if there are any; returns how many."""
-    first = next(rows, None)
-    if first is None:
-        return 0
-    clips = 0
+def _write_clips(task: SourceTask, rows: Iterator[tuple[str, pa.RecordBatch]]) -> dict[str, int]:
+    """Write each row as a row group of the source's file in its split; returns how many by split."""
+    clips = Counter[str]()
     options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-    with writing(target) as file, pq.ParquetWriter(file, first.schema, **options) as writer:
-        for row in itertools.chain([first], rows):
-            writer.write_batch(row)
-            clips += 1
-    return clips
+    writers: dict[str, pq.ParquetWriter] = {}
+    with contextlib.ExitStack() as files:
+        for split, row in rows:
+            if split not in writers:
+                file = files.enter_context(writing(_target(task, split)))
+                writers[split] = files.enter_context(pq.ParquetWriter(file, row.schema, **options))
+            writers[split].write_batch(row)
+            clips[split] += 1
+    return dict(clips)
 
 
-def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:
-    """The good windows as rows; the others go to `rejects`."""
+def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator[tuple[Fraction, pa.RecordBatch]]:
+    """The good windows as rows, by their starts; the others go to `rejects`."""
     source, settings = task.source, task.settings
     for start, window in windows:
         if isinstance(window, MediaError):
@@ -145,7 +158,8 @@ def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator
         if fault := rejection_reason(measures, settings.quality):
             rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
-            yield clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
+            row = clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
+            yield start, row
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:

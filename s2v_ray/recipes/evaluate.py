@@ -1,12 +1,13 @@
 """What `s2v evaluate` does: scores a model on held-out sources beside its controls, and writes a report."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
 from s2v_ray.config import Config
 from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, clip_videos, mismatched_sounds
@@ -17,6 +18,7 @@ from s2v_ray.evaluation.report.page import HEADLINE, report_page
 from s2v_ray.evaluation.report.schema import Counts, Report
 from s2v_ray.evaluation.scores import clip_features, interval_score, score_clip, score_fvd, score_sources, summarise
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
+from s2v_ray.evaluation.units import moment, score_units
 from s2v_ray.storage.files import make_folder, write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import load_model
@@ -61,15 +63,17 @@ def evaluate(
     model.to(device)
     references = ClipReader(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
-    scored, features = [], []
+    scored, features, moments = [], [], []
     for number in range(len(reader)):
         others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution, resampled=again)
         scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips))
+        moments.append(moment(videos.clip))
         if networks.i3d:
             features.append(clip_features(videos, networks.i3d))
         show(number + 1, len(reader))
-    sources = score_sources(scored)
+    units = score_units(moments, float(reader.settings.seconds))
+    sources = score_sources([replace(clip, source=unit) for clip, unit in zip(scored, units.names, strict=True)])
     accuracy = classifier and sync_classifier_accuracy(classifier, reader, more, resolution=resolution, seed=seed)
     examples = choose_examples(scored)
     report = Report(
@@ -78,13 +82,15 @@ def evaluate(
         clips=clips,
         split=split,
         seed=seed,
-        counts=Counts(sources=len(sources), clips=len(scored)),
+        counts=Counts(sources=len(set(reader.sources)), clips=len(scored)),
         sync_classifier_accuracy=interval_score(list(accuracy.values()), seed) if accuracy else None,
         examples={name: scored[number] for name, number in examples.items()},
         not_measured=networks.missing,
         scores=summarise(sources, seed) | ({"fvd": score_fvd(features)} if features else {}),
         sources=sources,
         config=config,
+        held_out=read_dataset(clips).held_out,
+        units=units.kind,
     )
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():

@@ -8,6 +8,7 @@ from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
+from s2v_ray.preparation.empty_splits import fill_empty_splits
 from s2v_ray.preparation.plan import Plan, SourceTask
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.report.card import write_card
@@ -45,6 +46,7 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
         write_planned(planned, complete=False)
         prepare_tasks(planned.tasks, map_tasks)
         copies = settle_duplicates(out)
+        fill_empty_splits(out, planned.splits.planned)
         info = write_planned(planned, complete=True)
         if info.counts.clips:
             records = read_records(out).values()
@@ -67,7 +69,16 @@ def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
 
 
 def write_planned(planned: Plan, *, complete: bool) -> DatasetInfo:
-    """Write the data set's `dataset.json` and `rejects.jsonl` from the records so far."""
+    """Write the data set's `dataset.json` and `rejects.jsonl` from the records so far.
+
+    Until it is complete, the splits planned for this run are kept in it, so that a run that resumes does the same.
+    """
     return write_dataset(
-        planned.out, planned.settings, planned.domain, planned.ranked_splits, missing=planned.missing, complete=complete
+        planned.out,
+        planned.settings,
+        planned.domain,
+        split_by=planned.splits.split_by,
+        planned_splits={} if complete else planned.splits.planned,
+        missing=planned.missing,
+        complete=complete,
     )

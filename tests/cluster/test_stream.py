@@ -91,6 +91,25 @@ def test_every_epoch_has_every_clip_once_and_an_unfinished_one_starts_over(
     assert orders[0] != orders[1]
 
 
+@pytest.mark.ray
+def test_of_one_video_the_held_out_moments_are_not_trained_on(small_model, tmp_path, ray_cluster, capfd):
+    from s2v_ray.recipes.train import streaming_settings
+
+    synthesize("sea", tmp_path / "videos", sources=1, seed=9, seconds=12.0, size=48)
+    config, run = with_settings(load_config(str(small_model)), AS_SETTINGS), tmp_path / "run"
+    settings = streaming_settings(config)
+    stream = open_stream([str(tmp_path / "videos")], settings, config, run, workers=1, device="cpu")
+    trained = [row["start_seconds"] for row in clip_dataset(stream.epoch, stream.videos).take_all()]
+    validated = ClipReader(stream.held_out, "val")
+    held_out = [validated[number].start_seconds for number in range(len(validated))]
+    assert held_out
+    assert min(abs(one - other) for one in trained for other in held_out) >= 1.8 - 1e-6  # a clip and a second
+    assert len(ClipReader(stream.held_out, "train")) == 0
+    again = open_stream([str(tmp_path / "videos")], settings, config, run, workers=1, device="cpu")
+    assert again.fingerprint == stream.fingerprint
+    assert "blocks of each video's time" in capfd.readouterr().out
+
+
 def train_and_record(config: Config, stream: VideoStream, run: Path, workers, report, stop) -> bool:
     state = new_state(config, workers.device, distributed=True)
     state.clips = stream.fingerprint

@@ -14,7 +14,7 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import load_config
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.settings import clip_settings
-from s2v_ray.dataset.splits import split_by_hash, splits_by_rank
+from s2v_ray.dataset.splits import assign_splits
 from s2v_ray.errors import UserError
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.windows import decode_windows
@@ -76,20 +76,22 @@ def test_a_source_as_long_as_a_clip_gives_one_and_a_shorter_one_none():
     assert window_starts("a", Fraction(0), Fraction(399, 100), settings) == []
 
 
-def test_hashes_split_80_10_10():
-    counts = Counter(split_by_hash(f"video_{number}.mp4") for number in range(5000))
-    assert counts["train"] == pytest.approx(4000, abs=120)
-    assert counts["val"] == pytest.approx(500, abs=90)
-    assert counts["test"] == pytest.approx(500, abs=90)
-
-
 @pytest.mark.parametrize(
-    ("sources", "counts"),
-    [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (8, 1, 1)), (19, (15, 2, 2))],
+    ("units", "counts"),
+    [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (8, 1, 1)), (19, (15, 2, 2)), (24, (20, 2, 2))],
 )
-def test_a_few_sources_leave_no_split_empty(sources, counts):
-    splits = Counter(splits_by_rank(f"video_{number}.mp4" for number in range(sources)).values())
+def test_units_are_split_80_10_10_and_no_split_is_empty_from_three_on(units, counts):
+    splits = Counter(assign_splits((f"video_{number}.mp4" for number in range(units)), {}).values())
     assert (splits["train"], splits["val"], splits["test"]) == counts
+
+
+def test_new_units_go_where_most_is_lacking():
+    # Of 27, val and test should have three each: 22 of train are one too many.
+    assert Counter(assign_splits(["x", "y", "z"], {"train": 22, "val": 2}).values()) == {"test": 3}
+    assert Counter(assign_splits(["x"], {"train": 1, "test": 1}).values()) == {"val": 1}
+    assert Counter(assign_splits([f"{number}" for number in range(17)], {"train": 3}).values()) == {
+        "train": 13, "val": 2, "test": 2,
+    }  # fmt: skip
 
 
 def test_an_epoch_has_each_clip_once_and_epochs_follow_without_a_gap():

@@ -1,5 +1,6 @@
 """What manifests say of files, and which labels are selected: each worked out by hand."""
 
+import hashlib
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import pytest
 from helpers.finding import found_names, touch
 
-from s2v_ray.dataset.splits import split_by_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
@@ -62,8 +62,10 @@ def test_where_the_data_have_no_val_a_tenth_of_train_becomes_it_by_the_hash(tmp_
     )
     assert {source.group for source in sources if source.split == "test"} == set(ids[:50])
     val = {source.group for source in sources if source.split == "val"}
-    assert val == {name for name in ids[50:] if split_by_hash(name) == "val"}
-    assert 10 < len(val) < 40
+    by_hash = sorted(ids[50:], key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    assert val == set(by_hash[:25])
+    few, _ = from_manifest(videos, "".join(f"{name},0,sea,train\n" for name in ids[:2]))
+    assert sorted(source.split for source in few) == ["train", "val"]
 
 
 AUDIOSET = """# Segments csv created Sun Mar  5 10:54:25 2017
@@ -249,11 +251,50 @@ def test_a_file_called_like_a_part_of_another_is_refused(tmp_path):
     assert error.value.code == "same_name"
 
 
-def test_a_file_in_two_splits_is_refused(tmp_path):
+def test_parts_of_a_file_may_be_in_different_splits(tmp_path):
     videos = touch(tmp_path / "videos", "a.mp4")
-    with pytest.raises(UserError, match=r"line 3 .*'a.mp4' .*'test'.* line 2 .*'train'") as error:
-        from_manifest(videos, "path,start,end,split\na.mp4,0,1,train\na.mp4,1,2,test\n")
+    sources, _ = from_manifest(videos, "path,start,end,split\na.mp4,,8,train\na.mp4,8,9,test\na.mp4,2,6,train\n")
+    assert [(source.name, source.split) for source in sources] == [
+        ("a.mp4@-8.000", "train"),
+        ("a.mp4@2.000-6.000", "train"),
+        ("a.mp4@8.000-9.000", "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a.mp4,0,1.5,train\na.mp4,1,2,test\n",  # half a second is in both
+        "a.mp4,0,9,train\na.mp4,1,2,test\n",
+        "a.mp4,,,train\na.mp4,1,2,test\n",
+        "a.mp4,0,1,train\na.mp4,5,6,\n",  # it is not said which
+    ],
+)
+def test_moments_in_two_splits_are_refused(tmp_path, rows):
+    videos = touch(tmp_path / "videos", "a.mp4")
+    with pytest.raises(UserError, match=r"line 3 .*'a.mp4' .* line 2 .*'train'") as error:
+        from_manifest(videos, f"path,start,end,split\n{rows}")
     assert error.value.code == "two_splits"
+
+
+def test_paths_in_a_users_own_manifest_may_lead_anywhere(tmp_path, monkeypatch):
+    videos = touch(tmp_path / "videos", "a.mp4")
+    touch(tmp_path, "home/b.mp4", "elsewhere/c.mp4", "d.mp4")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rows = ["videos/../videos/a.mp4", "~/b.mp4", f"{tmp_path}/elsewhere/c.mp4", "../d.mp4", "/no/such.mp4"]
+    sources, missing = from_manifest(videos, "\n".join(["path", *rows]), own_manifest=True)
+    inside = str(tmp_path).lstrip("/")
+    assert missing == ["no/such.mp4"]
+    assert {source.name: source.path for source in sources} == {
+        "a.mp4": f"{videos}/a.mp4",
+        "home/b.mp4": f"{tmp_path}/home/b.mp4",  # the manifest's folder is a root, too
+        "elsewhere/c.mp4": f"{tmp_path}/elsewhere/c.mp4",
+        "d.mp4": f"{tmp_path}/d.mp4",
+    }
+    manifest = touch(tmp_path / "lists", "x") / "list.csv"
+    manifest.write_text(f"path\n{tmp_path}/elsewhere/c.mp4\n")
+    (source,), _ = find_sources([], manifest=str(manifest), own_manifest=True)
+    assert (source.name, source.labels[-1]) == (f"{inside}/elsewhere/c.mp4", "elsewhere")
 
 
 def test_a_file_name_that_is_there_twice_is_refused(tmp_path):

@@ -64,11 +64,11 @@ def test_silent_and_still_windows_are_rejected_with_their_reason(tmp_path):
     write_blinking(videos / "good.mp4")
     write_blinking(videos / "silent.mp4", loud=False)
     write_blinking(videos / "still.mp4", moving=False)
-    counts = prepare(videos, tmp_path / "clips")["counts"]
+    counts = prepare(videos, tmp_path / "clips", "--split-by", "source")["counts"]
     assert counts["sources"] == 1
     assert counts["rejected"] == {"silent": 4, "still_picture": 4}
     assert set(rejects(tmp_path / "clips")) == {("silent.mp4", "silent"), ("still.mp4", "still_picture")}
-    kept = prepare(videos, tmp_path / "kept", "--min-motion", "0")["counts"]
+    kept = prepare(videos, tmp_path / "kept", "--min-motion", "0", "--split-by", "source")["counts"]
     assert kept["rejected"] == {"silent": 4}
 
 
@@ -166,7 +166,7 @@ def test_a_video_that_changed_is_prepared_anew_and_one_that_became_useless_leave
         write_blinking(videos / name)
     (videos / "a.mp4").unlink()
     synthesize("sea", videos, sources=1, seed=3, seconds=2.0, size=48)[0].rename(videos / "a.mp4")
-    prepare(videos, out)
+    prepare(videos, out, "--split-by", "source")
     before = {path.name: path.read_bytes() for path in out.glob("split=*/*.parquet")}
     write_blinking(videos / "a.mp4", loud=False)
     counts = prepare(videos, out)["counts"]

@@ -20,11 +20,12 @@ from s2v_ray.cluster.resources import scaling
 from s2v_ray.cluster.streaming.batches import stream_batches
 from s2v_ray.cluster.streaming.decode import Epoch, clip_dataset
 from s2v_ray.config import Config
-from s2v_ray.dataset.index import read_records, read_same_dataset
+from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
 from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.dataset.splits import AUTO
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import Plan, plan
-from s2v_ray.recipes.prepare import domain_of, prepare_tasks, write_planned
+from s2v_ray.recipes.prepare import domain_of, prepare_tasks
 from s2v_ray.recipes.train import Feed, held_out_validation
 from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
@@ -66,11 +67,16 @@ def open_stream(
     """
     connect()
     scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
-    planned = plan(videos, run, domain_of((videos[0],)), settings)
-    tasks = [task for task in planned.tasks if task.split == "train"]
+    held_out, domain = join(run, "validation_clips"), domain_of((videos[0],))
+    # A run that resumes, perhaps with more videos, trains on nothing that it has validated on.
+    before = read_same_dataset(held_out, settings, domain) if exists(join(held_out, "dataset.json")) else None
+    split_by, assigned = (before.split_by, before.planned_splits) if before else (AUTO, {})
+    planned = plan(videos, run, domain, settings, split_by=split_by, assigned=assigned)
+    if planned.splits.in_blocks:
+        print("Training on blocks of each video's time; the others, a second apart, are held out.", flush=True)
+    tasks = [replace(task, splits=("train",)) for task in planned.tasks if task.in_blocks or task.split == "train"]
     if not tasks:
         raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
-    held_out = join(run, "validation_clips")
     _prepare_held_out(planned, held_out, config.training.validate_clips)
     names = "\n".join([settings.fingerprint, *(task.source.name for task in tasks)])
     return VideoStream(
@@ -82,17 +88,28 @@ def open_stream(
 
 
 def _prepare_held_out(planned: Plan, clips: str, count: int) -> None:
-    """Prepare up to `count` videos of the split `val`, and of `train` as many as these lack in other sounds."""
-    held_out = [task for task in planned.tasks if task.split == "val"][:count]
-    more = [task for task in planned.tasks if task.split == "train"][: max(0, _SOUNDS - len(held_out))]
-    if exists(join(clips, "dataset.json")):
-        read_same_dataset(clips, planned.settings, planned.domain)
+    """Prepare up to `count` videos of the split `val`, and of `train` as many as these lack in other sounds.
+
+    Of videos that are cut into blocks of time, only the blocks of `val` are prepared.
+    """
+    whole = [task for task in planned.tasks if not task.in_blocks]
+    blocks = [replace(task, splits=("val",)) for task in planned.tasks if task.in_blocks]
+    held_out = [*(task for task in whole if task.split == "val"), *blocks][:count]
+    more = [task for task in whole if task.split == "train"][: max(0, _SOUNDS - len(held_out))]
     done = read_records(clips)
     chosen = [*held_out, *more] if held_out else []
     tasks = [replace(task, out=clips) for task in chosen if task.source.name not in done]
     if tasks:
         print(f"Preparing clips of {len(held_out)} videos to validate on", flush=True)
     prepare_tasks(tasks, run_in_parallel)
-    info = write_planned(replace(planned, out=clips), complete=True)
+    info = write_dataset(
+        clips,
+        planned.settings,
+        planned.domain,
+        split_by=planned.splits.split_by,
+        planned_splits={task.unit: task.split for task in planned.tasks},
+        missing=planned.missing,
+        complete=True,
+    )
     if not info.split_counts["val"].clips:
         print("No clip fell into the split 'val', so no best checkpoint is chosen; add more videos.", flush=True)

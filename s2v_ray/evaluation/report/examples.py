@@ -17,7 +17,7 @@ FIGURES = {"figure_2.png": figure_2, "motion.png": motion_curves}
 VIDEOS = {
     "real": "real video",
     "model": "generated from its sound",
-    "mismatched": "generated from another source's sound",
+    "mismatched": "generated from a mismatched sound",
 }
 
 

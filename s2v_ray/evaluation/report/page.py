@@ -6,7 +6,7 @@ from s2v_ray.evaluation.report.examples import FIGURES, VIDEOS
 from s2v_ray.evaluation.report.html import render
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.report.table import controls, notes, signed, table, title
-from s2v_ray.evaluation.scores import Score
+from s2v_ray.evaluation.units import CLIPS, LEAST_UNITS, SOURCES
 from s2v_ray.storage.paths import Location
 
 HEADLINE = "headline.png"
@@ -35,10 +35,13 @@ def report_page(report: Report, out: Location) -> str:
 def headline(report: Report) -> list[str]:
     """What the scores say, in sentences."""
     matched, mismatched = report.mean("motion_correlation"), report.mean("motion_correlation", MISMATCHED)
-    gap = _gap_sentence(report.score("matched_minus_mismatched"), report.counts.sources)
+    gap = _gap_sentence(report)
+    other = "another source's sound" if report.units == SOURCES else "the sound of another source or moment"
+    kind = "videos it was trained on" if report.split == "train" else report.held_out
     sentences = [
+        f"Scores are of {kind}.",
         f"Given its own sound, a video moves like the real one with a correlation of {signed(matched or 0)}; given "
-        f"another source's sound, {'–' if mismatched is None else signed(mismatched)}. {gap}"
+        f"{other}, {'–' if mismatched is None else signed(mismatched)}. {gap}",
     ]
     explained, lag = report.mean("motion_explained"), report.mean("lag_frames")
     if explained is not None:
@@ -52,9 +55,12 @@ def headline(report: Report) -> list[str]:
     return sentences
 
 
-def _gap_sentence(gap: Score | None, sources: int) -> str:
+def _gap_sentence(report: Report) -> str:
+    gap = report.score("matched_minus_mismatched")
+    if report.units == CLIPS and report.counts.sources < LEAST_UNITS:  # overlapping clips prove less than they seem to
+        return "Too few separate moments to say whether the sound drives the motion."
     if gap is None or gap.low is None or gap.high is None:
-        return f"Too few sources ({sources}) to say whether the sound drives the motion."
+        return f"Too few {report.units} ({len(report.sources)}) to say whether the sound drives the motion."
     if gap.low > 0:
         return f"So the sound drives the motion: the gap is {gap.mean:.2f} [{gap.low:.2f}, {gap.high:.2f}]."
     return "These are too close to say that the sound drives the motion."

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from s2v_ray.config import Config, config_from_dict
+from s2v_ray.dataset.records import UNSEEN_VIDEOS
 from s2v_ray.evaluation.controls import MODEL
 from s2v_ray.evaluation.scores import ClipScores, Score, SourceScores
+from s2v_ray.evaluation.units import SOURCES
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Report:
     scores: dict[str, dict[str, Score | None]]  # by metric and control
     sources: list[SourceScores]
     config: Config
+    held_out: str = UNSEEN_VIDEOS  # in words, what the data set's val and test show that its train does not
+    units: str = SOURCES  # what `sources` are, over which intervals are made: see `score_units`
 
     def score(self, metric: str, control: str = MODEL) -> Score | None:
         """One metric of the model or a control; None where no source defines it."""

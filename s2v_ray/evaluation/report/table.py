@@ -3,6 +3,7 @@
 from s2v_ray.evaluation.controls import CONTROLS, MODEL
 from s2v_ray.evaluation.pretrained import FILES
 from s2v_ray.evaluation.report.schema import Report
+from s2v_ray.evaluation.units import CLIPS, SOURCES
 from s2v_ray.metrics.i3d import FRAMES
 
 # Metrics by the question that they answer, each with its label and the digits that matter.
@@ -56,14 +57,14 @@ def table(report: Report) -> dict[str, dict[str, list[str]]]:
 
 
 def _cell(report: Report, name: str, digits: int, control: str) -> str:
-    """The mean; the model's with its interval; and the number of sources that define it, unless all do."""
+    """The mean; the model's with its interval; and the number of units that define it, unless all do."""
     score = report.score(name, control)
     if score is None:
         return "–"
     text = signed(score.mean, digits)
     if control == MODEL and score.low is not None and score.high is not None:
         text += f" [{signed(score.low, digits)}, {signed(score.high, digits)}]"
-    return f"{text} of {score.count}" if score.count < report.counts.sources else text
+    return f"{text} of {score.count}" if score.count < len(report.sources) else text
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -73,9 +74,10 @@ def signed(value: float, digits: int = 2) -> str:
 
 def title(report: Report) -> str:
     """What was scored."""
-    kind = "sources it was trained on" if report.split == "train" else f"held-out sources ({report.split})"
+    kind = "videos it was trained on" if report.split == "train" else f"{report.held_out} ({report.split})"
     counts = report.counts
-    return f"{counts.clips} clips of {counts.sources} {kind}, means with 95 % intervals over sources"
+    sources = f"{counts.sources} {'source' if counts.sources == 1 else 'sources'}"
+    return f"{counts.clips} clips of {sources}, {kind}, means with 95 % intervals over {report.units}"
 
 
 def notes(report: Report) -> list[str]:
@@ -96,5 +98,12 @@ def notes(report: Report) -> list[str]:
             if score
             else f"FVD is undefined: it needs at least two windows of {FRAMES} frames."
         )
+    if report.units != SOURCES:
+        sentences.append(
+            f"With fewer than three sources, intervals are over {report.units}: they say how sure the scores are for "
+            "other moments of the same videos, not for other videos."
+        )
+    if report.units == CLIPS:
+        sentences.append("Clips may overlap, so that intervals over them are narrower than they should be.")
     missing = [f"{name} was not measured: --weights-dir has no {FILES[name]}." for name in report.not_measured]
     return sentences + missing

@@ -52,10 +52,13 @@ def write_card(
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
         _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
-    write_bytes(join(out, "card.md"), _text(info, measured, by_count).encode())
+    gap_seconds = sum(record.gap_seconds or 0 for record in records)
+    write_bytes(join(out, "card.md"), _text(info, measured, by_count, gap_seconds).encode())
 
 
-def _text(info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mapping[str, list[Reject]]) -> str:
+def _text(
+    info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mapping[str, list[Reject]], gap_seconds: float
+) -> str:
     sizes = [
         [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
         for name, row in {**info.split_counts, "all": info.counts}.items()
@@ -69,8 +72,10 @@ def _text(info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mappi
         "![What the data set looks like](card.png)",
         "## How much",
         _table(["split", "sources", "clips", "seconds", "frames"], sizes),
-        "Splits are by source: no source has clips in two of them.",
+        f"Splits are by {info.split_by}: val and test hold **{info.held_out}**.",
     ]
+    if gap_seconds:
+        parts.append(f"{gap_seconds:,.10g} seconds are not used, to keep moments of different splits apart.")
     if empty := [name for name, row in info.split_counts.items() if not row.clips]:
         parts.append(f"**No clips in {' and '.join(empty)}.**")
     parts += [

@@ -14,7 +14,7 @@ from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
+from s2v_ray.preparation.plan import SourceTask, source_crop, source_windows
 from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
@@ -40,7 +40,7 @@ def preview_source(task: SourceTask) -> int:
     crop, warnings = None, []
     with MediaFile(source.path, Budget(settings.limits)) as media:
         try:
-            starts = source_starts(source, probe(media), settings)
+            starts = list(source_windows(task, probe(media)).splits)
             crop = source_crop(media, starts, settings)
         except MediaError as error:
             warnings = [str(error)]

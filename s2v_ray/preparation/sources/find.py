@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Context
@@ -9,7 +10,7 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 
 from s2v_ray.dataset.records import Reject
-from s2v_ray.dataset.splits import split_by_hash
+from s2v_ray.dataset.splits import name_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles, find_files
 from s2v_ray.preparation.sources.manifests import Row, read_manifest
@@ -22,7 +23,12 @@ _GRID = re.compile(r"s\d+")  # GRID's folder of one speaker
 
 
 def find_sources(
-    locations: list[str], *, manifest: str = "", manifest_format: str = "", select: tuple[str, ...] = ()
+    locations: list[str],
+    *,
+    manifest: str = "",
+    manifest_format: str = "",
+    select: tuple[str, ...] = (),
+    own_manifest: bool = False,
 ) -> tuple[list[Source], list[Reject]]:
     """What to prepare, sorted by name, and the files that are missing or can't be read.
 
@@ -31,20 +37,21 @@ def find_sources(
 
     With a manifest: the files that its rows name, looked up at `locations`, or beside the manifest if there are none.
     Rows with the same file and times make one source with the labels of all; so do overlapping rows that mark events
-    (UnAV-100, Greatest Hits). Splits in the manifest are kept. If it has train but no val, the sources of train whose
-    hash says val (a tenth) become val; of a few sources that may be none.
+    (UnAV-100, Greatest Hits). Splits in the manifest are kept; parts of one file may be in different ones. If it has
+    train but no val, a tenth of the groups of train become val, at least one of several.
 
     Args:
         locations: folders, globs and files: absolute paths or URIs, as `user_location` returns them.
         manifest: the same.
         manifest_format: its format's name; "" detects it from the content.
         select: labels to choose, in any case; () chooses everything.
+        own_manifest: whether the user wrote the manifest, so that its paths may lead anywhere.
 
-    Raises UserError for a location that does not exist, a malformed manifest, a label that nothing has, one file in
-    two splits, and if nothing is found.
+    Raises UserError for a location that does not exist, a malformed manifest, a label that nothing has, moments of a
+    file in two splits, and if nothing is found.
     """
     if manifest:
-        sources, missing = _from_manifest(locations, manifest, manifest_format, select)
+        sources, missing = _from_manifest(locations, manifest, manifest_format, select, own_manifest)
     elif manifest_format:
         detail = f"--manifest-format is '{manifest_format}', but there is no --manifest"
         raise UserError("missing_setting", f"{detail}; give both or neither.")
@@ -64,35 +71,41 @@ def find_sources(
 def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Source], list[Reject]]:
     files = find_files(locations)
     sources = [
-        Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1]), group=_grid_speaker(path) or name)
+        _with_group(Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1])))
         for name, path in files.locations.items()
     ]
     return select_labels(sources, select, " and ".join(locations)), _problems(files)
 
 
 def _from_manifest(
-    locations: list[str], manifest: str, manifest_format: str, select: tuple[str, ...]
+    locations: list[str], manifest: str, manifest_format: str, select: tuple[str, ...], own_manifest: bool
 ) -> tuple[list[Source], list[Reject]]:
     rows = select_labels(read_manifest(manifest, manifest_format), select, manifest)
     beside = [parent(manifest)] if any(not row.by_path for row in rows) else []
     files = find_files(locations or beside)
     missing = _problems(files)
     found: list[tuple[Row, Source]] = []
-    for row, part, name, path in resolve_rows(rows, files, manifest):
+    for row, part, name, path in resolve_rows(rows, files, manifest, anywhere=own_manifest):
         if path:
-            group = row.group or _grid_speaker(path) or name
-            source = Source(path, name, part.start_seconds, part.end_seconds, row.labels, row.split, group)
+            source = Source(path, name, part.start_seconds, part.end_seconds, row.labels, row.split, row.group)
+            source = source if row.group else _with_group(source)
             found.append((row, source))
         else:
             others = f" (nor {', '.join(other.file for other in row.parts[1:])})" if len(row.parts) > 1 else ""
             detail = f"{manifest}, {row.line} names this file, but it is not there{others}."
             missing.append(Reject(name + _times(part.start_seconds, part.end_seconds), None, "missing", detail))
-    _check_one_split(found, manifest)
+    _check_splits(found, manifest)
     return _with_val(_joined(found)), missing
 
 
 def _problems(files: FoundFiles) -> list[Reject]:
     return [Reject(name, None, "missing", detail) for name, detail in files.problems.items()]
+
+
+def _with_group(source: Source) -> Source:
+    """The group of a source whose manifest says none: GRID's speaker, or its file's name."""
+    speaker = _grid_speaker(source.path)
+    return replace(source, group=speaker or source.name, file_of_speaker=source.name if speaker else "")
 
 
 def _grid_speaker(path: str) -> str:
@@ -103,15 +116,27 @@ def _grid_speaker(path: str) -> str:
     return next((folder for folder in reversed(file.parts[:-1]) if _GRID.fullmatch(folder)), "")
 
 
-def _check_one_split(found: Iterable[tuple[Row, Source]], manifest: str) -> None:
-    """Raise UserError if one file is in two splits."""
-    first: dict[str, Row] = {}
+def _check_splits(found: Iterable[tuple[Row, Source]], manifest: str) -> None:
+    """Raise UserError if two splits have the same moments of a file, or only some of a file's parts have a split."""
+    by_file: dict[str, list[tuple[Row, Source]]] = defaultdict(list)
     for row, source in found:
-        other = first.setdefault(source.path, row)
-        if other.split != row.split:
-            splits = f"in split '{row.split or 'none'}', but {other.line} has it in '{other.split or 'none'}'"
-            rule = "all parts of a file must be in one split."
-            raise UserError("two_splits", f"{manifest}, {row.line} has '{source.name}' {splits}; {rule}")
+        by_file[source.path].append((row, source))
+    for parts in by_file.values():
+        last: dict[str, tuple[Row, Source]] = {}  # of each split, the part that ends last
+        for row, source in sorted(parts, key=lambda pair: pair[1].interval):
+            for split, (other, earlier) in last.items():
+                if split == row.split:
+                    continue
+                if not split or not row.split:
+                    rule = "give all parts of a file a split, or none."
+                elif source.interval[0] < earlier.interval[1]:
+                    rule = "parts of a file in different splits must not overlap."
+                else:
+                    continue
+                splits = f"in split '{row.split or 'none'}', but {other.line} has it in '{split or 'none'}'"
+                raise UserError("two_splits", f"{manifest}, {row.line} has '{source.name}' {splits}; {rule}")
+            if row.split not in last or source.interval[1] > last[row.split][1].interval[1]:
+                last[row.split] = (row, source)
 
 
 def _joined(found: list[tuple[Row, Source]]) -> list[Source]:
@@ -154,11 +179,13 @@ def _decimal(seconds: Fraction | None) -> str:
 
 
 def _with_val(sources: list[Source]) -> list[Source]:
-    """Take val from train if the data come with train but without val."""
+    """Take val from train if the data come with train but without val: a tenth of its groups, by their hash."""
     splits = {source.split for source in sources}
     if "train" not in splits or "val" in splits:
         return sources
+    groups = sorted({source.group for source in sources if source.split == "train"}, key=name_hash)
+    val = set(groups[: max(1, round(len(groups) / 10))] if len(groups) > 1 else [])
     return [
-        replace(source, split="val") if source.split == "train" and split_by_hash(source.group) == "val" else source
+        replace(source, split="val") if source.split == "train" and source.group in val else source
         for source in sources
     ]

@@ -1,6 +1,7 @@
 """A file, or a part of one, to cut clips from."""
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ from s2v_ray.storage.files import file_info
 class Source:
     """A file, or a part of one, to cut clips from.
 
-    Sources of one `group` belong in one split, which a hash of `group` decides if `split` is empty.
+    Split by source, those of one `group` belong in one split. Those of one `recording` may show the same moments.
     """
 
     path: str  # an absolute local path, or a URI of one of pyarrow's file systems
@@ -26,6 +27,17 @@ class Source:
     labels: tuple[str, ...] = ()  # what is in it, by the manifest or else the folders in its name
     split: str = ""  # "train", "val" or "test" if the data come with a split
     group: str = ""  # the file's name, the video that several files were cut from, or GRID's speaker
+    file_of_speaker: str = ""  # the file's name, where the group is a speaker
+
+    @property
+    def recording(self) -> str:
+        """The video that it is, or that it was cut from."""
+        return self.file_of_speaker or self.group
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its part of the file, in seconds: from 0 and to infinity where that is the file's own start and end."""
+        return float(self.start_seconds or 0), math.inf if self.end_seconds is None else float(self.end_seconds)
 
     @property
     def key(self) -> str:

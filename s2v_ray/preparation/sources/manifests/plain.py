@@ -1,7 +1,7 @@
 """A plain list: CSV with the header `path,start,end`, optionally with `split` and `label`, in any order.
 
 Empty `start` and `end` are the file's own. Without a label the folders of the path are the labels. Paths are relative
-to the folder of the videos, or else to the manifest's.
+to the folder of the videos, or else to the manifest's; those in a user's own manifest may lead anywhere.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def read(text: str, manifest: str) -> Iterator[Row]:
 def _parse(header: list[str], line: str, cells: list[str]) -> Row:
     values = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
     path, start, end, split, label = (values[name] for name in COLUMNS)
-    folders = path.split("/")[:-1]
+    folders = [folder for folder in path.split("/")[:-1] if folder not in ("", ".", "..", "~")]
     if not path or "\0" in path or any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
         raise ValueError("its path is not the path of a file")
     if split and split not in SPLITS:
@@ -40,4 +40,4 @@ def _parse(header: list[str], line: str, cells: list[str]) -> Row:
         part = Part(path, parse_seconds(start) if start else None, parse_seconds(end) if end else None)
     if part.end_seconds == 0:
         raise ValueError("it ends at 0 s, but must end after its start")
-    return Row(line, (part,), by_path=True, labels=(label,) if label else tuple(filter(None, folders)), split=split)
+    return Row(line, (part,), by_path=True, labels=(label,) if label else tuple(folders), split=split)
