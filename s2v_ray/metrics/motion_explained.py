@@ -5,6 +5,7 @@ import math
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair
+from s2v_ray.metrics.pixel_errors import pixel_errors
 
 
 def squared_error(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
@@ -13,7 +14,7 @@ def squared_error(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
     Videos [T, C, H, W] float in [-1, 1]. Raises ValueError for any other input.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
-    return (generated_TCHW - real_TCHW).square().sum().item()
+    return pixel_errors(generated_TCHW, real_TCHW)[1].sum().item()
 
 
 def motion_explained(*, model: float, frozen: float, sound_blind: float) -> float:
