@@ -41,8 +41,8 @@ def generate(
 
     Returns the number of frames and their rate. They are made and encoded a chunk at a time, so that memory doesn't
     grow with their number. `strength` scales what the sound does, see `generate_frames`. `on_progress` gets the
-    fraction done and a text. Raises UserError for a `strength` out of range, for an `out` that can't be written, and for
-    a checkpoint, an image or a sound that can't be read.
+    fraction done and a text. Raises UserError for a `strength` out of range, for an `out` that can't be written, and
+    for a checkpoint, an image or a sound that can't be read.
     """
     if not 0 <= strength <= MAX_STRENGTH:  # NaN isn't either
         rule = f"but must be from 0 (the sound does nothing) to {MAX_STRENGTH:g}; 1 is the model's own"

@@ -6,7 +6,13 @@ from s2v_ray.cli.progress import ProgressBar
 
 
 def generate(
-    *, checkpoint: Location, image: Location, sound: Location, out: Location, strength: float = 1.0, device: str = "auto"
+    *,
+    checkpoint: Location,
+    image: Location,
+    sound: Location,
+    out: Location,
+    strength: float = 1.0,
+    device: str = "auto",
 ) -> None:
     """Make a video from one image and a sound of any length.
 

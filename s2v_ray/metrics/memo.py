@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def version(video: Tensor) -> int:
@@ -24,10 +25,10 @@ def once_per_video(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Co
     known = WeakTensorKeyDictionary()  # by identity
 
     @wraps(function)
-    def remembering(video: Tensor, *args: P.args, **kwargs: P.kwargs) -> R:
+    def remembering(video: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> R:
         versions = tuple(version(value) for value in (video, *args) if isinstance(value, Tensor))
         key = (versions, args, *kwargs.items())  # a tensor is equal to itself alone
-        results: dict[object, R] = known.setdefault(video, {})
+        results: dict[Any, R] = known.setdefault(video, {})
         if key not in results:
             results[key] = function(video, *args, **kwargs)
         return results[key]

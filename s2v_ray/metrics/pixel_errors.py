@@ -1,6 +1,5 @@
 """Errors of pixels, summed over a clip's frames and channels: all that L1, PSNR and squared errors need."""
 
-import torch
 from torch import Tensor
 
 from s2v_ray.metrics.memo import once_per_video

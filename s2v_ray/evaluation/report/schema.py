@@ -6,7 +6,7 @@ from typing import Any
 
 from s2v_ray.config import Config, config_from_dict
 from s2v_ray.evaluation.controls import MODEL
-from s2v_ray.evaluation.scores import ClipScores, Score, SourceScores
+from s2v_ray.evaluation.scores import ClipScores, Memorisation, Score, SourceScores
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Report:
     scores: dict[str, dict[str, Score | None]]  # by metric and control
     sources: list[SourceScores]
     config: Config
+    memorisation: Memorisation | None = None  # None where undefined, and in reports of release 0.2
 
     def score(self, metric: str, control: str = MODEL) -> Score | None:
         """One metric of the model or a control; None where no source defines it."""
@@ -57,6 +58,7 @@ class Report:
             | {
                 "counts": Counts(**values["counts"]),
                 "sync_classifier_accuracy": accuracy and Score(**accuracy),
+                "memorisation": _memorisation(values.get("memorisation")),
                 "examples": {name: ClipScores(**clip) for name, clip in values["examples"].items()},
                 "not_measured": tuple(values["not_measured"]),
                 "scores": {
@@ -67,6 +69,10 @@ class Report:
                 "config": config_from_dict(values["config"], "the report"),
             }
         )
+
+
+def _memorisation(values: dict[str, Any] | None) -> Memorisation | None:
+    return None if values is None else Memorisation(**{name: Score(**score) for name, score in values.items()})
 
 
 def _without_windows(fields: list[tuple[str, Any]]) -> dict[str, Any]:
