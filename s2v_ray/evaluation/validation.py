@@ -110,10 +110,14 @@ def validation_warning(reader: ClipReader, clips: int) -> str | None:
     if seconds >= _LEAST_SECONDS and (sources >= _FEW_SOURCES or seconds >= _FEW_SECONDS):
         return None
     return (
-        f"Checkpoints are chosen by {len(numbers)} clips ({seconds:.0f} s) of {sources} sources in the split 'val', "
-        f"too few to tell good ones from lucky ones: it takes {_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or "
+        f"Checkpoints are chosen by {_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')} in the split "
+        f"'val', too few to tell good ones from lucky ones: it takes {_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or "
         f"{_FEW_SECONDS} s; prepare more videos, or compare checkpoints by s2v evaluate."
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _videos(model: SoundToVideo, reader: ClipReader, number: int, sound_BTD: Tensor, resolution: int) -> ClipVideos:
