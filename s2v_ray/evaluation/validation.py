@@ -109,10 +109,11 @@ def validation_warning(reader: ClipReader, clips: int) -> str | None:
     seconds = float(len(numbers) * reader.settings.frames / reader.settings.rate)
     if seconds >= _LEAST_SECONDS and (sources >= _FEW_SOURCES or seconds >= _FEW_SECONDS):
         return None
+    chosen_by = f"{_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')}"
     return (
-        f"Checkpoints are chosen by {_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')} in the split "
-        f"'val', too few to tell good ones from lucky ones: it takes {_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or "
-        f"{_FEW_SECONDS} s; prepare more videos, or compare checkpoints by s2v evaluate."
+        f"Checkpoints are chosen by {chosen_by} in the split 'val', too few to tell good ones from lucky ones: it takes "
+        f"{_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or {_FEW_SECONDS} s; prepare more videos, or compare checkpoints "
+        "by s2v evaluate."
     )
 
 

@@ -144,8 +144,6 @@ def start_training(
     state.clips = feed.fingerprint
     source, skipped = resume(state, job.run, skip_damaged=job.skip_damaged)
     workers.check_same_step(state.step)
-    if feed.warning:
-        notify(feed.warning)
     for reason in skipped:
         notify(f"Skipped: {reason}")
     if source:
@@ -154,6 +152,8 @@ def start_training(
     elif job.init_from:
         load_weights(state, job.init_from)
         notify(f"Starting from the weights of {job.init_from}")
+    if feed.warning:
+        notify(feed.warning)
     return feed, state
 
 
