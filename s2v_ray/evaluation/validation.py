@@ -111,9 +111,9 @@ def validation_warning(reader: ClipReader, clips: int) -> str | None:
         return None
     chosen_by = f"{_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')}"
     return (
-        f"Checkpoints are chosen by {chosen_by} in the split 'val', too few to tell good ones from lucky ones: it takes "
-        f"{_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or {_FEW_SECONDS} s; prepare more videos, or compare checkpoints "
-        "by s2v evaluate."
+        f"Checkpoints are chosen by {chosen_by} in the split 'val', too few to tell good ones from lucky ones: it "
+        f"takes {_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or {_FEW_SECONDS} s; prepare more videos, or compare "
+        "checkpoints by s2v evaluate."
     )
 
 
