@@ -21,7 +21,9 @@ from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.pixels import centre_crop, to_bytes, wave_to_float
 
+MAX_STRENGTH = 4.0
 _FRAMES_PER_CHUNK = 64
+_SOUND_BLIND_FRAMES = 64
 _WINDOWS_PER_BATCH = 8
 
 
@@ -32,13 +34,19 @@ def generate(
     out: str,
     device: torch.device,
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
+    *,
+    strength: float = 1.0,
 ) -> tuple[int, Fraction]:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Returns the number of frames and their rate. They are made and encoded a chunk at a time, so that memory doesn't
-    grow with their number. `on_progress` gets the fraction done and a text.
-    Raises UserError for an `out` that can't be written, and for a checkpoint, an image or a sound that can't be read.
+    grow with their number. `strength` scales what the sound does, see `generate_frames`. `on_progress` gets the
+    fraction done and a text. Raises UserError for a `strength` out of range, for an `out` that can't be written, and
+    for a checkpoint, an image or a sound that can't be read.
     """
+    if not 0 <= strength <= MAX_STRENGTH:  # NaN isn't either
+        rule = f"but must be from 0 (the sound does nothing) to {MAX_STRENGTH:g}; 1 is the model's own"
+        raise UserError("out_of_range", f"--strength is {strength:g}, {rule}.")
     if PurePath(base_name(out)).suffix.lower() != ".mp4":
         raise UserError("unsupported_format", f"--out '{out}' must end in .mp4, the format of the video.")
     if is_folder(out):
@@ -53,7 +61,7 @@ def generate(
     frame_count = -(-len(wave) // samples_per_frame(model_sample_rate, frame_rate))
 
     def frames() -> Iterator[np.ndarray]:
-        made = generate_frames(model.to(device), config, image_CHW.to(device), wave)
+        made = generate_frames(model.to(device), config, image_CHW.to(device), wave, strength=strength)
         for number, frame in enumerate(made, start=1):
             yield frame
             on_progress(number / frame_count, f"{number} of {frame_count} frames")
@@ -62,16 +70,25 @@ def generate(
     return frame_count, frame_rate
 
 
-def generate_frames(model: SoundToVideo, config: Config, image_CHW: Tensor, wave: np.ndarray) -> Iterator[np.ndarray]:
+def generate_frames(
+    model: SoundToVideo, config: Config, image_CHW: Tensor, wave: np.ndarray, *, strength: float = 1.0
+) -> Iterator[np.ndarray]:
     """The frames, uint8 [H, W, 3] one by one, of an image [3, H, W] in [-1, 1] and int16 samples [S].
 
-    There are as many as cover the sound; the last one may end after it.
+    There are as many as cover the sound; the last one may end after it. With a `strength` other than 1, each is
+    mean + strength · (frame − mean): 0 is a still video of the mean, 2 exaggerates. The mean is over up to 64 of the
+    model's frames, evenly spaced over the sound.
     """
     with torch.no_grad():
         sound_TD = sound_features(model, config, torch.from_numpy(wave).to(image_CHW.device))
         maps = model.unet.encode(image_CHW.unsqueeze(0))
+        if strength != 1:
+            frame_F = torch.linspace(0, len(sound_TD) - 1, min(len(sound_TD), _SOUND_BLIND_FRAMES)).round().long()
+            mean_CHW = model.unet.decode(maps, sound_TD[frame_F].unsqueeze(0))[0].mean(0)
         for chunk_TD in torch.split(sound_TD, _FRAMES_PER_CHUNK):
             video_TCHW = model.unet.decode(maps, chunk_TD.unsqueeze(0))[0]
+            if strength != 1:
+                video_TCHW = torch.lerp(mean_CHW, video_TCHW, strength)
             yield from to_bytes(video_TCHW).cpu().numpy()
 
 

@@ -96,3 +96,34 @@ def test_an_out_that_is_no_mp4_file_is_refused(tmp_path, name, code):
     with pytest.raises(UserError, match=name) as error:
         generate("run", "image.png", "sound.wav", str(tmp_path / name), torch.device("cpu"))
     assert error.value.code == code
+
+
+def test_strength_scales_each_frame_from_the_mean_over_the_sound(small_run):
+    model, config, _ = load_model(find_checkpoint(small_run))
+    wave = np.random.default_rng(0).integers(-9000, 9000, config.clips.frames * 320, dtype=np.int16)
+    image_CHW = torch.rand(3, 32, 32) - 0.5
+    with torch.no_grad():  # so that the sound does something after eight steps
+        model.unet.up[-1].over_x.weight.mul_(20)
+    # A clip is shorter than 64 frames, so the mean is over all of them.
+    own_TCHW = model(image_CHW.unsqueeze(0), torch.from_numpy(wave / 32768).float().unsqueeze(0))[0].detach().numpy()
+    mean_CHW = own_TCHW.mean(0)
+
+    def made(**strength: float) -> np.ndarray:
+        return np.stack(list(generate_frames(model, config, image_CHW, wave, **strength)))
+
+    assert np.array_equal(made(), made(strength=1.0))
+    for strength in (0.0, 0.5, 2.0):
+        expected = np.clip(mean_CHW + strength * (own_TCHW - mean_CHW), -1, 1) * 127.5 + 127.5
+        assert np.abs(made(strength=strength) - expected.transpose(0, 2, 3, 1)).max() <= 1, strength
+    still = made(strength=0.0)
+    assert (still == still[0]).all()
+    assert np.ptp(made(), axis=0).max() > 8
+
+
+@pytest.mark.parametrize("strength", ["-0.1", "4.5", "nan", "inf"])
+def test_a_strength_out_of_range_is_refused(tmp_path, capsys, strength):
+    arguments = ["--image", "a.png", "--sound", "a.wav", "--out", str(tmp_path / "a.mp4")]
+    assert main(["generate", "--checkpoint", "run", *arguments, f"--strength={strength}"]) == 1
+    error = capsys.readouterr().err
+    assert "[out_of_range]" in error
+    assert f"--strength is {strength}" in error

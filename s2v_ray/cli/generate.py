@@ -5,7 +5,15 @@ from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
 
 
-def generate(*, checkpoint: Location, image: Location, sound: Location, out: Location, device: str = "auto") -> None:
+def generate(
+    *,
+    checkpoint: Location,
+    image: Location,
+    sound: Location,
+    out: Location,
+    strength: float = 1.0,
+    device: str = "auto",
+) -> None:
     """Make a video from one image and a sound of any length.
 
     Args:
@@ -13,10 +21,13 @@ def generate(*, checkpoint: Location, image: Location, sound: Location, out: Loc
         image: an image, or a video, whose first frame is used; it is cropped to a square.
         sound: a sound file, or a video with sound.
         out: the video to write, an .mp4 with that sound.
+        strength: how much the sound does: 0 shows the mean of the video, 1 what the model makes, 2 twice as much; to 4.
         device: auto, cpu or cuda.
     """
     from s2v_ray.generation import generate as write_generated
 
     with ProgressBar("generating") as show:
-        frames, frame_rate = write_generated(checkpoint, image, sound, out, choose_device(device), show)
+        frames, frame_rate = write_generated(
+            checkpoint, image, sound, out, choose_device(device), show, strength=strength
+        )
     print(f"Wrote {frames} frames at {frame_rate} per second, with the sound, to {out}")

@@ -105,7 +105,7 @@ class TrainingConfig:
     save_every_steps: int = setting(500, "steps between checkpoints", low=1)
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints are kept, besides the best", low=1)
     validate_every_steps: int = setting(2000, "steps between validations", low=1)
-    validate_clips: int = setting(8, "how many clips of the split val are validated on, one per source", low=1)
+    validate_clips: int = setting(32, "how many clips of the split val are validated on, of many sources", low=1)
     micro_batches: int = setting(1, "parts of a batch computed one after the other; the same gradients", low=1)
     frames_per_chunk: int = setting(0, "frames of a clip in memory at a time; the same gradients; 0: all", low=0)
     loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)

@@ -1,8 +1,8 @@
 """A model's videos of real clips, and their controls.
 
 The controls are: the model given other sources' sounds, the model given the clip's own sound shifted in time, the
-frozen image, and the real video; for synthetic videos also the resampled reference, the same events with fresh
-randomness.
+motion of the training clip whose sound is nearest, the frozen image, and the real video; for synthetic videos also the
+resampled reference, the same events with fresh randomness.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,17 @@ import torch
 from torch import Tensor
 
 from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.evaluation.retrieval import TrainingClips, nearest_sound, play_over
 from s2v_ray.metrics.loudness import power_in_frames
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.pixels import centre_crop, to_bytes, to_float, wave_to_float
 
 MODEL, MISMATCHED, SHIFTED, FROZEN, REAL = "model", "mismatched sound", "shifted sound", "frozen image", "real video"
-RESAMPLED = "resampled reference"
-CONTROLS = (MODEL, MISMATCHED, SHIFTED, FROZEN, RESAMPLED, REAL)
+NEAREST, RESAMPLED = "nearest sound", "resampled reference"
+CONTROLS = (MODEL, MISMATCHED, SHIFTED, NEAREST, FROZEN, RESAMPLED, REAL)
 MISMATCHED_SOUNDS = 8
 _LEAST_OTHERS = 2
+_FRAMES_PER_CHUNK = 64
 # Bounds a shift in both directions, since sounds wrap around.
 _LEAST_SHIFT = 0.125  # of the clip: half a second of four
 _SMOOTHED = 0.075  # of the clip: 9 of 120 frames
@@ -42,6 +44,7 @@ class ClipVideos:
     mismatched: list[Tensor]  # with the sounds of other sources
     shifted: list[Tensor] = field(default_factory=list)  # with its own sound, shifted: one or none
     resampled: list[Tensor] = field(default_factory=list)  # the resampled reference: one or none
+    nearest: list[Tensor] = field(default_factory=list)  # the motion of the training clip with the nearest sound
     frame_rate: Fraction = Fraction(30)
     sample_rate: int = 44100
 
@@ -62,6 +65,7 @@ class ClipVideos:
             MODEL: [self.model],
             MISMATCHED: self.mismatched,
             SHIFTED: self.shifted,
+            NEAREST: self.nearest,
             FROZEN: [self.frozen],
             RESAMPLED: self.resampled,
             REAL: [self.real],
@@ -77,34 +81,49 @@ def clip_videos(
     *,
     shifted: bool = True,
     resampled: Mapping[str, Clip] = MappingProxyType({}),
+    training: TrainingClips | None = None,
 ) -> ClipVideos:
     """The model's videos from a clip's first frame and the clip's own sound, the same shifted, and each of `others`.
 
-    `number` is the clip's index in `reader`; `resampled` holds resampled references by clip id.
+    `number` is the clip's index in `reader`; `resampled` holds resampled references by clip id. With `training` clips,
+    the motion of the one whose sound is nearest is a control.
     """
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)
-    device = next(model.parameters()).device
-
-    def generate(wave: np.ndarray) -> Tensor:
-        wave_1S = wave_to_float(torch.from_numpy(wave.copy()).to(device)).unsqueeze(0)
-        video_TCHW = model(real[:1].to(device), wave_1S)[0]
-        return to_float(to_bytes(video_TCHW)).cpu()
-
     sample_rate = reader.settings.sample_rate
     shifted_waves = [shifted_sound(clip.wave, len(real), sample_rate)] if shifted else []
     references = [resampled[clip.clip_id]] if clip.clip_id in resampled else []
+    neighbour = nearest_sound(training, clip) if training else None
     with torch.no_grad():
-        return ClipVideos(
-            clip,
-            real,
-            generate(clip.wave),
-            [generate(wave) for wave in others],
-            [generate(wave) for wave in shifted_waves],
-            [centre_crop(reference.frames_THWC, resolution) for reference in references],
-            reader.settings.rate,
-            sample_rate,
-        )
+        sound_BTD = encode_sounds(model, [clip.wave, *others, *shifted_waves])
+        own, *rest = generate_videos(model, real[0], sound_BTD)
+    return ClipVideos(
+        clip,
+        real,
+        own,
+        rest[: len(others)],
+        rest[len(others) :],
+        [centre_crop(reference.frames_THWC, resolution) for reference in references],
+        [play_over(real, centre_crop(neighbour.frames_THWC, resolution))] if neighbour else [],
+        reader.settings.rate,
+        sample_rate,
+    )
+
+
+def encode_sounds(model: SoundToVideo, waves: Sequence[np.ndarray]) -> Tensor:
+    """Features [B, T, D] of sounds of one length, int16 [S], on the model's device."""
+    wave_BS = torch.from_numpy(np.stack(waves)).to(next(model.parameters()).device)
+    features_BTD: Tensor = model.sound_encoder(wave_to_float(wave_BS))
+    return features_BTD
+
+
+def generate_videos(model: SoundToVideo, image_CHW: Tensor, sound_BTD: Tensor) -> list[Tensor]:
+    """The videos [T, 3, R, R] of one image and B sounds, rounded to the 256 levels of a video file, on the CPU."""
+    maps = model.unet.encode(image_CHW.unsqueeze(0).to(sound_BTD.device))
+    # The frames of all sounds as those of one clip: their image is the same, and it is encoded once.
+    chunks = sound_BTD.flatten(0, 1).unsqueeze(0).split(_FRAMES_PER_CHUNK, dim=1)
+    frames_NCHW = torch.cat([to_float(to_bytes(model.unet.decode(maps, chunk)[0])).cpu() for chunk in chunks])
+    return list(frames_NCHW.unflatten(0, sound_BTD.shape[:2]))
 
 
 def mismatched_sounds(

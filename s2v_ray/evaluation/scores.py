@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, REAL, ClipVideos
+from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, NEAREST, REAL, ClipVideos
+from s2v_ray.evaluation.retrieval import TrainingClips, training_distance
 from s2v_ray.evaluation.sync_classifier import SyncClassifier, is_matched
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.beat_alignment import beat_alignment
@@ -19,7 +21,7 @@ from s2v_ray.metrics.fvd import frechet_distance, fvd_features
 from s2v_ray.metrics.i3d import I3d
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.lpips import Lpips
-from s2v_ray.metrics.motion_explained import motion_explained, squared_error
+from s2v_ray.metrics.motion_explained import motion_explained, pooled_motion_explained, squared_error
 from s2v_ray.metrics.onset_f1 import onset_f1
 from s2v_ray.metrics.peaks import sound_onsets
 from s2v_ray.metrics.psnr import psnr
@@ -50,11 +52,25 @@ class ClipScores:
 
 @dataclass(frozen=True)
 class SourceScores:
-    """The metrics of one source by control, over `clips` clips."""
+    """The metrics of one source by control, over `clips` clips, and the squared errors that motion explained is of."""
 
     source: str
     clips: int
     scores: dict[str, Metrics]
+    errors: Metrics = field(default_factory=dict)  # by control
+    baseline_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """Are generated videos nearer to training clips than the real ones of the same clips are?
+
+    `ratio` is of the sums of their `training_distance`s: 1 if no nearer, 0 for copies. `nearer` is the share of clips
+    whose generated video is the nearer one.
+    """
+
+    ratio: "Score"
+    nearer: "Score"
 
 
 @dataclass(frozen=True)
@@ -113,11 +129,12 @@ def score_clip(
     appearance: bool = True,
     sync_classifier: SyncClassifier | None = None,
     lpips: Lpips | None = None,
+    training: TrainingClips | None = None,
 ) -> ClipScores:
     """All metrics of a clip.
 
     Without `appearance` only what the headlines are made of. The metric "sync_classifier" is 1 where that accepts the
-    video as matching its sound, else 0.
+    video as matching its sound, else 0. With `training` clips, "training_distance" is measured, too.
     """
     # Converted once, not by every metric.
     by_control = {name: [checked_video(name, video) for video in some] for name, some in videos.by_control.items()}
@@ -130,6 +147,10 @@ def score_clip(
             for video in some[:1]:  # slow, and hardly dependent on which mismatched sound it was
                 scores[control] |= timing_metrics(video, real, videos, onsets, sync_classifier)
                 scores[control] |= appearance_metrics(video, real, moving_HW, lpips)
+        if training:
+            for control in (MODEL, NEAREST, REAL):
+                for video in by_control[control]:
+                    scores[control]["training_distance"] = training_distance(training, video, videos.clip)
     sound_blind = torch.stack(by_control[MISMATCHED] or by_control[FROZEN]).mean(0)
     return ClipScores(videos.clip.source, videos.clip.clip_id, scores, squared_error(sound_blind, real))
 
@@ -139,10 +160,10 @@ def score_sources(clips: Sequence[ClipScores]) -> list[SourceScores]:
     by_source: dict[str, list[ClipScores]] = defaultdict(list)
     for clip in clips:
         by_source[clip.source].append(clip)
-    return [SourceScores(source, len(own), _source_metrics(own)) for source, own in by_source.items()]
+    return [_source_scores(source, own) for source, own in by_source.items()]
 
 
-def _source_metrics(clips: list[ClipScores]) -> dict[str, Metrics]:
+def _source_scores(source: str, clips: list[ClipScores]) -> SourceScores:
     # A control that some clips lack has None for what it doesn't define.
     undefined: Metrics = dict.fromkeys(clips[0].scores[MODEL])
     means = {control: undefined | _means([clip.scores[control] for clip in clips]) for control in CONTROLS}
@@ -150,16 +171,17 @@ def _source_metrics(clips: list[ClipScores]) -> dict[str, Metrics]:
     frozen = sum(clip.scores[FROZEN][_ERROR] or 0.0 for clip in clips)
     matched, mismatched = (means[control]["motion_correlation"] for control in (MODEL, MISMATCHED))
     gap = matched - mismatched if matched is not None and mismatched is not None else None
+    errors: Metrics = {}
     for control, metrics in means.items():
         error = metrics.pop(_ERROR)
         explained = over_picture = None
         if error is not None:
-            model = error * len(clips)
+            errors[control] = model = error * len(clips)
             explained = motion_explained(model=model, frozen=frozen, sound_blind=sound_blind)
             over_picture = motion_explained(model=model, frozen=frozen, sound_blind=frozen)
         metrics["motion_explained"], metrics["motion_explained_over_picture"] = explained, over_picture
         metrics["matched_minus_mismatched"] = gap if control == MODEL else None
-    return means
+    return SourceScores(source, len(clips), means, errors, min(frozen, sound_blind))
 
 
 def _means(scores: list[Metrics]) -> Metrics:
@@ -180,7 +202,38 @@ def summarise(sources: Sequence[SourceScores], seed: int) -> dict[str, dict[str,
             control: interval_score([source.scores[control][name] for source in sources], seed) for control in CONTROLS
         }
         for name in sources[0].scores[REAL]
-    }
+    } | {"motion_explained_pooled": {control: _pooled_score(sources, control, seed) for control in CONTROLS}}
+
+
+def pooled_errors(sources: Sequence[SourceScores], control: str = MODEL) -> list[tuple[float, float]]:
+    """What `pooled_motion_explained` is of: each source's error of a control, where it has one, and of the baseline."""
+    errors = [(source.errors.get(control), source.baseline_error) for source in sources]
+    return [(error, baseline) for error, baseline in errors if error is not None]
+
+
+def _pooled_score(sources: Sequence[SourceScores], control: str, seed: int) -> Score | None:
+    errors = pooled_errors(sources, control)
+    return Score(**asdict(interval(errors, seed=seed, statistic=pooled_motion_explained))) if errors else None
+
+
+def memorisation(clips: Sequence[ClipScores], seed: int) -> Memorisation | None:
+    """How near the model's videos are to training clips beside the real ones; None where that is undefined."""
+    by_source: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for clip in clips:
+        model, real = (clip.scores[control].get("training_distance") for control in (MODEL, REAL))
+        if model is not None and real is not None:
+            by_source[clip.source].append((model, real))
+    sums = [tuple(map(sum, zip(*pairs, strict=True))) for pairs in by_source.values()]
+    if not sums or not all(real > 0 for _, real in sums):
+        return None
+    ratio = interval(sums, seed=seed, statistic=_ratio_of_sums)
+    nearer = interval_score([mean([float(m < r) for m, r in pairs]) for pairs in by_source.values()], seed)
+    return Memorisation(Score(**asdict(ratio)), nearer) if nearer else None
+
+
+def _ratio_of_sums(sums_RS2: np.ndarray) -> np.ndarray:
+    model, real = np.moveaxis(sums_RS2.sum(1), -1, 0)
+    return np.asarray(model / real)
 
 
 def interval_score(values: Sequence[float | None], seed: int) -> Score | None:

@@ -2,9 +2,14 @@
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from s2v_ray.metrics.memo import version
 
 # Rounding in a resize or a mean may step this far outside [-1, 1].
 _ROUNDING = 1e-4
+# What `checked_video` returned, each with its version: many metrics of one video would check it again and again.
+_CHECKED = WeakTensorKeyDictionary()
 
 
 def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Tensor:
@@ -15,6 +20,8 @@ def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Te
     least `least_frames` frames with finite values in [-1, 1].
     """
     shape = tuple(video_TCHW.shape)
+    if _CHECKED.get(video_TCHW) == version(video_TCHW) and shape[0] >= least_frames:
+        return video_TCHW
     if video_TCHW.ndim != 4 or 0 in shape:
         raise ValueError(f"{name} has shape {shape}; it must be a non-empty video [T, C, H, W].")
     if not video_TCHW.is_floating_point():
@@ -26,6 +33,7 @@ def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Te
     # Written so that NaN, for which every comparison is false, is refused too.
     if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):
         raise ValueError(f"{name} has values from {low.item():g} to {high.item():g}; they must lie in [-1, 1].")
+    _CHECKED[video_TCHW] = version(video_TCHW)
     return video_TCHW
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2v_ray.metrics.checks import checked_pair
+from s2v_ray.metrics.memo import once_per_video
 
 _PATCHES = 8  # a side
 # Linear sRGB to XYZ (IEC 61966-2-1), each row divided by its sum, so that white, D65, is (1, 1, 1).
@@ -62,6 +63,7 @@ def _strong(chroma: Tensor) -> Tensor:
     return (chroma**7 / (chroma**7 + 25.0**7)).sqrt()
 
 
+@once_per_video
 def _chroma(video_TCHW: Tensor) -> Tensor:
     """a* and b* [T, 2, h, w] of the patches."""
     srgb = (video_TCHW.float().clamp(-1, 1) + 1) / 2  # float32: the power takes most of the time

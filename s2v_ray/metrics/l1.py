@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from s2v_ray.metrics.checks import checked_pair
+from s2v_ray.metrics.checks import checked_mask, checked_pair
+from s2v_ray.metrics.pixel_errors import mean_where, pixel_errors
 
 
 def l1(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = None) -> float | None:
@@ -12,5 +13,7 @@ def l1(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None = N
     of what moves; over the others, the error of the appearance around it.
     Videos [T, C, H, W] float in [-1, 1]. Raises ValueError for any other input.
     """
-    generated, real = checked_pair(generated_TCHW, real_TCHW, where_HW)
-    return (generated - real).abs_().mean().item() / 2 if real.numel() else None
+    generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
+    where_HW = None if where_HW is None else checked_mask(where_HW, real_TCHW)
+    error = mean_where(pixel_errors(generated_TCHW, real_TCHW)[0], where_HW, real_TCHW)
+    return None if error is None else error / 2

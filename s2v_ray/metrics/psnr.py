@@ -1,9 +1,11 @@
 """Peak signal-to-noise ratio of a clip."""
 
-from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio
+import math
 
-from s2v_ray.metrics.checks import checked_pair
+from torch import Tensor
+
+from s2v_ray.metrics.checks import checked_mask, checked_pair
+from s2v_ray.metrics.pixel_errors import mean_where, pixel_errors
 
 CAP_DB = 100.0
 
@@ -16,8 +18,9 @@ def psnr(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None =
     `where_HW`, bool, picks the pixels, such as `moving_mask`; None where it picks none.
     Videos [T, C, H, W] float in [-1, 1]. Raises ValueError for any other input.
     """
-    generated, real = checked_pair(generated_TCHW, real_TCHW, where_HW)
-    if not real.numel():
+    generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW)
+    where_HW = None if where_HW is None else checked_mask(where_HW, real_TCHW)
+    error = mean_where(pixel_errors(generated_TCHW, real_TCHW)[1], where_HW, real_TCHW)
+    if error is None:
         return None
-    decibels = peak_signal_noise_ratio((generated + 1) / 2, (real + 1) / 2, data_range=1.0)
-    return min(decibels.item(), CAP_DB)
+    return min(-10 * math.log10(error / 4), CAP_DB) if error > 0 else CAP_DB

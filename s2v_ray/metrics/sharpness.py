@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_mask, checked_pair
+from s2v_ray.metrics.memo import once_per_video
 
 # Of [-1, 1]: frames with less are flat.
 _FLAT = 1e-4
@@ -27,10 +28,12 @@ def sharpness(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | N
     where = where[:-1, :-1]
     if not where.any():
         return None
-    generated, real = (_mean_gradient(video, where) for video in (generated_TCHW, real_TCHW))
+    generated, real = (_mean_gradients(video)[where].mean().item() for video in (generated_TCHW, real_TCHW))
     return math.log2(generated / real) if min(generated, real) > _FLAT else None
 
 
-def _mean_gradient(video_TCHW: Tensor, where_HW: Tensor) -> float:
+@once_per_video
+def _mean_gradients(video_TCHW: Tensor) -> Tensor:
+    """Over frames and channels, [H - 1, W - 1]."""
     right, below = video_TCHW.diff(dim=-1)[..., :-1, :], video_TCHW.diff(dim=-2)[..., :-1]
-    return torch.hypot(right[..., where_HW], below[..., where_HW]).mean().item()
+    return (right.square() + below.square()).sqrt_().mean((0, 1))

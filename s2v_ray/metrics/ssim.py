@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2v_ray.metrics.checks import checked_mask, checked_pair
+from s2v_ray.metrics.memo import once_per_video
 
 # Of Wang et al. 2004: the side of the Gaussian window, its deviation, and K1 and K2 squared.
 _WINDOW, _SIGMA = 11, 1.5
@@ -25,17 +26,19 @@ def ssim(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | None =
     height, width = real_TCHW.shape[-2:]
     if min(height, width) < _WINDOW:
         raise ValueError(f"Frames are {height}x{width}; SSIM's window needs at least {_WINDOW}x{_WINDOW}.")
-    first = min(1, len(real_TCHW) - 1)
-    # In float32, which is twice as fast. It costs three digits at most, where both frames are flat and differ in
-    # level: off by 3e-4 there, by 1e-6 in frames with texture.
-    similarity_TCHW = _similarity(*((video[first::_EVERY].float() + 1) / 2 for video in (generated_TCHW, real_TCHW)))
+    similarity_TCHW = _similarity(generated_TCHW, real_TCHW)
     if where_HW is not None:
         similarity_TCHW = similarity_TCHW[..., checked_mask(where_HW, real_TCHW)]
     return similarity_TCHW.mean(dtype=torch.float64).item() if similarity_TCHW.numel() else None
 
 
-def _similarity(a_TCHW: Tensor, b_TCHW: Tensor) -> Tensor:
-    """SSIM at each pixel, [T, C, H, W], of frames in [0, 1]."""
+@once_per_video
+def _similarity(generated_TCHW: Tensor, real_TCHW: Tensor) -> Tensor:
+    """SSIM at each pixel, [T, C, H, W], of the frames that count."""
+    # In float32, which is twice as fast. It costs three digits at most, where both frames are flat and differ in
+    # level: off by 3e-4 there, by 1e-6 in frames with texture.
+    first = min(1, len(real_TCHW) - 1)
+    a_TCHW, b_TCHW = ((video[first::_EVERY].float() + 1) / 2 for video in (generated_TCHW, real_TCHW))
     down, across = (_gaussian_means(side) for side in a_TCHW.shape[-2:])
 
     # As matrix products: on a CPU some ten times as fast as convolutions with one channel.

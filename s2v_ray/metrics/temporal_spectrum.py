@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair
+from s2v_ray.metrics.memo import once_per_video
 
 # The power of a change by one of 255 levels: what lies below is rounding.
 _FLOOR = (2 / 255) ** 2
@@ -22,12 +23,13 @@ def temporal_spectrum_distance(generated_TCHW: Tensor, real_TCHW: Tensor) -> flo
     return (_decibels(generated_TCHW) - _decibels(real_TCHW)).square().mean().sqrt().item()
 
 
+@once_per_video
 def _decibels(video_TCHW: Tensor) -> Tensor:
     """The power spectrum [F] in dB, without frequency 0."""
-    signal_TN = video_TCHW.flatten(1)
-    window_T1 = torch.hann_window(len(signal_TN), dtype=signal_TN.dtype)[:, None]
-    spectrum_FN = torch.fft.rfft((signal_TN - signal_TN.mean(0)) * window_T1, dim=0)[1:]
+    signal_NT = video_TCHW.flatten(1).T.contiguous()  # FFTs of what is adjacent are faster
+    window_T = torch.hann_window(len(video_TCHW), dtype=signal_NT.dtype)
+    spectrum_NF = torch.fft.rfft((signal_NT - signal_NT.mean(1, keepdim=True)).mul_(window_T))[:, 1:]
     # A sinusoid of amplitude 1 has power 1.
-    power_F = (2 * spectrum_FN.abs() / window_T1.sum()).square().mean(1)
+    power_F = torch.view_as_real(spectrum_NF).square().sum(2).mean(0) * (2 / window_T.sum()).square()
     decibels_F: Tensor = 10 * (power_F + _FLOOR).log10()
     return decibels_F

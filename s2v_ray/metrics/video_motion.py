@@ -3,12 +3,14 @@
 Videos are [T, C, H, W] float in [-1, 1]; all functions raise ValueError for any other input.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_pair, checked_video
 from s2v_ray.metrics.correlation import FLAT, pearson
 from s2v_ray.metrics.lag import LEAST_POINTS, Lag, best_lag
+from s2v_ray.metrics.memo import once_per_video
 from s2v_ray.metrics.motion import motion_energy
 from s2v_ray.metrics.peaks import peaks
 
@@ -18,7 +20,7 @@ MOVING = 0.05
 
 def video_motion_energy(video_TCHW: Tensor) -> Tensor:
     """`motion_energy` [T-1] of a video with at least two frames: float64 in [0, 2], on the CPU."""
-    return torch.from_numpy(motion_energy(checked_video("video_TCHW", video_TCHW, least_frames=2).numpy()))
+    return torch.from_numpy(_energy(checked_video("video_TCHW", video_TCHW, least_frames=2)))
 
 
 def motion_peaks(video_TCHW: Tensor) -> list[int]:
@@ -41,7 +43,7 @@ def motion_correlation(generated_TCHW: Tensor, real_TCHW: Tensor) -> float:
     T >= 3. Where it is undefined, because one of the two never moves or moves equally in every frame, it counts 0.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=3)
-    return pearson(motion_energy(generated_TCHW.numpy()), motion_energy(real_TCHW.numpy())) or 0.0
+    return pearson(_energy(generated_TCHW), _energy(real_TCHW)) or 0.0
 
 
 def lag_frames(generated_TCHW: Tensor, real_TCHW: Tensor) -> Lag | None:
@@ -51,4 +53,9 @@ def lag_frames(generated_TCHW: Tensor, real_TCHW: Tensor) -> Lag | None:
     be trusted.
     """
     generated_TCHW, real_TCHW = checked_pair(generated_TCHW, real_TCHW, least_frames=LEAST_POINTS + 1)
-    return best_lag(motion_energy(generated_TCHW.numpy()), motion_energy(real_TCHW.numpy()))
+    return best_lag(_energy(generated_TCHW), _energy(real_TCHW))
+
+
+@once_per_video
+def _energy(video_TCHW: Tensor) -> np.ndarray:
+    return motion_energy(video_TCHW.numpy())

@@ -16,7 +16,16 @@ from s2v_ray.evaluation.report.examples import choose_examples, write_example
 from s2v_ray.evaluation.report.figures import headline_figure
 from s2v_ray.evaluation.report.page import HEADLINE, report_page
 from s2v_ray.evaluation.report.schema import Counts, Report
-from s2v_ray.evaluation.scores import clip_features, interval_score, score_clip, score_fvd, score_sources, summarise
+from s2v_ray.evaluation.retrieval import read_training_clips
+from s2v_ray.evaluation.scores import (
+    clip_features,
+    interval_score,
+    memorisation,
+    score_clip,
+    score_fvd,
+    score_sources,
+    summarise,
+)
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.units import moment, score_units
 from s2v_ray.storage.files import make_folder, write_bytes
@@ -57,17 +66,17 @@ def evaluate(
     # If few sources are held out, mismatched sounds come from the others, too: hearing those in training is no help.
     more = ClipReader(clips, [name for name in ("val", "train") if name != split])
     resolution = config.data.resolution
-    classifier = train_sync_classifier(
-        ClipReader(clips, "train"), sample_rate=config.clips.sample_rate, resolution=resolution, seed=seed
-    )
+    learnt = ClipReader(clips, "train")
+    as_clips = {"sample_rate": config.clips.sample_rate, "resolution": resolution, "seed": seed}
+    classifier, training = train_sync_classifier(learnt, **as_clips), read_training_clips(learnt, **as_clips)
     model.to(device)
     references = ClipReader(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
     scored, features, moments = [], [], []
     for number in range(len(reader)):
         others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
-        videos = clip_videos(model, reader, number, others, resolution, resampled=again)
-        scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips))
+        videos = clip_videos(model, reader, number, others, resolution, resampled=again, training=training)
+        scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips, training=training))
         moments.append(moment(videos.clip))
         if networks.i3d:
             features.append(clip_features(videos, networks.i3d))
@@ -91,6 +100,7 @@ def evaluate(
         config=config,
         held_out=read_dataset(clips).held_out,
         units=units.kind,
+        memorisation=memorisation(scored, seed),
     )
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():

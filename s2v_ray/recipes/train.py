@@ -10,7 +10,7 @@ from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.errors import UserError
-from s2v_ray.evaluation.validation import validation
+from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.data.augmentation import frames_used
@@ -29,13 +29,14 @@ class Feed:
     """What one worker trains on.
 
     `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it; with `by_epoch`,
-    those from the start of its epoch.
+    those from the start of its epoch. `warning` is a sentence if there is too little to validate on.
     """
 
     fingerprint: str
     validate: Validate | None
     batches: Callable[[TrainingState], Iterator[Batch]]
     by_epoch: bool = False
+    warning: str | None = None
 
 
 class ClipSource(Protocol):
@@ -59,7 +60,8 @@ class PreparedClips:
             ranks = {"rank": workers.rank, "world_size": workers.world_size}
             return training_batches(reader, config, workers.device, first_step=state.step, **ranks)
 
-        return Feed(reader.fingerprint, held_out_validation(self.location, config), batches)
+        validate, warning = held_out_validation(self.location, config)
+        return Feed(reader.fingerprint, validate, batches, warning=warning)
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,13 @@ def check_clips(clips: str, split: str = "train") -> None:
         raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
 
 
-def held_out_validation(clips: str, config: Config) -> Validate | None:
-    """Validation on the split `val` of prepared clips; None if it is empty."""
+def held_out_validation(clips: str, config: Config) -> tuple[Validate | None, str | None]:
+    """Validation on the split `val` of prepared clips, None if it is empty; and a sentence if it is too small."""
     cache_gib = config.training.clip_cache_gib
     held_out, more = (ClipReader(clips, split, cache_gib=cache_gib) for split in ("val", "train"))
-    return validation(held_out, more, clips=config.training.validate_clips, resolution=config.data.resolution)
+    count = config.training.validate_clips
+    validate = validation(held_out, more, clips=count, resolution=config.data.resolution)
+    return validate, validation_warning(held_out, count)
 
 
 def run_training(
@@ -148,6 +152,8 @@ def start_training(
     elif job.init_from:
         load_weights(state, job.init_from)
         notify(f"Starting from the weights of {job.init_from}")
+    if feed.warning:
+        notify(feed.warning)
     return feed, state
 
 

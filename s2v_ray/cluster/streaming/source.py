@@ -33,7 +33,8 @@ from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.workers import Workers
 
-_SOUNDS = 5  # videos that a validation needs at least: it compares with the sounds of four others
+_VIDEOS = 8  # to validate on at most: several clips of each are prepared before the training starts
+_SOUNDS = 4  # videos that a validation needs at least: it compares with the sounds of three others
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class VideoStream:
         def batches(state: TrainingState) -> Iterator[Batch]:
             return stream_batches(self.epoch, config, run, workers, first_epoch=state.epoch, first_step=state.step)
 
-        return Feed(self.fingerprint, held_out_validation(self.held_out, config), batches, by_epoch=True)
+        validate, warning = held_out_validation(self.held_out, config)
+        return Feed(self.fingerprint, validate, batches, by_epoch=True, warning=warning)
 
 
 def open_stream(
@@ -77,7 +79,7 @@ def open_stream(
     tasks = [replace(task, splits=("train",)) for task in planned.tasks if task.in_blocks or task.split == "train"]
     if not tasks:
         raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")
-    _prepare_held_out(planned, held_out, config.training.validate_clips)
+    _prepare_held_out(planned, held_out, min(config.training.validate_clips, _VIDEOS))
     names = "\n".join([settings.fingerprint, *(task.source.name for task in tasks)])
     return VideoStream(
         Epoch.remote(tasks, config.training.seed),  # type: ignore[attr-defined]

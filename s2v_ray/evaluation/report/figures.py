@@ -112,7 +112,8 @@ def motion_curves(path: Location, videos: ClipVideos) -> None:
 def headline_figure(path: Location, report: Report) -> None:
     """Write a PNG of the two headlines, the model's beside its controls', with intervals over sources."""
     shown = controls(report)[::-1]
-    figure = Figure((7.2, 2.4), dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    size = (7.2, 0.6 + 0.3 * len(shown))
+    figure = Figure(size, dpi=_DPI, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("motion_correlation", "motion_explained"), strict=True):
         for row, control in enumerate(shown):
             score = report.score(name, control)

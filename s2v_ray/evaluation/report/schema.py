@@ -7,7 +7,7 @@ from typing import Any
 from s2v_ray.config import Config, config_from_dict
 from s2v_ray.dataset.records import UNSEEN_VIDEOS
 from s2v_ray.evaluation.controls import MODEL
-from s2v_ray.evaluation.scores import ClipScores, Score, SourceScores
+from s2v_ray.evaluation.scores import ClipScores, Memorisation, Score, SourceScores
 from s2v_ray.evaluation.units import SOURCES
 
 
@@ -37,6 +37,7 @@ class Report:
     config: Config
     held_out: str = UNSEEN_VIDEOS  # in words, what the data set's val and test show that its train does not
     units: str = SOURCES  # what `sources` are, over which intervals are made: see `score_units`
+    memorisation: Memorisation | None = None  # None where undefined, and in reports of release 0.2
 
     def score(self, metric: str, control: str = MODEL) -> Score | None:
         """One metric of the model or a control; None where no source defines it."""
@@ -61,6 +62,7 @@ class Report:
             | {
                 "counts": Counts(**values["counts"]),
                 "sync_classifier_accuracy": accuracy and Score(**accuracy),
+                "memorisation": _memorisation(values.get("memorisation")),
                 "examples": {name: ClipScores(**clip) for name, clip in values["examples"].items()},
                 "not_measured": tuple(values["not_measured"]),
                 "scores": {
@@ -71,6 +73,10 @@ class Report:
                 "config": config_from_dict(values["config"], "the report"),
             }
         )
+
+
+def _memorisation(values: dict[str, Any] | None) -> Memorisation | None:
+    return None if values is None else Memorisation(**{name: Score(**score) for name, score in values.items()})
 
 
 def _without_windows(fields: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.units import CLIPS, SOURCES
 from s2v_ray.metrics.i3d import FRAMES
 
+# A ratio of training distances below this is no longer that of a mean motion.
+COPIES = 0.5
 # Metrics by the question that they answer, each with its label and the digits that matter.
 METRICS = {
     "Does it move when it should?": {
@@ -19,10 +21,14 @@ METRICS = {
     },
     "Does it move where and how it should?": {
         "motion_explained": ("motion explained", 2),
+        "motion_explained_pooled": ("motion explained, sources pooled", 2),
         "motion_explained_over_picture": ("motion explained over the frozen image", 2),
         "l1_moving": ("L1 (of 1) where it moves", 4),
         "psnr_moving": ("PSNR (dB) where it moves", 1),
         "ssim_moving": ("SSIM where it moves", 3),
+    },
+    "Does it repeat training clips?": {
+        "training_distance": ("distance to the nearest training clip (1 − cosine of motion)", 2),
     },
     "Does it look right?": {
         "l1": ("L1 (of 1)", 4),
@@ -53,6 +59,7 @@ def table(report: Report) -> dict[str, dict[str, list[str]]]:
             if name in report.scores
         }
         for question, metrics in METRICS.items()
+        if any(name in report.scores for name in metrics)
     }
 
 
@@ -106,4 +113,20 @@ def notes(report: Report) -> list[str]:
     if report.units == CLIPS:
         sentences.append("Clips may overlap, so that intervals over them are narrower than they should be.")
     missing = [f"{name} was not measured: --weights-dir has no {FILES[name]}." for name in report.not_measured]
-    return sentences + missing
+    return sentences + _control_notes(report) + missing
+
+
+def _control_notes(report: Report) -> list[str]:
+    """What the nearest sound is, and whether the model repeats training clips."""
+    if report.memorisation is None:
+        return []
+    ratio, nearer = report.memorisation.ratio, report.memorisation.nearer
+    between = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
+    means = "so they look like copies of training clips" if ratio.mean < COPIES else "so they are no copies"
+    return [
+        "'Nearest sound' is no model: the motion of the training clip whose sound is nearest, played over the image.",
+        f"The motion of generated videos is {ratio.mean:.2f}{between} times as far from the nearest training clip's as "
+        f"that of the real videos (1: no nearer; 0: copies), and nearer in {100 * nearer.mean:.0f} % of the clips, "
+        f"{means} (the mean of what could happen is nearer to everything than what did, so only a ratio below {COPIES} "
+        "speaks of copies).",
+    ]
