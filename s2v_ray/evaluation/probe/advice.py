@@ -3,9 +3,11 @@
 from s2v_ray.evaluation.probe.report import ProbeReport
 from s2v_ray.evaluation.probe.units import FEW_SOURCES
 from s2v_ray.evaluation.report.table import signed
+from s2v_ray.metrics.bootstrap import Interval
 
 _LITTLE = 0.02  # explained; less is of no use even where it is certain
 _GOOD = 0.15
+_HEARD = 0.1  # matched minus shifted; a network that learnt chance alone gains nothing from the matched sound
 _SHIFTING = 0.3  # share of the change of frames
 _CAMERA_MOVES = 0.02  # widths of the frame a second
 _LATE_FRAMES = 2  # a smaller lag is within what frames and hops resolve
@@ -15,9 +17,13 @@ _NAMED = 4  # sources
 
 
 def is_learnable(report: ProbeReport) -> bool:
-    """Whether the sound explains something, for certain, and more than when shifted."""
-    low = report.explained.low if report.explained.low is not None else report.explained.mean
-    return low > 0 and report.explained.mean >= max(_LITTLE, report.shifted.mean + _LITTLE)
+    """Whether the sound explains something, for certain, and more than when it is shifted."""
+    return _is_certain(report.explained, _LITTLE) and _is_certain(report.matched_minus_shifted, _LITTLE)
+
+
+def _is_certain(score: Interval, least: float) -> bool:
+    """Whether a score is at least so much, and its interval above 0."""
+    return score.mean >= least and (score.low is None or score.low > 0)
 
 
 def advice(report: ProbeReport) -> list[str]:
@@ -28,16 +34,21 @@ def advice(report: ProbeReport) -> list[str]:
 
 def _verdict(report: ProbeReport) -> str:
     held_out = "moments that were held out" if report.by_time else "videos that were held out"
-    explained, shifted = report.explained.mean, report.shifted.mean
-    if not is_learnable(report):
+    explained, shifted = signed(report.explained.mean), signed(report.shifted.mean)
+    if is_learnable(report):
+        much = "" if report.explained.mean >= _GOOD else ", a little"
         return (
-            f"Don't train yet: the sound explains nothing of {held_out} ({signed(explained)}; shifted in time it "
-            f"explains {signed(shifted)})."
+            f"These clips can be learnt{much}: the sound explains {explained} of how {held_out} differ from their "
+            f"first frame; shifted in time, it explains {shifted}."
         )
-    strength = "These clips can be learnt" if explained >= _GOOD else "These clips can be learnt a little"
+    if report.explained.mean > -_LITTLE and _is_certain(report.matched_minus_shifted, _HEARD):
+        return (
+            f"Don't train yet: sound and motion belong together (matched sound explains {explained}, shifted sound "
+            f"{shifted}), but what was learnt here does not hold for {held_out}."
+        )
     return (
-        f"{strength}: the sound explains {signed(explained)} of how {held_out} differ from their first frame; "
-        f"shifted in time, it explains {signed(shifted)}."
+        f"Don't train yet: the sound explains nothing of {held_out} ({explained}; shifted in time, it explains "
+        f"{shifted})."
     )
 
 
@@ -46,18 +57,19 @@ def _stabilise(report: ProbeReport) -> str:
     if share < _SHIFTING or report.explained.mean > share:
         return ""
     moves = (
-        "the camera moves"
+        ("the camera moves", "camera")
         if report.camera_motion > _CAMERA_MOVES
-        else "your head moves more than your mouth, or the camera does"
+        else ("your head moves more than your mouth, or what else you film as a whole", "subject")
     )
-    flag = "camera" if report.camera_motion > _CAMERA_MOVES else "subject"
-    return f"{share:.0%} of what changes is the whole frame shifting ({moves}): prepare again with --stabilize {flag}."
+    return f"{share:.0%} of the change shifts the whole frame ({moves[0]}): prepare again with --stabilize {moves[1]}."
 
 
 def _lag(report: ProbeReport) -> str:
     lags = report.lags
-    certain = lags.gain.mean >= _LAG_GAIN and (lags.gain.low is None or lags.gain.low > 0)
-    if abs(lags.best_frames) < _LATE_FRAMES or not certain:
+    is_inside = abs(lags.best_frames) < lags.frames[-1] - 1  # otherwise it may be better further out
+    if abs(lags.best_frames) < _LATE_FRAMES or not is_inside or not _is_certain(lags.gain, _LAG_GAIN):
+        return ""
+    if lags.explained[lags.frames.index(lags.best_frames)] < _LITTLE:
         return ""
     late = "late" if lags.best_frames > 0 else "early"
     return f"The sound is {abs(lags.best_frames)} frames {late}: prepare again with --fix-lag."
@@ -95,7 +107,9 @@ def _more(report: ProbeReport) -> str:
     found = _listed([signed(point.explained.mean) for point in report.curve])
     what = "clips" if report.by_time else "sources"
     curve = f"at {parts} % of the {what} ({report.curve[-1].minutes:.2g} minutes) it explained {found}"
-    if report.last_gain.mean >= _STILL_RISING and (report.last_gain.low is None or report.last_gain.low > 0):
+    if _is_certain(report.last_gain, _STILL_RISING) and not is_learnable(report) and report.explained.mean <= -_LITTLE:
+        return ""  # it only learns better to say nothing
+    if _is_certain(report.last_gain, _STILL_RISING):
         return f"More {what} would help: {curve}, and is still rising."
     return f"More {what} of the same kind would help little: {curve}." if is_learnable(report) else ""
 
