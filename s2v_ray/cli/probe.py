@@ -60,11 +60,12 @@ def _table(report: ProbeReport) -> Table:
     table = Table("", "", "95 %", title=title, title_justify="left")
     table.columns[1].justify = table.columns[2].justify = "right"
     table.add_row("motion explained by the sound", *_cells(report.explained))
-    table.add_row("  of what 24 principal components could explain", f"{report.of_ceiling:.0%}", "")
+    table.add_row("  of what 24 principal components could explain", f"{max(0.0, report.of_ceiling):.0%}", "")
     table.add_row("by the sound shifted in time", *_cells(report.shifted))
     table.add_row("by the true 24 principal components", *_cells(report.ceiling))
     table.add_row("share of the change that shifts the whole frame", f"{report.frame_shift:.0%}", "")
-    table.add_row("frames that the sound is late (negative: early)", str(report.lags.best_frames), "")
+    late = str(report.lags.best_frames) if max(report.lags.explained) > 0.02 else "unknown"
+    table.add_row("frames that the sound is late (negative: early)", late, "")
     return table
 
 

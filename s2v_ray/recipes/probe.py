@@ -115,7 +115,7 @@ def _show_reading(show: Show, before: float, what: str, done: int, total: int) -
 
 
 def spread_over_sources(sources: Sequence[str], *, most: int) -> list[int]:
-    """Up to `most` indices of clips: each source's first, then each one's second, and so on; evenly where not all fit."""
+    """Up to `most` indices of clips: each source's first, then each one's second, and so on."""
     seen: dict[str, int] = {}
     rank = []
     for source in sources:

@@ -26,6 +26,11 @@ def _is_certain(score: Interval, least: float) -> bool:
     return score.mean >= least and (score.low is None or score.low > 0)
 
 
+def _hears(report: ProbeReport) -> bool:
+    """Whether it makes a clear difference which sound is heard, even if too little is explained."""
+    return report.explained.mean > -_LITTLE and _is_certain(report.matched_minus_shifted, _HEARD)
+
+
 def advice(report: ProbeReport) -> list[str]:
     """Sentences, the verdict first; each names what was measured and what to do."""
     sentences = [_verdict(report), _stabilise(report), _lag(report), _useless(report), _crop(report), _more(report)]
@@ -41,7 +46,7 @@ def _verdict(report: ProbeReport) -> str:
             f"These clips can be learnt{much}: the sound explains {explained} of how {held_out} differ from their "
             f"first frame; shifted in time, it explains {shifted}."
         )
-    if report.explained.mean > -_LITTLE and _is_certain(report.matched_minus_shifted, _HEARD):
+    if _hears(report):
         return (
             f"Don't train yet: sound and motion belong together (matched sound explains {explained}, shifted sound "
             f"{shifted}), but what was learnt here does not hold for {held_out}."
@@ -103,15 +108,17 @@ def _more(report: ProbeReport) -> str:
     if len(report.curve) < 2 or report.last_gain is None:
         few = f"There are fewer than {FEW_SOURCES} sources" if report.by_time else "There are few clips"
         return f"{few}: record more of the same kind." if not is_learnable(report) else ""
-    parts = _listed([f"{point.part:.0%}".removesuffix("%") for point in report.curve])
-    found = _listed([signed(point.explained.mean) for point in report.curve])
     what = "clips" if report.by_time else "sources"
-    curve = f"at {parts} % of the {what} ({report.curve[-1].minutes:.2g} minutes) it explained {found}"
-    if _is_certain(report.last_gain, _STILL_RISING) and not is_learnable(report) and report.explained.mean <= -_LITTLE:
-        return ""  # it only learns better to say nothing
+    parts = _listed([f"{100 * point.part:.0f}" for point in report.curve])
+    found = _listed([signed(point.explained.mean) for point in report.curve])
+    first, last = report.curve[0].minutes, report.curve[-1].minutes
+    curve = f"at {parts} % of the {what} ({first:.2g} to {last:.2g} minutes) it explained {found}"
+    if not (is_learnable(report) or _hears(report)):
+        return ""  # what rises then is only how well it predicts nothing
     if _is_certain(report.last_gain, _STILL_RISING):
         return f"More {what} would help: {curve}, and is still rising."
-    return f"More {what} of the same kind would help little: {curve}." if is_learnable(report) else ""
+    may = "might help a little" if report.last_gain.mean >= _STILL_RISING else "of the same kind would hardly help"
+    return f"More {what} {may}: {curve}."
 
 
 def _listed(words: list[str]) -> str:

@@ -15,6 +15,8 @@ from s2v_ray.evaluation.probe.units import Fold, Units
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.metrics.motion_explained import motion_explained
 
+_TINY = 1e-9
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -102,7 +104,7 @@ def _unit_score(name: str, errors: Errors, rows: list[int], second: int, seed: i
 
     baseline, gain = _by_second(baseline_NT, second), _by_second(baseline_NT - errors.matched[rows], second)
     # Mean of gains over the mean baseline: their mean is what is explained of the whole unit.
-    over = interval(gain / baseline.mean() if baseline.mean() > 0 else 0 * gain, seed=seed)
+    over = interval((gain / max(baseline.mean(), _TINY)).tolist(), seed=seed)
     return UnitScore(
         name,
         len(rows),

@@ -74,4 +74,5 @@ def _held_out_error(inputs_NTD: Tensor, frames_NTK: Tensor, train: list[int], te
     normal_DD = scaled_RD.T @ scaled_RD + _RIDGE * len(scaled_RD) * torch.eye(len(mean_D))
     weight_DK = torch.linalg.solve(normal_DD, scaled_RD.T @ (train_RK - mean_K))
     predicted_NTK = ((inputs_NTD[test] - mean_D) / deviation_D) @ weight_DK + mean_K
-    return (predicted_NTK - frames_NTK[test]).square().sum((1, 2))
+    error_N: Tensor = (predicted_NTK - frames_NTK[test]).square().sum((1, 2))
+    return error_N

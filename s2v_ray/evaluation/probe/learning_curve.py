@@ -52,7 +52,7 @@ def steps_of(trainings: Sequence[Training], *, frames: int, minutes: float) -> l
     weights = np.array([training.part**0.5 for training in trainings])
     affordable = minutes * _FRAMES_A_MINUTE / (BATCH * frames) * weights / weights.sum()
     enough = np.array([_MOST_EPOCHS * len(training.fold.train) / BATCH for training in trainings])
-    return np.maximum(_LEAST_STEPS, np.minimum(affordable, enough)).astype(int).tolist()
+    return [max(_LEAST_STEPS, int(steps)) for steps in np.minimum(affordable, enough)]
 
 
 def learning_curve(

@@ -35,4 +35,5 @@ def log_mel(wave_BS: Tensor, *, sample_rate: int, samples_per_frame: int) -> Ten
     )
     beyond = size - hop
     power_BFH: Tensor = mel(functional.pad(wave_BS, (beyond // 2, beyond - beyond // 2)))
-    return (power_BFH + _SILENCE).log10().transpose(1, 2).unflatten(1, (-1, hops)).flatten(2)
+    spectra_BTD: Tensor = (power_BFH + _SILENCE).log10().transpose(1, 2).unflatten(1, (-1, hops)).flatten(2)
+    return spectra_BTD

@@ -65,17 +65,17 @@ def make_folds(
     fold_of_clip = fold_of_unit[list(units.of_clips)]
     folds = []
     for fold in range(count):
-        test = np.flatnonzero(fold_of_clip == fold)
+        test: list[int] = np.flatnonzero(fold_of_clip == fold).tolist()
         held_out: dict[str, list[float]] = defaultdict(list)
         for clip in test:
             held_out[sources[clip]].append(start_seconds[clip])
         far = clip_seconds + GAP_SECONDS - _ROUNDING
         train = [
             clip
-            for clip in np.flatnonzero(fold_of_clip != fold)
+            for clip in np.flatnonzero(fold_of_clip != fold).tolist()
             if all(abs(start_seconds[clip] - start) >= far for start in held_out[sources[clip]])
         ]
-        folds.append(Fold(tuple(map(int, train)), tuple(map(int, test))))
+        folds.append(Fold(tuple(train), tuple(test)))
     if count < 2 or not all(fold.train for fold in folds):
         raise UserError(
             "too_few_clips",
