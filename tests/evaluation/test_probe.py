@@ -74,8 +74,8 @@ def related(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clips(tmp_path_factory.mktemp("related") / "clips", sources=12, clips=3)
 
 
-def test_motion_that_follows_the_sound_is_explained_and_the_same_for_a_seed(related, capsys, tmp_path):
-    assert main(["probe", "--clips", str(related), "--seed", "3", "--minutes", "0.2"]) == 0
+def test_motion_that_follows_the_sound_is_explained(related, capsys):
+    assert main(["probe", "--clips", str(related), "--minutes", "0.1"]) == 0
     printed = capsys.readouterr().out
     assert "These clips can be learnt:" in printed
     assert f"Next: s2v train --clips {related}" in printed
@@ -89,14 +89,19 @@ def test_motion_that_follows_the_sound_is_explained_and_the_same_for_a_seed(rela
     assert [point["part"] for point in found["curve"]] == [0.3, 0.6, 1.0]  # of nine, 5 and 15 % are less than two
     assert found["curve"][-1]["minutes"] == pytest.approx(27 * 1.28 / 60)
     assert (related / "probe" / "probe.png").read_bytes().startswith(b"\x89PNG")
-    again, _ = probe(str(related), str(tmp_path), splits=SPLITS, minutes=0.2, seed=3)
-    assert json.loads((tmp_path / "probe.json").read_text()) == found
-    assert again.explained.mean == found["explained"]["mean"]
+
+
+def test_the_same_seed_gives_the_same_result(tmp_path):
+    clips = make_clips(tmp_path / "clips", sources=6, clips=1)
+    for out, seed in (("a", 3), ("b", 3), ("c", 4)):
+        probe(str(clips), str(tmp_path / out), splits=SPLITS, minutes=0.01, seed=seed)
+    first, again, other = ((tmp_path / out / "probe.json").read_bytes() for out in "abc")
+    assert first == again != other
 
 
 def test_motion_that_has_nothing_to_do_with_the_sound_is_not(tmp_path, capsys):
     clips = make_clips(tmp_path / "clips", sources=8, clips=3, related=False)
-    assert main(["probe", "--clips", str(clips), "--out", str(tmp_path / "out"), "--minutes", "0.1"]) == 0
+    assert main(["probe", "--clips", str(clips), "--out", str(tmp_path / "out"), "--minutes", "0.05"]) == 0
     printed = capsys.readouterr().out
     assert "Don't train yet: the sound explains nothing" in printed
     assert "s2v train" not in printed
@@ -107,7 +112,7 @@ def test_motion_that_has_nothing_to_do_with_the_sound_is_not(tmp_path, capsys):
 @pytest.mark.parametrize("late", [4, -3])
 def test_a_lag_is_found_and_named(tmp_path, late):
     clips = make_clips(tmp_path / "clips", sources=6, clips=3, late=late)
-    report, sentences = probe(str(clips), str(tmp_path / "out"), splits=SPLITS, minutes=0.1)
+    report, sentences = probe(str(clips), str(tmp_path / "out"), splits=SPLITS, minutes=0.01)
     assert report.lags.best_frames == late
     expected = f"The sound is {abs(late)} frames {'late' if late > 0 else 'early'}: prepare again with --fix-lag."
     assert expected in sentences
@@ -115,7 +120,7 @@ def test_a_lag_is_found_and_named(tmp_path, late):
 
 def test_one_source_is_split_by_time(tmp_path, capsys):
     clips = make_clips(tmp_path / "clips", sources=1, clips=16)
-    assert main(["probe", "--clips", str(clips), "--minutes", "0.2"]) == 0
+    assert main(["probe", "--clips", str(clips), "--minutes", "0.1"]) == 0
     assert "held-out blocks of time" in capsys.readouterr().out
     found = json.loads((clips / "probe" / "probe.json").read_text())
     assert found["by_time"]
