@@ -44,7 +44,7 @@ PARTS = {
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
-    "evaluation": ["controls", "sync_classifier", "scores", "report"],
+    "evaluation": ["controls", "sync_classifier", "scores", "report", "probe"],
     "cluster": ["connect", "watchdog", "preparation", "training", "streaming", "search", "trial", "sweeps"],
     "cluster.streaming": ["decode", "batches", "source"],
     "tuning": ["space", "objective", "journal", "trials", "verdict", "report"],

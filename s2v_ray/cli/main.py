@@ -14,6 +14,7 @@ from s2v_ray.cli.flags import parse
 from s2v_ray.cli.generate import generate
 from s2v_ray.cli.info import info
 from s2v_ray.cli.prepare import prepare
+from s2v_ray.cli.probe import probe
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.cli.tune import tune
@@ -22,7 +23,7 @@ from s2v_ray.storage.paths import refuse_password
 from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
-    verb.__name__: verb for verb in (demo, synth, prepare, train, evaluate, generate, tune, info)
+    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, tune, info)
 }
 _RESUMABLE = ("demo", "prepare", "train", "tune")
 

@@ -100,7 +100,9 @@ def prepare(
             print(f"No clip is in the split '{split}', so {use}; prepare more videos{shorter}.")
     print(f"Wrote {info.counts.clips} clips to {out}")
     if info.counts.clips:
-        print(f"Data card: {out}/card.md\nNext: s2v train --clips {out} --out runs/{base_name(out)}")
+        print(f"Data card: {out}/card.md")
+        print(f"Next: s2v probe --clips {out}   (in a minute: can these clips be learnt, and what would help)")
+        print(f"then: s2v train --clips {out} --out runs/{base_name(out)}")
 
 
 def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:

@@ -111,6 +111,7 @@ LOCATION_FLAGS = [
     ("train", {"out": "one", "clips": "one", "videos": "several", "init_from": "one"}, {}),
     ("evaluate", {"checkpoint": "one", "clips": "one", "out": "one", "resampled": "one", "weights_dir": "one"}, {}),
     ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "out": "one"}, {}),
+    ("probe", {"clips": "one", "out": "one"}, {}),
     ("tune", {"clips": "several", "out": "one", "space": "one", "warm_start": "several"}, {}),
 ]
 

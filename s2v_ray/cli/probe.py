@@ -1,0 +1,76 @@
+"""`s2v probe`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from s2v_ray.cli.flags import Location
+from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.storage.paths import base_name, join
+
+if TYPE_CHECKING:
+    from s2v_ray.evaluation.probe.report import ProbeReport
+    from s2v_ray.metrics.bootstrap import Interval
+
+
+def probe(
+    *,
+    clips: Location,
+    out: Location = "",
+    split: tuple[str, ...] = SPLITS,
+    minutes: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Tell in about a minute whether prepared clips can be learnt, and what would help, before training.
+
+    Args:
+        clips: what s2v prepare wrote.
+        out: the folder for probe.json and probe.png; by default `probe` in that of the clips.
+        split: probe the clips of these splits; parts of them are held out in turn.
+        minutes: about how long it may take on one core. It trains so many steps and reads so many clips that the same
+            minutes give the same result on any machine.
+        seed: seed for what is held out, for the networks and for the bootstrap.
+    """
+    from s2v_ray.evaluation.probe.advice import is_learnable
+    from s2v_ray.recipes.probe import probe as run
+
+    out = out or join(clips, "probe")
+    with ProgressBar("probing") as bar:
+        report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
+    Console(width=None if Console().is_terminal else 120).print(_table(report))
+    if report.clips_probed < report.clips_found:
+        enough = minutes * report.clips_found / report.clips_probed
+        print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:.2g} probes all.")
+    print(*sentences, sep="\n")
+    print(f"See {out}/probe.png; probe.json beside it has all figures, source by source.")
+    if is_learnable(report):
+        print(f"Next: s2v train --clips {clips} --out runs/{base_name(clips)}")
+    else:
+        print("Next: s2v prepare, with what is said above changed, and another --out; then probe again.")
+
+
+def _table(report: ProbeReport) -> Table:
+    what = "blocks of time" if report.by_time else "sources"
+    sources = f"{report.sources} source{'s' if report.sources != 1 else ''}"
+    title = f"{report.clips_probed} clips of {sources}, {report.seconds / 60:.2g} minutes; held-out {what}"
+    table = Table("", "", "95 %", title=title, title_justify="left")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    table.add_row("motion explained by the sound", *_cells(report.explained))
+    table.add_row("  of what 24 principal components could explain", f"{max(0.0, report.of_ceiling):.0%}", "")
+    table.add_row("by the sound shifted in time", *_cells(report.shifted))
+    table.add_row("by the true 24 principal components", *_cells(report.ceiling))
+    table.add_row("share of the change that shifts the whole frame", f"{report.frame_shift:.0%}", "")
+    late = str(report.lags.best_frames) if max(report.lags.explained) > 0.02 else "unknown"
+    table.add_row("frames that the sound is late (negative: early)", late, "")
+    return table
+
+
+def _cells(score: Interval) -> tuple[str, str]:
+    from s2v_ray.evaluation.report.table import signed
+
+    low_high = "" if score.low is None or score.high is None else f"[{signed(score.low)}, {signed(score.high)}]"
+    return signed(score.mean), low_high
