@@ -81,7 +81,7 @@ def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns
     spent: dict[tuple[int, bool], list[float]] = {}
     for turn in range(2 * turns):
         for number, (side, feed) in enumerate(zip(sides, feeds, strict=True)):
-            side.discriminators_enabled = turn >= turns
+            side.progress = 1.0 if turn >= turns else side.config.loss.generator_start
             begin = time.process_time()
             for batch in islice(feed, steps):
                 train_step(side, batch)

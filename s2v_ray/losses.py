@@ -33,6 +33,14 @@ def reconstruction_loss(generated: Tensor, real: Tensor, kind: str) -> Tensor:
     raise ValueError(f"kind is {kind!r}, but must be 'l1' or 'l2'.")
 
 
+def thumbnail_loss(predicted_BTP: Tensor, real_BTP: Tensor) -> Tensor:
+    """The mean squared error of the thumbnails of all frames, each relative to its clip's mean."""
+    if predicted_BTP.shape != real_BTP.shape:
+        shapes = f"predicted_BTP is {tuple(predicted_BTP.shape)} and real_BTP {tuple(real_BTP.shape)}"
+        raise ValueError(f"{shapes}, but their shapes must be equal.")
+    return functional.mse_loss(predicted_BTP, real_BTP)
+
+
 def generator_loss(
     adversarial: Mapping[str, Tensor],
     weights: Mapping[str, float],

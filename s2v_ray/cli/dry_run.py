@@ -26,12 +26,13 @@ def print_dry_run(job: TrainJob, clips: str, device: torch.device) -> None:
         f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "
         f"the clips, and at most {cost.memory_bytes / 2**20:.0f} MiB of memory."
     )
-    steps, seconds = cost.training(schedule, budget)
+    start = job.config.loss.discriminator_start
+    steps, seconds = cost.training(schedule, start, budget)
     limit = "" if math.isinf(budget.seconds) else f" of at most {budget.seconds / 60:g} minutes"
-    start_seconds = schedule.discriminator_start_seconds
-    by_time = "" if start_seconds is None else f" or after {start_seconds / 60:.3g} minutes"
+    by_time = "" if schedule.seconds is None else f" or after {start * schedule.seconds / 60:.3g} minutes"
+    start_step = math.ceil(start * schedule.steps - 1e-9)
     print(
         f"It would train about {steps} steps{limit}, {steps * batch_size / len(reader):.3g} epochs, in "
-        f"{seconds / 3600:.3g} hours; the discriminators are enabled at step {schedule.discriminator_start_step}"
+        f"{seconds / 3600:.3g} hours; the discriminators are enabled at step {start_step}"
         f"{by_time}."
     )

@@ -28,7 +28,10 @@ class DataConfig:
     train_frames: int = setting(100, "consecutive frames cut at random from a clip; 0: the whole clip", low=0)
     frames_per_step: int = setting(0, "how many of those frames are generated in a step; 0: all of them", low=0)
     max_stride: int = setting(1, "D_V's frames are 1 to this many frames apart, at random", low=1)
-    input_frame: Literal["first", "random"] = setting("first", "the frame of the clip that is the input image")
+    input_frame: Literal["first", "random", "mixed"] = setting(
+        "first", "the frame of the clip that is the input image; mixed: the first or a random one, equally often"
+    )
+    crop_jitter: float = setting(1.0, "how far the random crop may lie from the centre, of what there is", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,11 @@ class SoundConfig:
     """The sound encoder."""
 
     spectrogram: Literal["linear", "log_mel"] = setting("linear", "whether it reads a linear or a mel spectrogram")
-    stft_window_frames: int = setting(1, "length of the analysis window in frame periods; the hop is one", 1, 16)
+    stft_window_frames: int = setting(1, "length of the analysis window in hops", 1, 16)
     mel_bands: int = setting(64, "number of bands of a log_mel spectrogram", 1, 512)
+    spectra_per_frame: int = setting(1, "spectra of each frame period, joined for the LSTM; the hop is a part", 1, 16)
+    convolutions: int = setting(0, "convolutions over time before the LSTM, each over five frames", 0, 8)
+    convolution_channels: int = setting(64, "channels of these convolutions", low=1)
     hidden: int = setting(256, "units of the LSTM in each direction", low=1)
 
 
@@ -77,6 +83,12 @@ class LossConfig:
     adversarial_image_weight: float = setting(1.0, "λ_adv-I", low=0)
     adversarial_video_weight: float = setting(1.0, "λ_adv-V", low=0)
     discriminator_start: float = setting(0.0, "fraction of the budget after which D_I and D_V are enabled", 0, 1)
+    generator_start: float = setting(
+        0.0, "fraction of the budget after which G is trained; before, SE learns alone, by thumbnails", 0, 1
+    )
+    thumbnail_weight: float = setting(
+        0.0, "weight of the error with which SE alone predicts thumbnails of all frames; 0: it doesn't", low=0
+    )
     reconstruction: Literal["l1", "l2"] = setting("l1", "mean absolute or mean squared error")
     reconstruction_weight: float = setting(100.0, "weight of the reconstruction error", low=0)
     adversarial: Literal["non_saturating", "saturating"] = setting("non_saturating", "the generator's GAN loss")
@@ -89,6 +101,7 @@ class OptimConfig:
     generator_lr: float = setting(2e-4, "learning rate of SE and G", low=0)
     image_discriminator_lr: float = setting(2e-4, "learning rate of D_I", low=0)
     video_discriminator_lr: float = setting(2e-4, "learning rate of D_V", low=0)
+    decay_start: float = setting(1.0, "fraction of the budget after which all rates fall, to a twentieth", 0, 1)
     beta1: float = setting(0.5, "Adam's β1", 0, 0.9999)
     beta2: float = setting(0.999, "Adam's β2", 0, 0.99999)
     ema_decay: float = setting(0.0, "decay of the moving average of SE's and G's weights; 0: no average", 0, 0.99999)

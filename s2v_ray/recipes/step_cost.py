@@ -24,11 +24,12 @@ class StepCost:
     waiting_seconds: float
     memory_bytes: int
 
-    def training(self, schedule: Schedule, budget: Budget) -> tuple[int, float]:
-        """How many steps the budget allows from the start, and how many seconds they take."""
-        start_seconds = schedule.discriminator_start_seconds
-        limits = [schedule.discriminator_start_step, budget.steps, budget.seconds / self.seconds_without]
-        without = int(min(limits if start_seconds is None else [*limits, start_seconds / self.seconds_without]))
+    def training(self, schedule: Schedule, start: float, budget: Budget) -> tuple[int, float]:
+        """How many steps the budget allows, and how many seconds they take; discriminators from `start` on."""
+        limits = [start * schedule.steps, budget.steps, budget.seconds / self.seconds_without]
+        if schedule.seconds is not None:
+            limits.append(start * schedule.seconds / self.seconds_without)
+        without = int(min(limits) + 1e-9)
         left = (budget.seconds - without * self.seconds_without) / self.seconds_with
         steps = int(min(budget.steps, without + left))
         return steps, without * self.seconds_without + (steps - without) * self.seconds_with
@@ -41,7 +42,7 @@ def measure_step(job: TrainJob, reader: ClipReader, device: torch.device) -> Ste
 
     def timed_step(*, enabled: bool) -> tuple[float, float]:
         """Seconds of the wait for a batch, and of the wait and the step."""
-        state.discriminators_enabled = enabled
+        state.progress = 1.0 if enabled else job.config.loss.generator_start
         start = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - start

@@ -1,6 +1,6 @@
 """What a checkpoint holds: weights, EMA and optimiser moments in safetensors, the rest in `state.json`.
 
-Nothing is unpickled. Checkpoints of format 2, as release 0.1 wrote them, are read, too.
+Nothing is unpickled. Checkpoints of formats 2 and 3, as releases 0.1 and 0.2 wrote them, are read, too.
 """
 
 import json
@@ -25,7 +25,7 @@ from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.schedule import Schedule, config_schedule
 from s2v_ray.training.state import TrainingState
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.safetensors", "optimizers.safetensors"
 # Format 2's names of files, and prefixes of its tensors' names; the first that fits is replaced.
 _FORMAT_2_FILES = {"average.safetensors": _EMA}
@@ -80,7 +80,7 @@ def write_checkpoint(run: Location, snapshot: Snapshot, *, best: bool) -> str:
 
 
 def read_checkpoint(checkpoint: Location) -> SavedState:
-    """A checkpoint of this format or of format 2. Raises UserError if it is damaged or of another format."""
+    """A checkpoint of this format or of an earlier one. Raises UserError if it is damaged or of another format."""
     files = read_files(checkpoint)
     config, schedule, description = _parse_description(files.pop(_STATE, b""), checkpoint)
     tensors = {}
@@ -155,17 +155,28 @@ def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Sc
     try:
         description = json.loads(content)
         version = description["format_version"]
-        if version not in (2, FORMAT_VERSION):
+        if version not in (2, 3, FORMAT_VERSION):
             raise UserError(
                 "unknown_format",
-                f"'{checkpoint}' has format version {version}, but this s2v reads 2 and {FORMAT_VERSION}; "
+                f"'{checkpoint}' has format version {version}, but this s2v reads 2 to {FORMAT_VERSION}; "
                 "use the s2v that wrote it, or train again.",
             )
         config = config_from_dict(upgraded(description["config"]), where=join(checkpoint, _STATE))
-        schedule = config_schedule(config) if version == 2 else Schedule(**description["schedule"])
+        schedule = _schedule(config, description)
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(checkpoint, f"{_STATE} can't be read ({error!r})") from None
     return config, schedule, description
+
+
+def _schedule(config: Config, description: dict[str, Any]) -> Schedule:
+    """That of the run; format 2 has none, and format 3 has when the discriminators start instead."""
+    start = config.loss.discriminator_start
+    if description["format_version"] == FORMAT_VERSION:
+        return Schedule(**description["schedule"])
+    if description["format_version"] == 2 or not start:
+        return config_schedule(config)
+    step, seconds = (description["schedule"][f"discriminator_start_{unit}"] for unit in ("step", "seconds"))
+    return Schedule(round(step / start), None if seconds is None else seconds / start)
 
 
 def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:

@@ -16,7 +16,7 @@ from s2v_ray.training.health import Health, explaining_memory
 from s2v_ray.training.logs import RunLogs
 from s2v_ray.training.saving import CheckpointWriter
 from s2v_ray.training.schedule import Budget, TrainingStatus
-from s2v_ray.training.state import TrainingState
+from s2v_ray.training.state import TrainingState, set_learning_rates
 from s2v_ray.training.step import train_step
 from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import ALONE, Workers
@@ -61,7 +61,6 @@ def train(
     """
     settings, clock = state.config.training, Clock(state)
     finished = until.done(state.step, state.seconds) == 1
-    state.discriminators_enabled = state.schedule.enables_discriminators(state.step, state.seconds)
     with (
         at_most_threads(settings.threads),
         RunLogs(run, state.config.clips, state.step) if workers.rank == 0 else nullcontext() as logs,
@@ -69,14 +68,16 @@ def train(
         CheckpointWriter(run, settings.keep_checkpoints, logs.publish) if logs else nullcontext() as writer,
     ):
         health = Health(state, run, workers)
+        (state.progress,) = workers.max(state.schedule.progress(state.step, state.seconds))
         while not finished:
+            set_learning_rates(state)
             batch = clock.waiting_for(batches)
             with explaining_memory():
                 health.add(train_step(state, batch), batch)
             state.epoch, state.seconds = batch.epoch, clock.seconds
             spent = until.done(state.step, state.seconds) == 1
-            due = state.schedule.enables_discriminators(state.step, state.seconds)
-            finished, stopped, discriminators_due = workers.any(spent, stop(), due)
+            progress, *flags = workers.max(state.schedule.progress(state.step, state.seconds), spent, stop())
+            finished, stopped = map(bool, flags)
             ending = finished or stopped
             validating = validate is not None and (state.step % settings.validate_every_steps == 0 or finished)
             saving = validating or ending or state.step % settings.save_every_steps == 0
@@ -93,7 +94,7 @@ def train(
                 report(writer.finish() if writer else "", state.metrics)
                 if writer:
                     writer.save(state, best=best)
-            state.discriminators_enabled = discriminators_due
+            state.progress = progress
             if ending:
                 report(writer.finish() if writer else "", state.metrics)
                 return finished

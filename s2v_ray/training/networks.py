@@ -31,9 +31,24 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
             f"generator.palette is {config.generator.palette}, but generator.output is '{config.generator.output}'; "
             "set --generator.output residual or --generator.palette 0.",
         )
+    loss, frame_samples = config.loss, samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate))
+    if loss.generator_start and not loss.thumbnail_weight:
+        raise UserError(
+            "conflicting_settings",
+            f"loss.generator_start is {loss.generator_start:g}, but loss.thumbnail_weight is 0, so that the sound "
+            "encoder has nothing to learn before; set --loss.thumbnail-weight 100 or --loss.generator-start 0.",
+        )
+    if frame_samples % config.sound.spectra_per_frame:
+        fitting = [number for number in range(1, 17) if not frame_samples % number]
+        raise UserError(
+            "conflicting_settings",
+            f"sound.spectra_per_frame is {config.sound.spectra_per_frame}, but must divide the {frame_samples} samples "
+            f"of a frame; set --sound.spectra-per-frame to one of {', '.join(map(str, fitting))}.",
+        )
     encoder = SoundEncoder(
         sample_rate=config.clips.sample_rate,
-        samples_per_frame=samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate)),
+        samples_per_frame=frame_samples,
+        thumbnails=loss.thumbnail_weight > 0,
         **asdict(config.sound),
     )
     unet = UNet(

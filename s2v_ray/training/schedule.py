@@ -1,9 +1,12 @@
-"""How far to train, how far a training is, and when the discriminators are enabled on the way."""
+"""How far to train, how far a training is, and what changes on the way."""
 
 import math
 from dataclasses import dataclass
 
 from s2v_ray.config import Config
+
+_LAST_FACTOR = 0.05  # of the learning rates, at the end of a decay
+_ROUNDING = 1e-9  # 3 of 8 steps are 0.375 of them
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,29 @@ class TrainingStatus:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The discriminators are enabled from this step on, or after these seconds of training, whichever comes first.
+    """The budget that a run was opened with. What changes on the way, changes at fractions of it.
 
-    Fixed when a run is opened and kept in its checkpoints, so that neither a longer budget nor a part of one moves it.
+    It is kept in the run's checkpoints, so that neither a longer budget nor a part of one moves these changes.
     """
 
-    discriminator_start_step: int
-    discriminator_start_seconds: float | None  # None: the step alone decides
+    steps: int
+    seconds: float | None  # None: the steps alone decide
 
-    def enables_discriminators(self, step: int, seconds: float) -> bool:
-        """Whether D_I and D_V take part in the step that follows `step` steps and `seconds` of training."""
-        start_seconds = self.discriminator_start_seconds
-        return step >= self.discriminator_start_step or (start_seconds is not None and seconds >= start_seconds)
+    def progress(self, step: int, seconds: float) -> float:
+        """The fraction, 0 to 1, after `step` steps and `seconds` of training, by whichever limit is nearer."""
+        return Budget(self.steps, self.seconds or math.inf).done(step, seconds)
+
+
+def reached(progress: float, fraction: float) -> bool:
+    """Whether a training is at `fraction` of its schedule, or past it."""
+    return progress >= fraction - _ROUNDING
+
+
+def learning_rate_factor(progress: float, decay_start: float) -> float:
+    """1 up to `decay_start`, from where it falls linearly, to 0.05 at the end of the schedule."""
+    if decay_start >= 1:
+        return 1.0
+    return 1 - (1 - _LAST_FACTOR) * max(0.0, progress - decay_start) / (1 - decay_start)
 
 
 def config_budget(config: Config) -> Budget:
@@ -57,7 +71,6 @@ def config_budget(config: Config) -> Budget:
 
 
 def config_schedule(config: Config) -> Schedule:
-    """The schedule of a run that is opened with this configuration: its fractions of its budget, in absolute terms."""
-    budget, start = config_budget(config), config.loss.discriminator_start
-    seconds = None if math.isinf(budget.seconds) else start * budget.seconds
-    return Schedule(math.ceil(start * budget.steps - 1e-9), seconds)
+    """The schedule of a run that is opened with this configuration."""
+    budget = config_budget(config)
+    return Schedule(budget.steps, None if math.isinf(budget.seconds) else budget.seconds)

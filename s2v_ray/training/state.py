@@ -13,7 +13,7 @@ from s2v_ray.config import Config
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import Networks, build_networks
-from s2v_ray.training.schedule import Schedule, config_schedule
+from s2v_ray.training.schedule import Schedule, config_schedule, learning_rate_factor, reached
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,19 @@ class TrainingState:
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
-    discriminators_enabled: bool = True
+    progress: float = 1.0  # of the schedule, 0 to 1, on all workers the same; the loop sets it
     best_score: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def generates(self) -> bool:
+        """Whether the next step trains G; before, SE learns alone."""
+        return reached(self.progress, self.config.loss.generator_start)
+
+    @property
+    def discriminators_enabled(self) -> bool:
+        """Whether D_I and D_V take part in the next step."""
+        return self.generates and reached(self.progress, self.config.loss.discriminator_start)
 
     @property
     def discriminators(self) -> list[Discriminator]:
@@ -90,6 +100,15 @@ def new_state(
         wrapped = DistributedDataParallel(network) if distributed else network
         forward[name] = torch.compile(wrapped) if config.training.compile else wrapped  # type: ignore[assignment]
     return TrainingState(config, schedule or config_schedule(config), networks, forward, optimizers, ema)
+
+
+def set_learning_rates(state: TrainingState) -> None:
+    """Each optimiser's learning rate as the configuration has it at this point of the schedule."""
+    optim = state.config.optim
+    factor = learning_rate_factor(state.progress, optim.decay_start)
+    for name, optimizer in state.optimizers.items():
+        for group in optimizer.param_groups:
+            group["lr"] = factor * getattr(optim, f"{name}_lr")
 
 
 def single_frames(video_BFCHW: Tensor, batch: Batch) -> Tensor:

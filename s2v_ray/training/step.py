@@ -3,17 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
+from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss, thumbnail_loss
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import Discriminator, TrainingState
 
 # What to minimise, and metrics by their names: means over the clips of a part of the batch.
 Terms = tuple[Tensor, dict[str, Tensor]]
+
+
+class Generated(NamedTuple):
+    """What SE and G make of a part: frames [B, F, C, H, W], none before G is trained; and thumbnails of all frames."""
+
+    fake_BFCHW: Tensor
+    thumbnail_BTP: Tensor | None
 
 
 def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
@@ -23,28 +31,28 @@ def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
     update; the gradients are those of the whole.
     """
     parts = batch.parts(state.config.training.micro_batches)
-    fakes = [generate_frames(state, part, for_gradient=len(parts) == 1) for part in parts]
-    metrics = update_discriminators(state, parts, fakes)
-    metrics |= update_generator(state, parts, fakes)
+    made = [generate(state, part, for_gradient=len(parts) == 1) for part in parts]
+    metrics = update_discriminators(state, parts, made)
+    metrics |= update_generator(state, parts, made)
     update_ema(state)
     state.step += 1
     return metrics
 
 
-def update_discriminators(state: TrainingState, parts: Sequence[Batch], fakes: Sequence[Tensor]) -> dict[str, Tensor]:
+def update_discriminators(state: TrainingState, parts: Sequence[Batch], made: Sequence[Generated]) -> dict[str, Tensor]:
     """One optimiser step of each discriminator that takes part."""
     metrics: dict[str, Tensor] = {}
     for discriminator in state.discriminators:
         terms = partial(discriminator_terms, discriminator)
-        metrics |= optimizer_step(discriminator.forward, discriminator.optimizer, parts, fakes, terms)
+        metrics |= optimizer_step(discriminator.forward, discriminator.optimizer, parts, made, terms)
     return metrics
 
 
-def update_generator(state: TrainingState, parts: Sequence[Batch], fakes: Sequence[Tensor]) -> dict[str, Tensor]:
+def update_generator(state: TrainingState, parts: Sequence[Batch], made: Sequence[Generated]) -> dict[str, Tensor]:
     """One optimiser step of SE and G, through the discriminators, whose weights stay."""
     network, optimizer = state.forward["generator"], state.optimizers["generator"]
     with frozen(*(discriminator.network for discriminator in state.discriminators)):
-        return optimizer_step(network, optimizer, parts, fakes, partial(generator_terms, state))
+        return optimizer_step(network, optimizer, parts, made, partial(generator_terms, state))
 
 
 def update_ema(state: TrainingState) -> None:
@@ -57,18 +65,22 @@ def update_ema(state: TrainingState) -> None:
         torch._foreach_lerp_(list(averages), list(weights), 1 - decay)
 
 
-def generate_frames(state: TrainingState, part: Batch, *, for_gradient: bool) -> Tensor:
-    """What SE and G make of the part: frames [B, F, C, H, W]."""
+def generate(state: TrainingState, part: Batch, *, for_gradient: bool) -> Generated:
+    """What SE and G make of the part."""
     network = state.forward["generator"] if for_gradient else state.networks.generator
-    chunk = state.config.training.frames_per_chunk
+    chunk, thumbnails = state.config.training.frames_per_chunk, state.config.loss.thumbnail_weight > 0
+    # Without any frame, too, all weights have gradients, as several workers need them: G's are zero.
+    frame_BF = part.frame_BF if state.generates else part.frame_BF[:, :0]
     with torch.set_grad_enabled(for_gradient), autocast(part.wave_BS.device):
-        fake_BFCHW: Tensor = network(part.image_BCHW, part.wave_BS, part.frame_BF, frames_per_chunk=chunk)
-    return fake_BFCHW.to(part.video_BFCHW.dtype)
+        made = network(part.image_BCHW, part.wave_BS, frame_BF, frames_per_chunk=chunk, with_thumbnails=thumbnails)
+    fake_BFCHW, thumbnail_BTP = made if thumbnails else (made, None)
+    dtype = part.video_BFCHW.dtype
+    return Generated(fake_BFCHW.to(dtype), None if thumbnail_BTP is None else thumbnail_BTP.to(dtype))
 
 
-def discriminator_terms(discriminator: Discriminator, part: Batch, fake_BFCHW: Tensor) -> Terms:
+def discriminator_terms(discriminator: Discriminator, part: Batch, made: Generated) -> Terms:
     """Equations 3 and 4, as D minimises them: one forward over real and fake together, as DDP wants it."""
-    both = torch.cat([discriminator.frames(video, part) for video in (part.video_BFCHW, fake_BFCHW.detach())])
+    both = torch.cat([discriminator.frames(video, part) for video in (part.video_BFCHW, made.fake_BFCHW.detach())])
     with autocast(both.device):
         logits = discriminator.forward(both)
     real, fake = logits.to(both.dtype).chunk(2)
@@ -78,10 +90,23 @@ def discriminator_terms(discriminator: Discriminator, part: Batch, fake_BFCHW: T
     return loss, {f"loss/{name}": loss, **{f"accuracy/{name}_{kind}": value for kind, value in correct.items()}}
 
 
-def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
-    """Equations 1, 2 and 5, as SE and G minimise them; frames that carry no gradient are generated again."""
-    if not fake_BFCHW.requires_grad:
-        fake_BFCHW = generate_frames(state, part, for_gradient=True)
+def generator_terms(state: TrainingState, part: Batch, made: Generated) -> Terms:
+    """Equations 1, 2 and 5, as SE and G minimise them, and the error of SE's thumbnails.
+
+    What carries no gradient is generated again.
+    """
+    if not made.fake_BFCHW.requires_grad:
+        made = generate(state, part, for_gradient=True)
+    settings = state.config.loss
+    loss, metrics = image_terms(state, part, made.fake_BFCHW) if state.generates else (made.fake_BFCHW.sum(), {})
+    if made.thumbnail_BTP is not None:
+        error = thumbnail_loss(made.thumbnail_BTP, part.thumbnail_BTP)
+        loss, metrics = loss + settings.thumbnail_weight * error, metrics | {"loss/thumbnails": error}
+    return loss, {"loss/generator": loss, **metrics}
+
+
+def image_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
+    """Equations 1, 2 and 5, as SE and G minimise them."""
     settings, adversarial = state.config.loss, {}
     reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for discriminator in state.discriminators:
@@ -92,27 +117,27 @@ def generator_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Te
     weights = {discriminator.name: discriminator.weight for discriminator in state.discriminators}
     loss = generator_loss(adversarial, weights, reconstruction, settings.reconstruction_weight)
     metrics = {f"loss/adversarial_{name}": value for name, value in adversarial.items()}
-    return loss, {"loss/generator": loss, "loss/reconstruction": reconstruction, **metrics}
+    return loss, {"loss/reconstruction": reconstruction, **metrics}
 
 
 def optimizer_step(
     network: nn.Module,
     optimizer: Optimizer,
     parts: Sequence[Batch],
-    fakes: Sequence[Tensor],
-    terms: Callable[[Batch, Tensor], Terms],
+    made: Sequence[Generated],
+    terms: Callable[[Batch, Generated], Terms],
 ) -> dict[str, Tensor]:
-    """One optimiser step on the terms of each part and its generated frames; returns metrics, means over all clips.
+    """One optimiser step on the terms of each part and what was generated for it; returns means over all clips.
 
     Workers synchronise gradients once, with the last part's backward.
     """
     clips = sum(len(part.clip_ids) for part in parts)
     metrics: dict[str, Tensor] = {}
     optimizer.zero_grad(set_to_none=True)
-    for part, fake_BFCHW in zip(parts, fakes, strict=True):
+    for part, generated in zip(parts, made, strict=True):
         synchronised = part is parts[-1] or not hasattr(network, "no_sync")  # only DDP has that
         with nullcontext() if synchronised else network.no_sync():  # type: ignore[operator]
-            loss, values = terms(part, fake_BFCHW)
+            loss, values = terms(part, generated)
             (loss * part.loss_weight).backward()
         for name, value in values.items():
             metrics[name] = metrics.get(name, 0) + value.detach() * (len(part.clip_ids) / clips)

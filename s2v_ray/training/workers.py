@@ -18,9 +18,9 @@ class Workers:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     group: ProcessGroup | None = None
 
-    def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Each flag, true if it is on at least one worker: all leave the loop at the same step."""
-        return tuple(bool(flag) for flag in self._reduce([float(flag) for flag in flags], ReduceOp.MAX))
+    def max(self, *values: float) -> list[float]:
+        """The largest of each over the workers, a flag being 1 or 0: all do the same at the same step."""
+        return self._reduce([float(value) for value in values], ReduceOp.MAX)
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
         """The mean of each over the workers."""

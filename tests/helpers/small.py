@@ -33,6 +33,9 @@ channels = [8, 8]
 frames = 4
 [loss]
 discriminator_start = 0.0
+generator_start = 0.0
+[optim]
+decay_start = 1.0
 [training]
 batch_size = 4
 """

@@ -33,6 +33,34 @@ def test_the_spectrum_of_a_frame_is_that_of_its_own_samples(stft_window_frames):
     assert heard == ([7] if stft_window_frames == 1 else [6, 7, 8])
 
 
+@pytest.mark.parametrize("spectra_per_frame", [2, 4])
+def test_the_spectra_of_a_frame_are_joined_in_their_order(spectra_per_frame):
+    wave_BS = torch.zeros(1, 1200)
+    wave_BS[0, 795] = 1.0  # in the last part of frame 7
+    spectra_TF = encoder(spectra_per_frame=spectra_per_frame).spectra(wave_BS)[0]
+    bins = 100 // spectra_per_frame // 2 + 1
+    assert spectra_TF.shape == (12, spectra_per_frame * bins)
+    heard = spectra_TF.unflatten(1, (spectra_per_frame, bins)).sum(2).nonzero().tolist()
+    assert heard == [[7, spectra_per_frame - 1]]
+
+
+def test_convolutions_hear_two_frames_to_each_side_each():
+    model = encoder(convolutions=2, convolution_channels=6)
+    wave_BS = torch.zeros(1, 1200)
+    click = wave_BS.clone()
+    click[0, 650] = 1.0  # frame 6
+    maps = [model.convolutions(model.spectra(wave).transpose(1, 2))[0].sum(0) for wave in (wave_BS, click)]
+    assert (maps[0] != maps[1]).nonzero().flatten().tolist() == list(range(2, 11))
+    assert model(wave_BS).shape == (1, 12, 10)
+
+
+def test_thumbnails_are_predicted_only_where_asked_for():
+    sound_BTD = torch.rand(2, 12, 10)
+    assert encoder(thumbnails=True).thumbnails(sound_BTD).shape == (2, 12, 256)
+    with pytest.raises(ValueError, match="thumbnails is False"):
+        encoder().thumbnails(sound_BTD)
+
+
 def test_a_tone_peaks_in_its_own_bin():
     seconds = torch.arange(1200) / 3000
     wave_BS = torch.sin(2 * torch.pi * 600 * seconds).unsqueeze(0)

@@ -26,15 +26,16 @@ from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
+from s2v_ray.training.data.augmentation import draw_augmentation
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
-from s2v_ray.training.data.order import global_batch
-from s2v_ray.training.data.pixels import stored_size_for
+from s2v_ray.training.data.order import Draw, global_batch
+from s2v_ray.training.data.pixels import motion_thumbnails, stored_size_for
 from s2v_ray.training.health import explaining_memory
 from s2v_ray.training.loop import Validation, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget, config_schedule
-from s2v_ray.training.state import TrainingState, new_state, single_frames
+from s2v_ray.training.state import TrainingState, new_state, set_learning_rates, single_frames
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import ALONE, Workers
 
@@ -230,21 +231,79 @@ def test_discriminators_are_enabled_at_their_fraction_of_the_training(small_clip
     assert ["loss/video_discriminator" in line for line in lines] == [False, True]
 
 
+THUMBNAILS = {"loss__thumbnail_weight": 100.0}
+
+
+def test_the_sound_encoder_learns_alone_until_the_generator_starts(small_clips, tmp_path):
+    settings = THUMBNAILS | {"loss__generator_start": 0.5, "loss__discriminator_start": 0.0}
+    first = weights(new_state(small_config(small_clips, **settings), CPU))
+    changed = {}
+    for steps in (4, 5):
+        at = weights(run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, **settings))
+        changed[steps] = {name.split(".")[1] for name, value in at.items() if not torch.equal(value, first[name])}
+    assert changed[4] == {"sound_encoder"}  # of networks and of the EMA
+    assert changed[5] == {"sound_encoder", "unet", "layers"}
+    whole = run_to(8, small_clips, tmp_path / "whole", **settings)
+    assert_same(weights(run_to(8, small_clips, tmp_path / "4", **settings)), weights(whole))
+    lines = [json.loads(line) for line in (tmp_path / "4" / "metrics.jsonl").read_text().splitlines()]
+    assert ["loss/reconstruction" in line for line in lines] == [False, True]
+    assert all(line["loss/thumbnails"] > 0 for line in lines)
+
+
+def test_learning_rates_fall_to_a_twentieth(small_clips, tmp_path):
+    rates = {}
+    for steps in (4, 6, 8):
+        state = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, optim__decay_start=0.5)
+        set_learning_rates(state)  # of the step that would follow
+        rates[steps] = [optimizer.param_groups[0]["lr"] for optimizer in state.optimizers.values()]
+    generator, image, video = 1e-3, 2e-4, 2e-4
+    assert rates[4] == pytest.approx([generator, image, video])
+    assert rates[6] == pytest.approx([0.525 * generator, 0.525 * image, 0.525 * video])  # halfway from 1 to 0.05
+    assert rates[8] == pytest.approx([0.05 * generator, 0.05 * image, 0.05 * video])
+    whole = run_to(8, small_clips, tmp_path / "whole", optim__decay_start=0.5)
+    assert_same(weights(run_to(8, small_clips, tmp_path / "6", optim__decay_start=0.5)), weights(whole))
+
+
+def test_thumbnails_are_of_all_frames_relative_to_their_mean():
+    frames_THWC = np.zeros((2, 8, 8, 3), np.uint8)
+    frames_THWC[1, :4, :4, 0] = 255  # a quarter turns red
+    thumbnail_TP = motion_thumbnails(frames_THWC, 2)
+    # A third of full scale, which is 2: half of that below and above the mean.
+    assert thumbnail_TP == pytest.approx(np.array([[-1 / 3, 0, 0, 0], [1 / 3, 0, 0, 0]]), abs=0.01)
+    assert motion_thumbnails(frames_THWC, 0).shape == (0, 0)
+
+
+def test_the_crop_stays_near_the_centre_and_the_input_frame_is_mixed(small_clips):
+    config = small_config(small_clips, data__crop_jitter=0.5, data__input_frame="mixed")
+    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(200)]
+    assert {chosen.top for chosen in drawn} == {chosen.left for chosen in drawn} == {1, 2, 3}  # of 0 to 4
+    firsts = sum(chosen.input_frame == 0 for chosen in drawn)
+    assert 85 < firsts < 125  # half of them, and one in twenty of the others
+    centred = with_settings(config, {"data.crop_jitter": 0.0})
+    assert {draw_augmentation(Draw(0, step, 0), centred).top for step in range(9)} == {2}
+
+
+def test_settings_of_the_sound_encoder_that_do_not_fit_are_refused(small_clips):
+    with pytest.raises(UserError, match=r"spectra_per_frame is 7, but must divide the 320 .* 1, 2, 4, 5, 8, 10, 16"):
+        new_state(small_config(small_clips, sound__spectra_per_frame=7), CPU)
+    with pytest.raises(UserError, match=r"--loss\.thumbnail-weight 100"):
+        new_state(small_config(small_clips, loss__generator_start=0.1, loss__thumbnail_weight=0.0), CPU)
+
+
 def test_a_longer_budget_leaves_the_discriminators_on(small_clips, tmp_path):
     run_to(8, small_clips, tmp_path / "extended", loss__discriminator_start=0.5)
     extended = run_to(80, small_clips, tmp_path / "extended", stop_at=10, loss__discriminator_start=0.5)
     # As one that was opened with the longer budget, and the same start: a twentieth of 80 is half of 8.
     whole = run_to(80, small_clips, tmp_path / "whole", stop_at=10, loss__discriminator_start=0.05)
-    assert extended.schedule == whole.schedule == Schedule(4, None)
+    assert (extended.schedule, whole.schedule) == (Schedule(8, None), Schedule(80, None))
     assert_same(weights(extended), weights(whole))
 
 
 def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
-    config = small_config(small_clips, training__steps=9, training__minutes=2, loss__discriminator_start=0.25)
+    config = small_config(small_clips, training__steps=9, training__minutes=2)
     schedule = config_schedule(config)
-    assert schedule == Schedule(3, 30.0)
-    enabled = [schedule.enables_discriminators(step, seconds) for step, seconds in ((2, 29.9), (3, 0), (0, 30))]
-    assert enabled == [False, True, True]
+    assert schedule == Schedule(9, 120.0)
+    assert [schedule.progress(*at) for at in ((2, 6), (3, 6), (0, 30), (9, 0), (3, 600))] == [2 / 9, 1 / 3, 0.25, 1, 1]
 
 
 def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
@@ -442,7 +501,7 @@ def test_a_damaged_state_can_be_skipped_too(small_clips, tmp_path):
     job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path), skip_damaged=True)
     told: list[str] = []
     _, state = start_training(job, ALONE, told.append)
-    assert (state.step, state.schedule.discriminator_start_step) == (2, 2)
+    assert (state.step, state.schedule) == (2, Schedule(4, None))
     assert "step_00000004" in told[0]
     with pytest.raises(UserError, match="--skip-damaged"):
         start_training(job_on(job.clips, config, job.run), ALONE)

@@ -34,7 +34,8 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     """
     random = np.random.default_rng([config.training.seed, draw.step, draw.index])
     slack = config.clips.stored_size - crop_size(config.clips.stored_size)
-    top, left = random.integers(0, slack, size=2, endpoint=True)
+    least = round(slack / 2 * (1 - config.data.crop_jitter))
+    top, left = random.integers(least, slack - least, size=2, endpoint=True)
     length, seen = frames_used(config), config.video_discriminator.frames
     offset = random.integers(0, config.clips.frames - length, endpoint=True)
     most = min(config.data.max_stride, (length - 1) // max(1, seen - 1))
@@ -46,7 +47,8 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
         drawn = random.choice(others, size=config.data.frames_per_step - seen, replace=False)
         frames, video_frames = np.concatenate([video_frames, np.sort(drawn)]), np.arange(seen)
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
-    input_frame = int(random.integers(config.clips.frames)) if config.data.input_frame == "random" else 0
+    frame = int(random.integers(config.clips.frames)) if config.data.input_frame != "first" else 0
+    input_frame = frame * int(random.integers(2)) if config.data.input_frame == "mixed" else frame
     return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, input_frame)
 
 

@@ -16,10 +16,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 
 from s2v_ray.config import Config
 from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.models.sound_encoder import THUMBNAIL_SIDE
 from s2v_ray.storage.files import CONCURRENT_REQUESTS
 from s2v_ray.training.data.augmentation import draw_augmentation
 from s2v_ray.training.data.order import Draw, global_batch, rank_slice
-from s2v_ray.training.data.pixels import crop_size, resize, to_float, wave_to_float
+from s2v_ray.training.data.pixels import crop_size, motion_thumbnails, resize, to_float, wave_to_float
 
 _BATCHES_AHEAD = 4
 
@@ -34,6 +35,7 @@ class Batch:
     frame_BF: Tensor  # which frames of the clip they are, int64
     video_frame_BT: Tensor  # which of F, evenly spaced in time, are for D_V, int64
     image_frame_BK: Tensor  # which of F are for D_I, int64
+    thumbnail_BTP: Tensor  # grey thumbnails of all frames relative to their mean; [B, 0, 0] if nothing predicts them
     clip_ids: list[str]
     loss_weight: float  # this worker's clips over the mean number of clips a worker
     epoch: int  # how many times all clips have been seen
@@ -84,6 +86,7 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     chosen = draw_augmentation(draw, config)
     size = crop_size(config.clips.stored_size)
     rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
+    side = THUMBNAIL_SIDE if config.loss.thumbnail_weight else 0
     wanted = np.concatenate([[chosen.input_frame], chosen.frames])
     return {
         "frames": torch.from_numpy(clip.frames_THWC[wanted, rows, columns]),
@@ -91,6 +94,7 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
         "frame": torch.from_numpy(chosen.frames),
         "video_frames": torch.from_numpy(chosen.video_frames),
         "image_frames": torch.from_numpy(chosen.image_frames),
+        "thumbnails": torch.from_numpy(motion_thumbnails(clip.frames_THWC, side)),
         "clip_id": clip.clip_id,
     }
 
@@ -151,6 +155,7 @@ def to_device(items: dict[str, Any], resolution: int, device: torch.device, *, l
             frame_BF=moved["frame"],
             video_frame_BT=moved["video_frames"],
             image_frame_BK=moved["image_frames"],
+            thumbnail_BTP=moved["thumbnails"],
             clip_ids=items["clip_id"],
             loss_weight=loss_weight,
             epoch=epoch,

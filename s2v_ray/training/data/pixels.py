@@ -1,5 +1,6 @@
 """From stored bytes to the input of networks and back: scale, crop and size."""
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,6 +42,19 @@ def resize(video_BTCHW: Tensor, resolution: int) -> Tensor:
     flat = video_BTCHW.flatten(0, -4) if video_BTCHW.dim() > 4 else video_BTCHW
     small = functional.interpolate(flat, size=(resolution, resolution), mode="bilinear", antialias=True)
     return small.reshape(*video_BTCHW.shape[:-2], resolution, resolution)
+
+
+def motion_thumbnails(frames_THWC: np.ndarray, side: int) -> np.ndarray:
+    """Stored frames uint8 [T, S, S, 3] as grey thumbnails of `side` pixels, relative to the mean one: [T, side²].
+
+    Grey is the mean of R, G and B in [-1, 1]. A side of 0 gives [0, 0].
+    """
+    if not side:
+        return np.zeros((0, 0), np.float32)
+    small_TPC = np.stack([cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA) for frame in frames_THWC])
+    grey_TP: np.ndarray = small_TPC.mean(axis=3, dtype=np.float32).reshape(len(small_TPC), -1) / 127.5
+    grey_TP -= grey_TP.mean(axis=0)
+    return grey_TP
 
 
 def centre_crop(frames_THWC: np.ndarray, resolution: int) -> Tensor:
