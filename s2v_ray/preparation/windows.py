@@ -13,7 +13,8 @@ def window_starts(source: str, start: Fraction, end: Fraction, settings: ClipSet
 
     Starts are whole frames of the clip's rate, counted from time zero, so that they are exact in a float. Sliding
     windows start at start, start + stride, ... Otherwise `clips_per_source` starts are drawn without replacement, fewer
-    if the source has fewer; the draw depends on the seed and the source alone.
+    if the source is so short that they would be nearly the same: one, and one more for each quarter of a clip that the
+    source is longer than a clip. The draw depends on the seed and the source alone.
     """
     first = -(-start * settings.rate // 1)  # rounded up to a whole frame
     last = end * settings.rate // 1 - settings.frames
@@ -25,5 +26,6 @@ def window_starts(source: str, start: Fraction, end: Fraction, settings: ClipSet
     digest = hashlib.sha256(f"{settings.seed}\n{source}".encode()).digest()
     random = np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
     choices = int(last - first) + 1
-    drawn = random.choice(choices, size=min(settings.clips_per_source, choices), replace=False)
+    most = 1 + 4 * (choices - 1) // settings.frames
+    drawn = random.choice(choices, size=min(settings.clips_per_source, most), replace=False)
     return [(int(first) + int(frame)) / settings.rate for frame in sorted(drawn)]

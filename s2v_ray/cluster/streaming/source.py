@@ -66,7 +66,7 @@ def open_stream(
     """
     connect()
     scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
-    planned = plan(videos, run, domain_of((videos[0],)), settings)
+    planned = plan(videos, run, domain_of((videos[0],)), settings, with_scenes=False)
     tasks = [task for task in planned.tasks if task.split == "train"]
     if not tasks:
         raise UserError("no_videos", f"{', '.join(videos)} has no videos in the split 'train'; give more videos.")

@@ -14,7 +14,8 @@ from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.plan import SourceTask, source_crop, source_starts
+from s2v_ray.preparation.plan import SourceTask, source_starts
+from s2v_ray.preparation.prepare import source_framing
 from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
@@ -40,8 +41,9 @@ def preview_source(task: SourceTask) -> int:
     crop, warnings = None, []
     with MediaFile(source.path, Budget(settings.limits)) as media:
         try:
-            starts = source_starts(source, probe(media), settings)
-            crop = source_crop(media, starts, settings)
+            info = probe(media)
+            starts = source_starts(source, info, settings)
+            crop = source_framing(media, starts, info, task).crop
         except MediaError as error:
             warnings = [str(error)]
         with contextlib.suppress(MediaError):  # prepare records why
