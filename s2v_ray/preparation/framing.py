@@ -1,7 +1,7 @@
 """How the stored square is cut out of a source's frames: where it is, and how it moves with what they show."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import cv2
@@ -15,7 +15,7 @@ from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.autocrop import SCAN_HEIGHT, find_crop, read_whole_frames, scan_motion
 from s2v_ray.preparation.quality.camera_motion import camera_motion
-from s2v_ray.preparation.scene import Scene, best_scene, unpacked
+from s2v_ray.preparation.scene import Place, Scene, best_scene, unpacked
 from s2v_ray.preparation.stabilise import (
     IDENTITY,
     LEAST_CORRELATION,
@@ -57,7 +57,8 @@ class Framing:
 
     Where `mode` is off, that is all: `crop` (None: the largest square, centred) of each. Otherwise the area `view` is
     scaled to `view_pixels`, and each frame found in it: against `reference_HW` where the subject is followed, and
-    against the window's own frames where the camera is. `place_23` maps the scene's reference to `reference_HW`.
+    against the window's own frames where the camera is. `place_23` maps the scene's reference to `reference_HW`,
+    and `cut_23` stored pixels to the scene's reference.
     """
 
     crop: Crop | None
@@ -67,7 +68,8 @@ class Framing:
     view: Crop | None = None
     view_pixels: int = 0
     reference_HW: np.ndarray | None = None
-    place_23: np.ndarray | None = None
+    place_23: np.ndarray = field(default_factory=lambda: IDENTITY)
+    cut_23: np.ndarray | None = None
 
 
 FramedWindow = tuple[Fraction, Window | MediaError, np.ndarray]
@@ -86,18 +88,18 @@ def find_framing(
     In a source that belongs to one of the `scenes`, the square is the scene's, shifted to where this source shows it.
     Raises MediaError as `scan_motion` does, and `too_large`.
     """
-    crop, scene, shift, moves = settings.fixed_crop(), None, (0, 0), None
+    crop, scene, place, moves = settings.fixed_crop(), None, Place(), None
     overview_HW = _overview(media, starts, settings) if scenes else None
     if overview_HW is not None and (found := best_scene(scenes, overview_HW, width, height)):
-        scene, shift = found
-        crop = scene.crop and _inside(scene.crop, shift, scene.crop.size, width, height)
+        scene, place = found
+        crop = scene.crop and place.of(scene.crop, width, height)
     elif settings.crop in (AUTO, MOTION) and (scan := scan_motion(media, starts, settings)):
         crop, moves = find_crop(scan.motion_2HW, width, height, settings), scan.camera_motion
     framing = Framing(crop, scene=scene.name if scene else "")
     if settings.stabilize == SUBJECT or (
         settings.stabilize == AUTO and crop is not None and crop.size <= _LARGEST_FOLLOWED * min(width, height)
     ):
-        return _following_subject(media, starts, framing, scene, shift, width, height, settings)
+        return _following_subject(media, starts, framing, scene, place, width, height, settings)
     if settings.stabilize == CAMERA or (
         settings.stabilize == AUTO and (moves is None or moves >= _LEAST_CAMERA_MOTION)
     ):
@@ -149,7 +151,8 @@ def view_of(crop: Crop, width: int, height: int, stored_size: int) -> tuple[Crop
     """The area around a square, inside the frames, and the pixels it has where the square has `stored_size`."""
     size = min(round(_VIEW * crop.size), width, height)
     margin = (crop.size - size) // 2
-    return _inside(crop, (margin, margin), size, width, height), round(size * stored_size / crop.size)
+    view = _inside(crop, (margin, margin), size, width, height)
+    return view, _pixels(view, crop, stored_size)
 
 
 def scene_reference(
@@ -171,7 +174,7 @@ def _following_subject(
     starts: Sequence[Fraction],
     framing: Framing,
     scene: Scene | None,
-    shift: tuple[int, int],
+    place: Place,
     width: int,
     height: int,
     settings: ClipSettings,
@@ -179,9 +182,10 @@ def _following_subject(
     """The framing that follows what surrounds the square; a still one where that does not move, or can't be found."""
     crop = framing.crop or _centred(width, height)
     view, pixels = view_of(crop, width, height, settings.stored_size)
+    cut_23 = _cut(view, pixels, crop, settings.stored_size)
     if scene and scene.view and scene.crop:
-        view = _inside(scene.view, shift, scene.view.size, width, height)
-        crop = Crop(view.x + scene.crop.x - scene.view.x, view.y + scene.crop.y - scene.view.y, scene.crop.size)
+        view, pixels = place.of(scene.view, width, height), _pixels(scene.view, scene.crop, settings.stored_size)
+        cut_23 = _cut(scene.view, pixels, scene.crop, settings.stored_size)
     mask_HW = _mask(view, pixels, crop, _MOVED_BY_SOUND, inside=False)
     windows = [smooth_grey(frames_THWC) for frames_THWC in _some_windows(media, starts, view, pixels, settings)]
     reference_HW = _own_reference(windows, mask_HW)
@@ -199,7 +203,7 @@ def _following_subject(
     shift_pixels = float(np.sqrt(np.square(moved_T2 - moved_T2.mean(axis=0)).sum(axis=1).mean()))
     followed = replace(
         framing, crop=crop, mode=SUBJECT, shift_pixels=shift_pixels,
-        view=view, view_pixels=pixels, reference_HW=reference_HW, place_23=place_23,
+        view=view, view_pixels=pixels, reference_HW=reference_HW, place_23=place_23, cut_23=cut_23,
     )  # fmt: skip
     if settings.stabilize == SUBJECT:
         return followed
@@ -207,15 +211,10 @@ def _following_subject(
     pairs = zip(windows, found, strict=True)
     after = np.mean([unrest(warp(grey_THW, one.transforms_T23), mask_HW) for grey_THW, one in pairs])
     moves = shift_pixels >= _LEAST_SHIFT_PIXELS and after <= LEAST_GAIN * before
-    stands_elsewhere = (
-        scene is not None
-        and scene.view is not None
-        and placed_well
-        and (
-            np.hypot(*(points_moved(place_23[None], x, y)[0] + _offset(scene.view, view) * pixels / view.size))
-            >= _LEAST_SHIFT_PIXELS
-        )
-    )
+    stands_elsewhere = False
+    if scene and scene.view and placed_well:
+        offset = points_moved(place_23[None], x, y)[0] + _offset(scene.view, view) * pixels / view.size
+        stands_elsewhere = view.size != scene.view.size or float(np.hypot(*offset)) >= _LEAST_SHIFT_PIXELS
     if (moves or stands_elsewhere) and all(one.found for one in found):
         return followed
     return replace(framing, shift_pixels=shift_pixels)
@@ -234,7 +233,8 @@ def _following_camera(
     size = round(_CAMERA_CROP * largest.size)
     crop = framing.crop or _inside(largest, ((largest.size - size) // 2,) * 2, size, width, height)
     view, pixels = view_of(crop, width, height, settings.stored_size)
-    followed = replace(framing, crop=crop, mode=CAMERA, view=view, view_pixels=pixels, place_23=IDENTITY)
+    cut_23 = _cut(view, pixels, crop, settings.stored_size)
+    followed = replace(framing, crop=crop, mode=CAMERA, view=view, view_pixels=pixels, cut_23=cut_23)
     before, after, moved = [], [], []
     for frames_THWC in _some_windows(media, starts, view, pixels, settings):
         stable_THWC, transforms_T23 = _stabilised(frames_THWC, followed, settings.stored_size)
@@ -249,9 +249,9 @@ def _following_camera(
 
 def _stabilised(frames_THWC: np.ndarray, framing: Framing, stored_size: int) -> tuple[np.ndarray, np.ndarray]:
     """The square of each frame of `framing.view`, and the transforms of `framed_windows`."""
-    view, pixels, crop, place_23 = framing.view, framing.view_pixels, framing.crop, framing.place_23
-    if view is None or crop is None or place_23 is None:
-        raise ValueError("a framing that stabilises has a crop, a view and a place.")
+    view, pixels, crop, cut_23 = framing.view, framing.view_pixels, framing.crop, framing.cut_23
+    if view is None or crop is None or cut_23 is None:
+        raise ValueError("a framing that stabilises has a crop, a view and a cut.")
     grey_THW = smooth_grey(frames_THWC)
     if framing.reference_HW is None:
         found, limit = _camera_registration(grey_THW), _MOST_CAMERA_SHIFT
@@ -262,10 +262,9 @@ def _stabilised(frames_THWC: np.ndarray, framing: Framing, stored_size: int) -> 
     furthest = np.abs(points_moved(transforms_T23, *_centre(view, pixels, crop))).max()
     if not found.found or furthest > limit * stored_size:
         transforms_T23 = np.broadcast_to(IDENTITY, transforms_T23.shape)
-    cut_23 = _cut(view, pixels, crop, stored_size)
-    uncut_23 = np.asarray(cv2.invertAffineTransform(cut_23), np.float32)
-    cuts_T23 = np.stack([compose(compose(M, place_23), cut_23) for M in transforms_T23])
-    square_THWC = warp(frames_THWC, cuts_T23, cv2.INTER_CUBIC, stored_size)
+    uncut_23 = np.asarray(cv2.invertAffineTransform(_cut(view, pixels, crop, stored_size)), np.float32)
+    cuts_T23 = np.stack([compose(compose(M, framing.place_23), cut_23) for M in transforms_T23])
+    square_THWC = warp(frames_THWC, cuts_T23, cv2.INTER_CUBIC, (stored_size, stored_size))
     return square_THWC, np.stack([compose(uncut_23, M) for M in cuts_T23])
 
 
@@ -315,13 +314,17 @@ def _overview(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettin
     return median_image(smooth_grey(np.concatenate(frames))) if frames else None
 
 
+def _pixels(view: Crop, crop: Crop, stored_size: int) -> int:
+    return round(view.size * stored_size / crop.size)
+
+
 def _mask(view: Crop, pixels: int, crop: Crop, sides: float, *, inside: bool) -> np.ndarray:
     """255 where a pixel of the view is within this many sides of the square's centre each way (or outside), else 0."""
     x, y = _centre(view, pixels, crop)
     at = np.arange(pixels)
     distance_HW = np.maximum(np.abs(at - y)[:, None], np.abs(at - x)[None])
-    near_HW = distance_HW < sides * crop.size * pixels / view.size
-    return (near_HW if inside else ~near_HW).astype(np.uint8) * 255
+    is_near_HW = distance_HW < sides * crop.size * pixels / view.size
+    return np.where(is_near_HW == inside, 255, 0).astype(np.uint8)
 
 
 def _centre(view: Crop, pixels: int, crop: Crop) -> tuple[float, float]:

@@ -57,9 +57,13 @@ def find_scenes(footage: Iterable[Footage], settings: ClipSettings, known: Seque
             continue  # preparing it finds the same, and records it
         if scan is not None and not best_scene(known, scan.overview_HW, one.width, one.height):
             _join(groups, one, scan)
-    shared = sorted((group for group in groups if len(group.maps) > 1), key=lambda group: -len(group.maps))
-    new = shared[: max(0, _MOST_SCENES - len(known))]
-    return [_scene(group, f"scene_{number:02d}", settings) for number, group in enumerate(new, start=len(known) + 1)]
+    scenes: list[Scene] = []
+    for group in sorted(groups, key=lambda group: -len(group.maps)):
+        first, overview_HW = group.first, group.scan.overview_HW
+        is_new = len(group.maps) > 1 and not best_scene(scenes, overview_HW, first.width, first.height)
+        if is_new and len(known) + len(scenes) < _MOST_SCENES:
+            scenes.append(_scene(group, f"scene_{len(known) + len(scenes) + 1:02d}", settings))
+    return scenes
 
 
 def _join(groups: list[_Group], one: Footage, scan: MotionScan) -> None:

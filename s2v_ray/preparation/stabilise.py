@@ -19,6 +19,7 @@ IDENTITY = np.eye(2, 3, dtype=np.float32)
 LEAST_CORRELATION = 0.6
 # Frames are steadier if what is left of their changes over time is at most this share of it.
 LEAST_GAIN = 0.9
+_AREA_FACTORS = tuple(1.15**step for step in range(-3, 4))
 _MEDIAN_FRAMES = 15  # of a median image; more cost time and gain nothing
 _SMOOTHING_PIXELS = 1.0
 _COARSE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-3)
@@ -117,6 +118,31 @@ def register_images(
     return M, detail_correlation(reference_HW, warp(image_HW[None], M[None])[0], mask_HW)
 
 
+def find_area(area_HW: np.ndarray, image_HW: np.ndarray) -> tuple[np.ndarray, float]:
+    """Find what one image shows in another, anywhere, at two thirds to one and a half times its size.
+
+    Returns the transform, which may be any affine one, and the correlation of the details, in [−1, 1].
+    """
+    height, width = area_HW.shape
+    margin = min(height, width) // 3
+    best, most = IDENTITY, -1.0
+    for factor in _AREA_FACTORS:
+        shape = (round(image_HW.shape[1] / factor), round(image_HW.shape[0] / factor))
+        scaled_HW = cv2.resize(image_HW, shape, interpolation=cv2.INTER_AREA if factor > 1 else cv2.INTER_LINEAR)
+        padded_HW = cv2.copyMakeBorder(scaled_HW, *[margin] * 4, cv2.BORDER_REPLICATE)
+        if padded_HW.shape[0] < height or padded_HW.shape[1] < width:
+            continue
+        overlap_YX = cv2.matchTemplate(padded_HW, area_HW, cv2.TM_CCOEFF_NORMED)
+        y, x = np.unravel_index(int(np.argmax(overlap_YX)), overlap_YX.shape)
+        if overlap_YX[y, x] > most:
+            most, half = float(overlap_YX[y, x]), (factor - 1) / 2
+            x_shift, y_shift = ((int(at) - margin) * factor + half for at in (x, y))
+            best = np.array([[factor, 0.0, x_shift], [0.0, factor, y_shift]], np.float32)
+    M, _ = _ecc(area_HW, image_HW, best, cv2.MOTION_AFFINE, (3, 60, 1e-4), None, blur=3)
+    shown_HW = warp(np.asarray(image_HW)[None], M[None], shape=(width, height))[0]
+    return M, detail_correlation(area_HW, shown_HW)
+
+
 def detail_correlation(one_HW: np.ndarray, other_HW: np.ndarray, mask_HW: np.ndarray | None = None) -> float:
     """Pearson's correlation, in [−1, 1], of what two grey images show beside slow gradients, which many share."""
     radius = max(one_HW.shape) / 18
@@ -136,14 +162,17 @@ def compose(outer_23: np.ndarray, inner_23: np.ndarray) -> np.ndarray:
 
 
 def warp(
-    frames_T: np.ndarray, transforms_T23: np.ndarray, interpolation: int = cv2.INTER_LINEAR, size: int | None = None
+    frames_T: np.ndarray,
+    transforms_T23: np.ndarray,
+    interpolation: int = cv2.INTER_LINEAR,
+    shape: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Frames [T, H, W] or [T, H, W, 3] as the reference shows them; of `size` × `size` pixels from its (0, 0) on.
+    """Frames [T, H, W] or [T, H, W, 3] as the reference shows them; of `shape` (width, height) from its (0, 0) on.
 
     Edges are repeated outwards.
     """
     height, width = frames_T.shape[1:3]
-    shape = (width, height) if size is None else (size, size)
+    shape = shape or (width, height)
     flags = interpolation | cv2.WARP_INVERSE_MAP
     return np.stack(
         [
