@@ -13,8 +13,8 @@ from s2v_ray.preparation.stabilise import find_area, register_images
 from s2v_ray.storage.files import list_files, read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, join
 
-# In GRID, details of whole frames of two takes of one speaker in one session, once aligned, correlate by 0.7 to 0.97, and
-# those of two speakers by up to 0.71. Around the square it is 0.73 to 0.97, in any sessions, and up to 0.57.
+# In GRID, details of whole frames of two takes of one speaker in one session, once aligned, correlate by 0.7 to 0.97,
+# and those of two speakers by up to 0.71. Around the square it is 0.73 to 0.97, in any sessions, and up to 0.57.
 _ALIKE, _SQUARES_ALIKE = 0.72, 0.65
 _MOST_SCALE = 1.6  # between two takes
 _AREA = 1.6  # how much around the square is compared, in its sides

@@ -129,7 +129,7 @@ def find_area(area_HW: np.ndarray, image_HW: np.ndarray) -> tuple[np.ndarray, fl
     for factor in _AREA_FACTORS:
         shape = (round(image_HW.shape[1] / factor), round(image_HW.shape[0] / factor))
         scaled_HW = cv2.resize(image_HW, shape, interpolation=cv2.INTER_AREA if factor > 1 else cv2.INTER_LINEAR)
-        padded_HW = cv2.copyMakeBorder(scaled_HW, *[margin] * 4, cv2.BORDER_REPLICATE)
+        padded_HW = cv2.copyMakeBorder(scaled_HW, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
         if padded_HW.shape[0] < height or padded_HW.shape[1] < width:
             continue
         overlap_YX = cv2.matchTemplate(padded_HW, area_HW, cv2.TM_CCOEFF_NORMED)
