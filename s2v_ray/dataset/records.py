@@ -40,7 +40,7 @@ class SourceRecord:
     stabilized: str | None = None  # "off", "camera" or "subject"
     shift_pixels: float | None = None  # root mean square of the shifts that were found, in stored pixels
     scene: str | None = None  # the scene that it belongs to; "" for none
-    framing_given: str = ""  # how it was to be cropped and stabilised, if not as the others
+    framing_given: str | None = None  # how it was to be cropped and stabilised, if not as the others
     fingerprint: str | None = None  # of its sound
     lag_fixed: int | None = None  # how many frames earlier its sound was taken, to undo a lag
     first: str | None = None  # the first source with the same sound; None until sources have been compared
@@ -48,7 +48,16 @@ class SourceRecord:
     def to_json(self) -> dict[str, Any]:
         """As it is written: without what is not known. A `crop` of None is known once `lag_fixed` is."""
         known = {"crop"} if self.lag_fixed is not None else set()
-        optional = {"crop", "stabilized", "shift_pixels", "scene", "fingerprint", "lag_fixed", "first"} - known
+        optional = {
+            "crop",
+            "stabilized",
+            "shift_pixels",
+            "scene",
+            "framing_given",
+            "fingerprint",
+            "lag_fixed",
+            "first",
+        } - known
         return {name: value for name, value in asdict(self).items() if value is not None or name not in optional}
 
     @classmethod

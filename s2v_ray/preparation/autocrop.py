@@ -35,7 +35,7 @@ _AREA_COST, _MARGIN = 2.0, 1.35
 _SMALLEST = 0.15  # of the shorter side, before it is enlarged
 # Where `auto` crops: it must hold this share of what follows the sound, this many times as densely as the frame does,
 # and be at most this much of the shorter side.
-_CLEAR_SHARE, _CLEAR_DENSITY, _LARGEST_CLEAR = 0.3, 4.5, 0.7
+_CLEAR_SHARE, _CLEAR_DENSITY, _LARGEST_CLEAR = 0.3, 4.0, 0.7
 _SCANNED_WINDOWS = 4  # of a source
 
 

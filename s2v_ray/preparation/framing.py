@@ -141,6 +141,14 @@ def framed_windows(
             yield start, replace(window, frames_THWC=frames_THWC), transforms_T23
 
 
+def in_words(framing: Framing) -> str:
+    """What is done about motion of the subject or the camera, and how much there was."""
+    scene = f", as in {framing.scene.replace('_', ' ')}" if framing.scene else ""
+    if framing.mode == OFF:
+        return f"not stabilised{scene}"
+    return f"follows the {framing.mode}, which moved by {framing.shift_pixels:.1f} stored pixels (rms){scene}"
+
+
 def square_of(framing: Framing, width: int, height: int) -> tuple[int, int, int]:
     """x, y and size of the square in upright frames of `width` × `height` pixels."""
     crop = framing.crop or _centred(width, height)

@@ -50,7 +50,7 @@ def outside_the_middle() -> np.ndarray:
 
 
 def corner_errors(found_T23: np.ndarray, true_T23: np.ndarray) -> np.ndarray:
-    """How far apart both place the corners of the middle, up to a shift that all frames share (that of the reference)."""
+    """How far apart both place the corners of the middle, up to a shift of all frames (that of the reference)."""
     errors = []
     for x, y in ((30, 30), (90, 30), (30, 90), (90, 90)):
         difference = points_moved(found_T23, x, y) - points_moved(true_T23, x, y)

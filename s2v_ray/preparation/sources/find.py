@@ -81,9 +81,8 @@ def _from_manifest(
     for row, part, name, path in resolve_rows(rows, files, manifest):
         if path:
             group = row.group or _grid_speaker(path) or name
-            source = Source(
-                path, name, part.start_seconds, part.end_seconds, row.labels, row.split, row.crop, row.stabilize, group
-            )
+            times = part.start_seconds, part.end_seconds
+            source = Source(path, name, *times, row.labels, row.split, group, row.crop, row.stabilize)
             found.append((row, source))
         else:
             others = f" (nor {', '.join(other.file for other in row.parts[1:])})" if len(row.parts) > 1 else ""

@@ -25,9 +25,9 @@ class Source:
     end_seconds: Fraction | None = None
     labels: tuple[str, ...] = ()  # what is in it, by the manifest or else the folders in its name
     split: str = ""  # "train", "val" or "test" if the data come with a split
-    crop: str = ""  # how to crop this one, if it is not as the others; the same for what to stabilise
-    stabilize: str = ""
     group: str = ""  # the file's name, the video that several files were cut from, or GRID's speaker
+    crop: str = ""  # how to crop this one, if not as the others
+    stabilize: str = ""  # what to stabilise in this one, if not as in the others
 
     @property
     def key(self) -> str:
@@ -36,9 +36,10 @@ class Source:
         return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
 
     @property
-    def framing_given(self) -> str:
-        """How this source is to be cropped and stabilised, if not as the others; else empty."""
-        return " ".join(f"{name}={value}" for name in ("crop", "stabilize") if (value := getattr(self, name)))
+    def framing_given(self) -> str | None:
+        """How this source is to be cropped and stabilised, if not as the others."""
+        given = {"crop": self.crop, "stabilize": self.stabilize}
+        return " ".join(f"{name}={value}" for name, value in given.items() if value) or None
 
     def version(self) -> tuple[int, int]:
         """Size in bytes and time of change in ns, which change when the file is replaced.

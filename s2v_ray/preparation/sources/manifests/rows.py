@@ -35,9 +35,9 @@ class Row:
     event: bool = False  # whether it marks something in a longer video, so that overlapping rows make one source
     labels: tuple[str, ...] = ()  # what is seen and heard
     split: str = ""  # "train", "val", "test", or "" if the manifest does not say
-    crop: str = ""  # how to crop this one, and what to stabilise; "" if the manifest does not say
-    stabilize: str = ""
     group: str = ""  # rows of one group stay in one split; "" makes each file a group
+    crop: str = ""  # how to crop this one, or "" if the manifest does not say
+    stabilize: str = ""  # what to stabilise in this one, likewise
 
 
 def csv_rows(
