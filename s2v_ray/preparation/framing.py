@@ -1,6 +1,6 @@
 """How the stored square is cut out of a source's frames: where it is, and how it moves with what they show."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -70,6 +70,7 @@ class Framing:
     reference_HW: np.ndarray | None = None
     place_23: np.ndarray = field(default_factory=lambda: IDENTITY)
     cut_23: np.ndarray | None = None
+    found: Mapping[Fraction, Registration] = field(default_factory=dict)  # of windows examined before, by their starts
 
 
 FramedWindow = tuple[Fraction, Window | MediaError, np.ndarray]
@@ -137,7 +138,7 @@ def framed_windows(
         if is_off or isinstance(window, MediaError):
             yield start, window, still_T23
         else:
-            frames_THWC, transforms_T23 = _stabilised(window.frames_THWC, framing, settings.stored_size)
+            frames_THWC, transforms_T23 = _stabilised(window.frames_THWC, framing, settings.stored_size, start)
             yield start, replace(window, frames_THWC=frames_THWC), transforms_T23
 
 
@@ -172,9 +173,9 @@ def scene_reference(
     """
     view, pixels = view_of(crop, width, height, settings.stored_size)
     mask_HW = _mask(view, pixels, crop, _MOVED_BY_SOUND, inside=False)
-    windows = map(smooth_grey, _some_windows(media, starts, view, pixels, settings))
-    found = _own_reference(windows, mask_HW)
-    return None if found is None else (view, found)
+    windows = _some_windows(media, starts, view, pixels, settings)
+    found = _first_found({start: smooth_grey(frames_THWC) for start, frames_THWC in windows.items()}, mask_HW)
+    return None if found is None else (view, found[1].reference_HW)
 
 
 def _following_subject(
@@ -195,10 +196,16 @@ def _following_subject(
         view, pixels = place.of(scene.view, width, height), _pixels(scene.view, scene.crop, settings.stored_size)
         cut_23 = _cut(scene.view, pixels, scene.crop, settings.stored_size)
     mask_HW = _mask(view, pixels, crop, _MOVED_BY_SOUND, inside=False)
-    windows = [smooth_grey(frames_THWC) for frames_THWC in _some_windows(media, starts, view, pixels, settings)]
-    reference_HW = _own_reference(windows, mask_HW)
-    if reference_HW is None:
+    frames = _some_windows(media, starts, view, pixels, settings)
+    windows = {start: smooth_grey(frames_THWC) for start, frames_THWC in frames.items()}
+    first = _first_found(windows, mask_HW)
+    if first is None:
         return framing
+    reference_HW = first[1].reference_HW
+    found = {
+        start: first[1] if start == first[0] else register_near(grey_THW, mask_HW, reference_HW)
+        for start, grey_THW in windows.items()
+    }
     place_23, placed_well = IDENTITY, False
     if scene and scene.reference:
         inner_HW = _mask(view, pixels, crop, _ALIGNED, inside=True)
@@ -206,24 +213,24 @@ def _following_subject(
         placed_well = correlation >= LEAST_CORRELATION
         place_23 = placed_23 if placed_well else IDENTITY
     x, y = _centre(view, pixels, crop)
-    found = [register_near(grey_THW, mask_HW, reference_HW) for grey_THW in windows]
-    moved_T2 = np.concatenate([points_moved(one.transforms_T23, x, y) for one in found])
+    moved_T2 = np.concatenate([points_moved(one.transforms_T23, x, y) for one in found.values()])
     shift_pixels = float(np.sqrt(np.square(moved_T2 - moved_T2.mean(axis=0)).sum(axis=1).mean()))
     followed = replace(
         framing, crop=crop, mode=SUBJECT, shift_pixels=shift_pixels,
         view=view, view_pixels=pixels, reference_HW=reference_HW, place_23=place_23, cut_23=cut_23,
+        found=found,
     )  # fmt: skip
     if settings.stabilize == SUBJECT:
         return followed
-    before = np.mean([unrest(grey_THW, mask_HW) for grey_THW in windows])
-    pairs = zip(windows, found, strict=True)
-    after = np.mean([unrest(warp(grey_THW, one.transforms_T23), mask_HW) for grey_THW, one in pairs])
+    before = np.mean([unrest(grey_THW, mask_HW) for grey_THW in windows.values()])
+    still = [warp(grey_THW, found[start].transforms_T23) for start, grey_THW in windows.items()]
+    after = np.mean([unrest(grey_THW, mask_HW) for grey_THW in still])
     moves = shift_pixels >= _LEAST_SHIFT_PIXELS and after <= LEAST_GAIN * before
     stands_elsewhere = False
     if scene and scene.view and placed_well:
         offset = points_moved(place_23[None], x, y)[0] + _offset(scene.view, view) * pixels / view.size
         stands_elsewhere = view.size != scene.view.size or float(np.hypot(*offset)) >= _LEAST_SHIFT_PIXELS
-    if (moves or stands_elsewhere) and all(one.found for one in found):
+    if (moves or stands_elsewhere) and all(one.found for one in found.values()):
         return followed
     return replace(framing, shift_pixels=shift_pixels)
 
@@ -244,7 +251,7 @@ def _following_camera(
     cut_23 = _cut(view, pixels, crop, settings.stored_size)
     followed = replace(framing, crop=crop, mode=CAMERA, view=view, view_pixels=pixels, cut_23=cut_23)
     before, after, moved = [], [], []
-    for frames_THWC in _some_windows(media, starts, view, pixels, settings):
+    for frames_THWC in _some_windows(media, starts, view, pixels, settings).values():
         stable_THWC, transforms_T23 = _stabilised(frames_THWC, followed, settings.stored_size)
         before.append(camera_motion(frames_THWC, settings.rate))
         after.append(camera_motion(stable_THWC, settings.rate))
@@ -255,17 +262,20 @@ def _following_camera(
     return replace(followed, shift_pixels=shift_pixels)
 
 
-def _stabilised(frames_THWC: np.ndarray, framing: Framing, stored_size: int) -> tuple[np.ndarray, np.ndarray]:
+def _stabilised(
+    frames_THWC: np.ndarray, framing: Framing, stored_size: int, start: Fraction | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The square of each frame of `framing.view`, and the transforms of `framed_windows`."""
     view, pixels, crop, cut_23 = framing.view, framing.view_pixels, framing.crop, framing.cut_23
     if view is None or crop is None or cut_23 is None:
         raise ValueError("a framing that stabilises has a crop, a view and a cut.")
-    grey_THW = smooth_grey(frames_THWC)
     if framing.reference_HW is None:
-        found, limit = _camera_registration(grey_THW), _MOST_CAMERA_SHIFT
+        found, limit = _camera_registration(smooth_grey(frames_THWC)), _MOST_CAMERA_SHIFT
+    elif start is not None and start in framing.found:
+        found, limit = framing.found[start], _MOST_SUBJECT_SHIFT
     else:
         mask_HW = _mask(view, pixels, crop, _MOVED_BY_SOUND, inside=False)
-        found, limit = register_near(grey_THW, mask_HW, framing.reference_HW), _MOST_SUBJECT_SHIFT
+        found, limit = register_near(smooth_grey(frames_THWC), mask_HW, framing.reference_HW), _MOST_SUBJECT_SHIFT
     transforms_T23 = found.transforms_T23
     furthest = np.abs(points_moved(transforms_T23, *_centre(view, pixels, crop))).max()
     if not found.found or furthest > limit * stored_size:
@@ -287,24 +297,24 @@ def _camera_registration(grey_THW: np.ndarray) -> Registration:
     return register_frames(grey_THW, steady_HW, found.reference_HW)
 
 
-def _own_reference(windows: Iterable[np.ndarray], mask_HW: np.ndarray) -> np.ndarray | None:
-    """The mean of the registered frames of the first window, grey [T, H, W], whose frames can be found."""
-    for grey_THW in windows:
+def _first_found(windows: Mapping[Fraction, np.ndarray], mask_HW: np.ndarray) -> tuple[Fraction, Registration] | None:
+    """The start of the first window, grey [T, H, W], whose frames are found in their own mean, and where they are."""
+    for start, grey_THW in windows.items():
         found = register_frames(grey_THW, mask_HW)
         if found.found:
-            return found.reference_HW
+            return start, found
     return None
 
 
 def _some_windows(
     media: MediaFile, starts: Sequence[Fraction], view: Crop, pixels: int, settings: ClipSettings
-) -> list[np.ndarray]:
-    """The frames of up to four windows, uint8 RGB [T, pixels, pixels, 3]; those that lack picture are left out."""
+) -> dict[Fraction, np.ndarray]:
+    """Up to four windows by their starts, uint8 RGB [T, pixels, pixels, 3]; those that lack picture are left out."""
     step = max(1, -(-len(starts) // _WINDOWS))
-    windows = frame_windows(
-        media, starts[step // 2 :: step], frame_count=settings.frames, frame_rate=settings.rate, size=pixels, crop=view
-    )
-    return [frames_THWC for frames_THWC in windows if not isinstance(frames_THWC, MediaError)]
+    some = starts[step // 2 :: step]
+    windows = frame_windows(media, some, frame_count=settings.frames, frame_rate=settings.rate, size=pixels, crop=view)
+    pairs = zip(some, windows, strict=True)
+    return {start: frames_THWC for start, frames_THWC in pairs if not isinstance(frames_THWC, MediaError)}
 
 
 def _overview(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> np.ndarray | None:
