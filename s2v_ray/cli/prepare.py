@@ -79,6 +79,8 @@ def prepare(
         drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
         print(f"Drew {drawn} contact sheets in {out}/preview")
         return
+    if planned.chosen:
+        print(planned.chosen)
     if planned.done_before:
         print(f"{planned.done_before} videos were already done.")
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from s2v_ray.config.load import differing_names
 from s2v_ray.dataset.records import UNSEEN_VIDEOS, Reject, SourceRecord, held_out
-from s2v_ray.dataset.schema import SCHEMA_VERSION
+from s2v_ray.dataset.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import BY_SOURCE, SPLITS
 from s2v_ray.errors import UserError
@@ -87,7 +87,7 @@ def read_dataset(clips: Location) -> DatasetInfo:
     try:
         values = json.loads(read_bytes(path))
         version = values["schema_version"]
-        if version == SCHEMA_VERSION:
+        if version in READABLE_VERSIONS:
             return DatasetInfo.from_json(values)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError("damaged_clips", f"'{path}' is damaged ({error!r}); prepare into another folder.") from None

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.schema import MEASURES, SCHEMA_VERSION
+from s2v_ray.dataset.schema import MEASURES, READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
@@ -130,7 +130,7 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
     except OSError as error:
         raise UserError("unreadable", f"'{location}' can't be read ({error.strerror or error}).") from None
     version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
-    if version != str(SCHEMA_VERSION):
+    if version not in map(str, READABLE_VERSIONS):
         rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare it again."
         raise UserError("wrong_version", f"'{location}' {rule}")
     return file, whole.metadata

@@ -41,6 +41,10 @@ class SourceRecord:
     clips: int  # how many it has
     rejects: tuple[Reject, ...]
     crop: tuple[int, int, int] | None = None  # x, y and size of the square in pixels; None for the largest, centred
+    stabilized: str | None = None  # "off", "camera" or "subject"
+    shift_pixels: float | None = None  # root mean square of the shifts that were found, in stored pixels
+    scene: str | None = None  # the scene that it belongs to; "" for none
+    framing_given: str | None = None  # how it was to be cropped and stabilised, if not as the others
     fingerprint: str | None = None  # of its sound
     lag_fixed: int | None = None  # how many frames earlier its sound was taken, to undo a lag
     first: str | None = None  # the first source with the same sound; None until sources have been compared

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from s2v_ray.config import ClipConfig
 from s2v_ray.dataset.measures import QualityLimits
@@ -18,7 +18,9 @@ from s2v_ray.media.decoding.rgb import Crop
 
 _LEAST_FRAMES = 4  # to measure a lag on
 
+AUTO, OFF = "auto", "off"
 CENTRE, MOTION = "centre", "motion"
+CAMERA, SUBJECT = "camera", "subject"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ class ClipSettings:
     clips_per_source: int  # windows cut at random, where `stride_seconds` is zero
     stride_seconds: float  # above zero: how far a window slides over each source
     seed: int
-    crop: str  # "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels
+    crop: str  # "auto", "centre", "motion" (the square that moves with the sound) or "x,y,size" in pixels
     fix_lag: bool  # whether a source's sound is shifted by the lag that most of its windows agree on
     quality: QualityLimits
     limits: Limits
+    stabilize: str = OFF  # "auto", "off", "camera" (undo its motion) or "subject" (follow what surrounds the crop)
+    auto: tuple[str, ...] = ()  # of "clip_seconds" and "frame_rate", those that are to be chosen by the videos
 
     @property
     def rate(self) -> Fraction:
@@ -55,7 +59,10 @@ class ClipSettings:
     @property
     def fingerprint(self) -> str:
         """A stable hash: clips with equal fingerprints may be in one data set."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        values = {name: value for name, value in asdict(self).items() if name != "auto"}
+        if self.stabilize == OFF:  # as before there was a choice: runs on such clips resume
+            del values["stabilize"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def clip_config(self) -> ClipConfig:
         """The part that a model depends on."""
@@ -63,25 +70,41 @@ class ClipSettings:
 
     def fixed_crop(self) -> Crop | None:
         """The square in `crop`; None if it depends on the source."""
-        return None if self.crop in (CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
+        return None if self.crop in (AUTO, CENTRE, MOTION) else Crop(*map(int, self.crop.split(",")))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ClipSettings":
         """Settings as `asdict` made them. Raises TypeError or KeyError for anything else."""
         quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
-        return cls(**{**values, "quality": quality, "limits": limits})
+        return cls(**{**values, "quality": quality, "limits": limits, "auto": tuple(values.get("auto", ()))})
+
+
+DEFAULT_SECONDS, DEFAULT_FRAME_RATE = 4.0, "30"
+
+
+def check_crop(crop: str) -> None:
+    """Raise ValueError, with the rule, unless `crop` says how to crop."""
+    if crop not in (AUTO, CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
+        raise ValueError(f"crop is '{crop}', but must be auto, centre, motion, or x,y,size in pixels")
+
+
+def check_stabilize(stabilize: str) -> None:
+    """Raise ValueError, with the rule, unless `stabilize` says what to stabilise."""
+    if stabilize not in (AUTO, CAMERA, SUBJECT, OFF):
+        raise ValueError(f"stabilize is '{stabilize}', but must be auto, camera, subject or off")
 
 
 def clip_settings(
     *,
-    clip_seconds: float = 4.0,
-    frame_rate: str = "30",
+    clip_seconds: float | Literal["auto"] = "auto",
+    frame_rate: str = AUTO,
     sample_rate: int = 44100,
     stored_size: int = 72,
     clips_per_source: int = 4,
     stride_seconds: float = 0.0,
     seed: int = 0,
-    crop: str = CENTRE,
+    crop: str = AUTO,
+    stabilize: str = AUTO,
     fix_lag: bool = False,
     quality: QualityLimits = QualityLimits(),
     limits: Limits = Limits(),
@@ -89,19 +112,25 @@ def clip_settings(
     """Checked settings. Raises UserError unless rates divide, a clip has whole frames, and sizes are in range.
 
     Args:
-        clip_seconds: length of a clip.
-        frame_rate: frames per second of the clips, such as 30 or 30000/1001.
+        clip_seconds: length of a clip; auto is 4, or less where many videos are shorter.
+        frame_rate: frames per second of the clips, such as 25 or 30000/1001; auto is that of the videos if nine of ten
+            have the same of 24, 25 and 30, and otherwise 30.
         sample_rate: sample rate of the sound in Hz, a multiple of the frame rate.
         stored_size: height and width of the stored frames in pixels; training crops 256/286 of it.
         clips_per_source: how many clips are cut at random from each video.
         stride_seconds: if above 0, clips start this far apart instead of at random.
         seed: seed for the random starts.
-        crop: centre, motion (the square that moves with the sound), or x,y,size in pixels.
+        crop: centre, motion (the square that moves with the sound), auto (motion where it is clear, else centre), or
+            x,y,size in pixels.
+        stabilize: camera (undo the motion of a hand-held one), subject (follow what surrounds the crop, such as a head
+            that sways), off, or auto (what the video needs).
         fix_lag: shift a video's sound by the lag that its windows agree on.
         quality: limits on a clip's quality.
         limits: the most that preparing a video may cost.
     """
-    rate = parse_frame_rate(frame_rate)
+    auto = [name for name, value in (("clip_seconds", clip_seconds), ("frame_rate", frame_rate)) if value == AUTO]
+    clip_seconds = DEFAULT_SECONDS if clip_seconds == "auto" else clip_seconds
+    rate = parse_frame_rate(DEFAULT_FRAME_RATE if frame_rate == AUTO else frame_rate)
     samples_per_frame(sample_rate, rate)
     if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
         values = f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds}"
@@ -122,7 +151,11 @@ def clip_settings(
     ):
         if value < least:
             raise UserError("out_of_range", f"{flag} is {value}, but must be at least {least}.")
-    if crop not in (CENTRE, MOTION) and not re.fullmatch(r"\d+,\d+,[1-9]\d*", crop):
-        raise UserError("wrong_crop", f"--crop is '{crop}', but must be centre, motion, or x,y,size in pixels.")
-    cutting = (clips_per_source, stride_seconds, seed, crop, fix_lag)
-    return ClipSettings(str(rate), sample_rate, int(frames), stored_size, *cutting, quality, limits)
+    checks = (("wrong_crop", check_crop, crop), ("wrong_stabilize", check_stabilize, stabilize))
+    for code, check, setting in checks:
+        try:
+            check(setting)
+        except ValueError as error:
+            raise UserError(code, f"--{error}.") from None
+    cut = (clips_per_source, stride_seconds, seed, crop, fix_lag)
+    return ClipSettings(str(rate), sample_rate, int(frames), stored_size, *cut, quality, limits, stabilize, tuple(auto))

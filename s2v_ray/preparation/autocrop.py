@@ -1,25 +1,26 @@
 """Automatic cropping: the square of the frames that moves with the sound."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.dataset.settings import AUTO, ClipSettings
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.audio import sound_windows
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.rgb import Crop, displayed_size, whole_frame
+from s2v_ray.media.decoding.rgb import Crop, whole_frame
 from s2v_ray.media.decoding.seeking import seek
 from s2v_ray.media.decoding.timeline import displayed_frames
 from s2v_ray.metrics.correlation import circular_correlations
 from s2v_ray.metrics.loudness import power_between_frames
 from s2v_ray.metrics.motion import frame_changes
+from s2v_ray.preparation.quality.camera_motion import camera_motion
+from s2v_ray.preparation.stabilise import median_image, smooth_grey, steadied
 
-# The square's side over the frame's shorter side.
-_SMALLEST, _LARGEST = 0.4, 1.0
+SCAN_HEIGHT = 144  # pixels
 # Motion may be seen this long before or after it is heard.
 _MAX_LAG_SECONDS = 0.2
 # Cells along the shorter side in which motion is measured: fine enough for a mouth, coarse enough to average noise.
@@ -27,37 +28,55 @@ _CELLS = 24
 # Motion must follow the sound this many times better than it follows the same sound at other moments.
 _OVER_CHANCE = 2.0
 # Of all that motion changes over time, at least this share must follow the sound.
-_LEAST_SHARE = 0.02
-# Squares with at least this share of the best one's score are as good.
-_NEARLY = 0.97
-_SCAN_HEIGHT, _SCANNED_WINDOWS = 96, 4  # pixels; windows of a source
+_LEAST_SHARE = 0.012
+# A square gains what follows the sound in it, and loses this many times what an average area of its size has: the
+# higher, the tighter it is. Then it is enlarged, since a model needs to see a little of what surrounds what moves.
+_AREA_COST, _MARGIN = 2.0, 1.35
+_SMALLEST = 0.15  # of the shorter side, before it is enlarged
+# Where `auto` crops: it must hold this share of what follows the sound, this many times as densely as the frame does,
+# and be at most this much of the shorter side.
+_CLEAR_SHARE, _CLEAR_DENSITY, _LARGEST_CLEAR = 0.3, 4.0, 0.7
+_SCANNED_WINDOWS = 4  # of a source
 
 
-def find_crop(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> Crop | None:
-    """The square that moves with the sound, in pixels of the upright frames; None where nothing does.
+@dataclass(frozen=True)
+class MotionScan:
+    """How a source looks and where it moves, in upright frames scaled to a height of 144 pixels.
 
-    Up to four of the windows at `starts` (seconds) are scanned; those that lack picture or sound do not count. The
-    size lies between 0.4 and 1 of their shorter side.
+    `overview_HW`: uint8, the median frame in grey. `motion_2HW`: how much of each pixel's motion over time follows the
+    sound, and how much there is. `camera_motion` is that of the central square, in its sides a second.
+    """
+
+    overview_HW: np.ndarray
+    motion_2HW: np.ndarray
+    camera_motion: float
+
+
+def scan_motion(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> MotionScan | None:
+    """Scan up to four of the windows at `starts` (seconds); None where all of them lack picture or sound.
+
+    Frames are steadied first: what the head or the camera does must not count.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio` or
     `too_slow`.
     """
     sample_count = settings.frames * settings.samples_per_frame
     step = max(1, -(-len(starts) // _SCANNED_WINDOWS))
-    maps = []
+    maps, looks, moves = [], [], []
     for start in starts[step // 2 :: step]:
         try:
-            frames_THWC = read_whole_frames(media, start, settings.frames, settings.rate, _SCAN_HEIGHT)
+            frames_THWC = read_whole_frames(media, start, settings.frames, settings.rate, SCAN_HEIGHT)
         except MediaError as error:
             if error.code == "no_picture_in_window":
                 continue
             raise
         (wave,) = sound_windows(media, [start], sample_rate=settings.sample_rate, sample_count=sample_count)
         if not isinstance(wave, MediaError):
-            maps.append(_sound_motion(frames_THWC, wave, settings.rate))
+            maps.append(_sound_motion(steadied(frames_THWC), wave, settings.rate))
+            looks.append(median_image(smooth_grey(frames_THWC)))
+            moves.append(camera_motion(_central_square(frames_THWC), settings.rate))
     if not maps:
         return None
-    square = _best_square(*np.sum(maps, axis=0))
-    return None if square is None else _enlarged(square, media)
+    return MotionScan(median_image(np.stack(looks)), np.sum(maps, axis=0), float(np.median(moves)))
 
 
 def read_whole_frames(
@@ -82,6 +101,51 @@ def read_whole_frames(
             return np.stack(frames)
     missing = f"{frame_count - len(frames)} of {frame_count} frames"
     raise MediaError("no_picture_in_window", f"{missing} from {float(start):.3f} s lie outside '{media.path}'.")
+
+
+def find_crop(motion_2HW: np.ndarray, width: int, height: int, settings: ClipSettings) -> Crop | None:
+    """The square that moves with the sound, of upright frames of `width` × `height` pixels.
+
+    `motion_2HW` are the maps of a `MotionScan`, or their sum over scans. None where nothing follows the sound or, if
+    `settings.crop` is auto, where no square does so clearly more than the rest. Its size is at least
+    `settings.stored_size` where the frames have as many pixels.
+    """
+    follows_HW, spread_HW = motion_2HW
+    if follows_HW.sum() <= _LEAST_SHARE * spread_HW.sum():
+        return None
+    x, y, size, share = _best_square(follows_HW)
+    scale, shorter = height / len(follows_HW), min(width, height)
+    density = share * follows_HW.size / size**2
+    enlarged = min(round(max(size * scale * _MARGIN, settings.stored_size)), shorter)
+    is_clear = share >= _CLEAR_SHARE and density >= _CLEAR_DENSITY and enlarged <= _LARGEST_CLEAR * shorter
+    if settings.crop == AUTO and not is_clear:
+        return None
+    left, top = (round(scale * (at + size / 2) - enlarged / 2) for at in (x, y))
+    return Crop(min(max(left, 0), width - enlarged), min(max(top, 0), height - enlarged), enlarged)
+
+
+def _central_square(frames_THWC: np.ndarray) -> np.ndarray:
+    height, width = frames_THWC.shape[1:3]
+    size = min(height, width)
+    y, x = (height - size) // 2, (width - size) // 2
+    return frames_THWC[:, y : y + size, x : x + size]
+
+
+def _best_square(follows_HW: np.ndarray) -> tuple[int, int, int, float]:
+    """x, y and size of the square that gains most, and its share of the sum."""
+    height, width = follows_HW.shape
+    shorter = min(height, width)
+    smooth_HW = _blur(follows_HW / follows_HW.sum(), max(1, shorter // (2 * _CELLS)))
+    sums = np.zeros((height + 1, width + 1))
+    sums[1:, 1:] = smooth_HW.cumsum(axis=0).cumsum(axis=1)
+    best, most = (0, 0, shorter, 0.0), -np.inf
+    for size in range(max(1, round(_SMALLEST * shorter)), shorter + 1):
+        share_YX = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
+        y, x = np.unravel_index(int(np.argmax(share_YX)), share_YX.shape)
+        gain = share_YX[y, x] - _AREA_COST * size**2 / (height * width)
+        if gain > most:
+            best, most = (int(x), int(y), size, float(share_YX[y, x])), gain
+    return best
 
 
 def _sound_motion(frames_THWC: np.ndarray, wave: np.ndarray, frame_rate: Fraction) -> np.ndarray:
@@ -114,29 +178,6 @@ def _cell_motion(frames_THWC: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.stack(cells) / areas, rows, columns
 
 
-def _best_square(follows_HW: np.ndarray, spread_HW: np.ndarray) -> Crop | None:
-    """The square of the highest sum, with the mean pixel as zero; None where nothing follows the sound.
-
-    Of squares nearly as good it is the one nearest to the frame's centre, and among equally near ones the largest.
-    """
-    if follows_HW.sum() <= _LEAST_SHARE * spread_HW.sum():
-        return None
-    height, width = follows_HW.shape
-    shorter = min(height, width)
-    smooth_HW = _blur(follows_HW, max(1, shorter // _CELLS))
-    sums = np.zeros((height + 1, width + 1))
-    sums[1:, 1:] = (smooth_HW - smooth_HW.mean()).cumsum(axis=0).cumsum(axis=1)
-    sizes = range(round(_LARGEST * shorter), round(_SMALLEST * shorter) - 1, -1)
-    scores = [sums[s:, s:] - sums[:-s, s:] - sums[s:, :-s] + sums[:-s, :-s] for s in sizes]
-    enough = _NEARLY * max(score_YX.max() for score_YX in scores)
-    squares = [
-        Crop(int(x), int(y), size)
-        for size, score_YX in zip(sizes, scores, strict=True)
-        for y, x in np.argwhere(score_YX >= enough)
-    ]
-    return min(squares, key=lambda crop: (2 * crop.x + crop.size - width) ** 2 + (2 * crop.y + crop.size - height) ** 2)
-
-
 def _blur(values_HW: np.ndarray, radius: int) -> np.ndarray:
     """Two box means of 2 · radius + 1 pixels each way, edges repeated."""
     box = np.ones(2 * radius + 1) / (2 * radius + 1)
@@ -144,13 +185,3 @@ def _blur(values_HW: np.ndarray, radius: int) -> np.ndarray:
         padded = np.pad(values_HW, ((radius, radius), (0, 0)), mode="edge")
         values_HW = np.apply_along_axis(np.convolve, 0, padded, box, mode="valid").T
     return values_HW
-
-
-def _enlarged(square: Crop, media: MediaFile) -> Crop:
-    """A square of frames _SCAN_HEIGHT pixels high in pixels of the upright frames, inside them."""
-    track = media.video()
-    _, _, frame = next(displayed_frames(track))
-    width, height = displayed_size(frame, track.stream.sample_aspect_ratio)
-    x, y, size = (round(value * height / _SCAN_HEIGHT) for value in astuple(square))
-    size = min(size, width, height)
-    return Crop(min(x, width - size), min(y, height - size), size)

@@ -1,23 +1,25 @@
 """What to prepare: which sources, in which split, and which parts of each."""
 
+import contextlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from types import MappingProxyType
 
-from s2v_ray.dataset.index import read_records, read_same_dataset
+from s2v_ray.dataset.index import DatasetInfo, read_dataset, read_records, read_same_dataset
 from s2v_ray.dataset.records import Reject, SourceRecord
-from s2v_ray.dataset.settings import MOTION, ClipSettings
+from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import AUTO, BY_SOURCE, SPLITS
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
-from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.autocrop import find_crop
 from s2v_ray.preparation.blocks import Block, least_seconds, time_blocks
+from s2v_ray.preparation.clip_format import Length, choose_clip_format
+from s2v_ray.preparation.scene import Scene, read_scenes
+from s2v_ray.preparation.scene_search import Footage, find_scenes, uses_scenes
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
@@ -27,6 +29,8 @@ from s2v_ray.storage.paths import join
 
 # Up to this many sources are probed to see whether enough of them are usable.
 _MOST_SOURCES_TO_PROBE = 60
+# Up to this many sources are looked at to choose how clips are cut.
+_MOST_SOURCES_TO_SCAN = 24
 # Possibly the machine's fault (permissions, memory, load): another run tries these sources again.
 _TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
 
@@ -45,6 +49,7 @@ class SourceTask:
     in_blocks: bool = False  # whether its time is cut into blocks, if it is long enough
     unit: str = ""  # the sources that are in one split together
     splits: tuple[str, ...] = SPLITS  # whose clips are made
+    scenes: tuple[Scene, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class Plan:
     done_before: int
     missing: list[Reject]
     splits: SplitPlan
+    scenes: tuple[Scene, ...] = ()
+    chosen: str = ""  # in words, what was chosen by the videos
 
 
 def plan(
@@ -80,10 +87,13 @@ def plan(
     own_manifest: bool = False,
     split_by: str = AUTO,
     assigned: Mapping[str, str] = MappingProxyType({}),
+    with_scenes: bool = True,
 ) -> Plan:
     """Find the sources, give each its split, and leave out those that are done.
 
-    See `find_sources` for the manifest, and `plan_splits` for `split_by` and `assigned`.
+    See `find_sources` for the manifest, and `plan_splits` for `split_by` and `assigned`. What `settings` leave to be
+    chosen is chosen by up to 24 of the sources, unless the data set exists already; so are its scenes, to which sources
+    that are added later may add others. Without `with_scenes`, each source is on its own.
 
     Raises UserError for missing videos, for an `out` that was made with other settings, and for names that clash.
     """
@@ -93,7 +103,13 @@ def plan(
     sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # not what we wrote ourselves
     records = read_records(out)
     _check_names(sources, records)
-    existing = read_same_dataset(out, settings, domain) if records else None
+    existing: DatasetInfo | None = None
+    chosen = ""
+    if records:
+        settings = _as_before(settings, read_dataset(out))
+        existing = read_same_dataset(out, settings, domain)
+    else:
+        settings, chosen = choose_clip_format(settings, _scanned_lengths(sources, settings))
     stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
     new = [source for source in sources if source.name not in records]
     lengths = _lengths(new, settings) | {name: math.inf for name, record in records.items() if record.clips}
@@ -121,12 +137,15 @@ def plan(
         for source in sources
         if not _is_done(source, records.get(source.name), stored)
     ]
-    return Plan(out, domain, settings, tasks, len(sources) - len(tasks), missing, splits)
+    scenes = _scenes(tasks, settings, out, existing) if with_scenes else ()
+    tasks = [replace(task, scenes=scenes) for task in tasks]
+    done_before = len(sources) - len(tasks)
+    return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
 
 
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source has not changed, its clips exist, and another try would have the same result."""
-    if record is None or record.version != source.version():
+    if record is None or record.version != source.version() or record.framing_given != source.framing_given:
         return False
     if record.clips:
         return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
@@ -147,12 +166,7 @@ def source_windows(task: SourceTask, info: MediaInfo) -> SourceWindows:
 
 def _interval(source: Source, info: MediaInfo, settings: ClipSettings) -> tuple[Fraction, Fraction]:
     """The seconds in which a source has picture and sound. Raises MediaError `too_short` unless a clip fits."""
-    start, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
-    origin = min(info.picture_start, info.sound_start)
-    if source.start_seconds is not None:
-        start = max(start, origin + source.start_seconds)
-    if source.end_seconds is not None:
-        end = min(end, origin + source.end_seconds)
+    start, end = _common_span(source, info)
     if not has_room(start, end, settings):
         raise MediaError(
             "too_short",
@@ -162,11 +176,60 @@ def _interval(source: Source, info: MediaInfo, settings: ClipSettings) -> tuple[
     return start, end
 
 
-def source_crop(media: MediaFile, starts: list[Fraction], settings: ClipSettings) -> Crop | None:
-    """The square to crop from a source's frames; None is the largest, centred."""
-    if settings.crop != MOTION:
-        return settings.fixed_crop()
-    return find_crop(media, starts, settings)
+def _common_span(source: Source, info: MediaInfo) -> tuple[Fraction, Fraction]:
+    """From when to when a source has both picture and sound, in seconds."""
+    start, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
+    origin = min(info.picture_start, info.sound_start)
+    if source.start_seconds is not None:
+        start = max(start, origin + source.start_seconds)
+    if source.end_seconds is not None:
+        end = min(end, origin + source.end_seconds)
+    return start, end
+
+
+def _as_before(settings: ClipSettings, known: DatasetInfo) -> ClipSettings:
+    """Settings with what was chosen by the videos when the data set was begun."""
+    rate = known.settings.frame_rate if "frame_rate" in settings.auto else settings.frame_rate
+    seconds = known.settings.seconds if "clip_seconds" in settings.auto else settings.seconds
+    return replace(settings, frame_rate=rate, frames=round(seconds * Fraction(rate)), auto=())
+
+
+def _some_media(sources: list[Source], settings: ClipSettings) -> Iterator[tuple[Source, MediaFile]]:
+    """Some of the sources, opened, in the order of a hash, so that they are spread over a collection."""
+    for source in sorted(sources, key=lambda source: source.key[-16:])[:_MOST_SOURCES_TO_SCAN]:
+        with contextlib.suppress(MediaError), MediaFile(source.path, Budget(settings.limits)) as media:
+            yield source, media  # what is wrong with it is found again, and recorded, when it is prepared
+
+
+def _scanned_lengths(sources: list[Source], settings: ClipSettings) -> list[Length]:
+    if not settings.auto:
+        return []
+    lengths = []
+    for source, media in _some_media(sources, settings):
+        with contextlib.suppress(MediaError):
+            info = probe(media)
+            start, end = _common_span(source, info)
+            lengths.append(Length(end - start, info.frame_rate))
+    return lengths
+
+
+def _scenes(tasks: list[SourceTask], settings: ClipSettings, out: str, known: DatasetInfo | None) -> tuple[Scene, ...]:
+    """The scenes of a data set; new sources may add some, but a preparation that was stopped goes on as it began."""
+    if not uses_scenes(settings):
+        return ()
+    before = read_scenes(out) if known else []
+    if known and not known.complete:
+        return tuple(before)
+    by_name = {task.source.name: task for task in tasks if not task.source.crop}
+
+    def footage() -> Iterator[Footage]:
+        for source, media in _some_media([task.source for task in by_name.values()], settings):
+            with contextlib.suppress(MediaError):
+                info = probe(media)
+                starts = list(source_windows(by_name[source.name], info).splits)
+                yield Footage(source.path, starts, info.width, info.height)
+
+    return (*before, *find_scenes(footage(), settings, before))
 
 
 def _lengths(sources: list[Source], settings: ClipSettings) -> dict[str, float]:

@@ -19,11 +19,11 @@ from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.probe import probe
-from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.media.decoding.windows import Window, decode_windows
+from s2v_ray.media.decoding.probe import MediaInfo, probe
+from s2v_ray.media.decoding.windows import Window
 from s2v_ray.preparation.fingerprint import sound_fingerprint
-from s2v_ray.preparation.plan import SourceTask, source_crop, source_windows
+from s2v_ray.preparation.framing import FramedWindow, Framing, find_framing, framed_windows, square_of
+from s2v_ray.preparation.plan import SourceTask, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join
@@ -31,8 +31,6 @@ from s2v_ray.storage.paths import join
 # A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
-
-Windows = Iterator[tuple[Fraction, Window | MediaError]]  # by their starts, in seconds
 
 
 def prepare_source(task: SourceTask) -> int:
@@ -52,21 +50,23 @@ def prepare_source(task: SourceTask) -> int:
         rejects=(),
         group=source.group,
         unit=task.unit,
+        framing_given=source.framing_given,
     )
     try:
         if task.failure:
             what = f"The decoder {task.failure} on this file"
             raise MediaError(task.failure, f"{what}; convert it with another program, or leave it out.")
         with MediaFile(source.path, Budget(settings.limits)) as media:
-            windows = source_windows(task, probe(media))
+            info = probe(media)
+            windows = source_windows(task, info)
             starts = list(windows.splits)
-            crop = source_crop(media, starts, settings)
-            square = (crop.x, crop.y, crop.size) if crop else None
-            record = replace(record, crop=square, fingerprint=sound_fingerprint(media), lag_fixed=0)
-            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            framing = source_framing(media, starts, info, task)
+            record = replace(_framed(record, framing), fingerprint=sound_fingerprint(media), lag_fixed=0)
+            lag = _source_lag(media, starts, framing, settings) if settings.fix_lag else 0
             record = replace(record, lag_fixed=lag, gap_seconds=windows.gap_seconds or None)
             kept = [start for start in starts if windows.splits[start] in task.splits]
-            rows = _rows(task, _windows(media, kept, crop, settings, lag), rejects)
+            framed = framed_windows(media, kept, framing, settings, sound_shift=lag / settings.rate)
+            rows = _rows(task, framed, square_of(framing, info.width, info.height), rejects)
             record = record.with_clips(_write_clips(task, ((windows.splits[start], row) for start, row in rows)))
     except MediaError as error:
         rejects.append(Reject.from_error(source.name, error))
@@ -87,12 +87,14 @@ def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordB
     settings = task.settings
     try:
         with MediaFile(task.source.path, Budget(settings.limits)) as media:
-            windows = source_windows(task, probe(media))
+            info = probe(media)
+            windows = source_windows(task, info)
             starts = list(windows.splits)
-            crop = source_crop(media, starts, settings)
-            lag = _source_lag(media, starts, crop, settings) if settings.fix_lag else 0
+            framing = source_framing(media, starts, info, task)
+            lag = _source_lag(media, starts, framing, settings) if settings.fix_lag else 0
             kept = [start for start in starts if windows.splits[start] in task.splits]
-            for _, row in _rows(task, _windows(media, kept, crop, settings, lag), rejects):
+            framed = framed_windows(media, kept, framing, settings, sound_shift=lag / settings.rate)
+            for _, row in _rows(task, framed, square_of(framing, info.width, info.height), rejects):
                 yield row
     except MediaError as error:
         rejects.append(Reject.from_error(task.source.name, error))
@@ -102,27 +104,30 @@ def _target(task: SourceTask, split: str) -> str:
     return join(task.out, f"split={split}", f"{task.source.key}.parquet")
 
 
-def _windows(
-    media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings, lag_frames: int = 0
-) -> Windows:
-    return decode_windows(
-        media,
-        starts,
-        frame_count=settings.frames,
-        frame_rate=settings.rate,
-        sample_rate=settings.sample_rate,
-        size=settings.stored_size,
-        crop=crop,
-        sound_shift=lag_frames / settings.rate,
+def source_framing(media: MediaFile, starts: list[Fraction], info: MediaInfo, task: SourceTask) -> Framing:
+    """How the frames of a source are cropped and stabilised: as its list says, or else as the settings do."""
+    source, settings = task.source, task.settings
+    own = replace(settings, crop=source.crop or settings.crop, stabilize=source.stabilize or settings.stabilize)
+    return find_framing(media, starts, info.width, info.height, own, () if source.crop else task.scenes)
+
+
+def _framed(record: SourceRecord, framing: Framing) -> SourceRecord:
+    crop = framing.crop
+    return replace(
+        record,
+        crop=(crop.x, crop.y, crop.size) if crop else None,
+        stabilized=framing.mode,
+        shift_pixels=round(framing.shift_pixels, 3),
+        scene=framing.scene,
     )
 
 
-def _source_lag(media: MediaFile, starts: list[Fraction], crop: Crop | None, settings: ClipSettings) -> int:
+def _source_lag(media: MediaFile, starts: list[Fraction], framing: Framing, settings: ClipSettings) -> int:
     """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
     some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
     lags = [
         round(_measure(window, settings).lag_frames)
-        for _, window in _windows(media, some, crop, settings)
+        for _, window, _ in framed_windows(media, some, framing, settings)
         if isinstance(window, Window)
     ]
     if len(lags) < _LEAST_LAG_WINDOWS:
@@ -147,10 +152,12 @@ def _write_clips(task: SourceTask, rows: Iterator[tuple[str, pa.RecordBatch]]) -
     return dict(clips)
 
 
-def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator[tuple[Fraction, pa.RecordBatch]]:
+def _rows(
+    task: SourceTask, windows: Iterator[FramedWindow], square: tuple[int, int, int], rejects: list[Reject]
+) -> Iterator[tuple[Fraction, pa.RecordBatch]]:
     """The good windows as rows, by their starts; the others go to `rejects`."""
     source, settings = task.source, task.settings
-    for start, window in windows:
+    for start, window, transforms_T23 in windows:
         if isinstance(window, MediaError):
             rejects.append(Reject.from_error(source.name, window, float(start)))
             continue
@@ -158,7 +165,10 @@ def _rows(task: SourceTask, windows: Windows, rejects: list[Reject]) -> Iterator
         if fault := rejection_reason(measures, settings.quality):
             rejects.append(Reject.from_error(source.name, MediaError(*fault), float(start)))
         else:
-            row = clip_row(source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings)
+            row = clip_row(
+                source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings,
+                square=square, transforms_T23=transforms_T23,
+            )  # fmt: skip
             yield start, row
 
 

@@ -16,14 +16,16 @@ def window_starts(source: str, start: Fraction, end: Fraction, settings: ClipSet
 
     Starts are whole frames of the clip's rate, counted from time zero, so that they are exact in a float. Sliding
     windows start at start, start + stride, ... Otherwise `clips_per_source` starts are drawn without replacement, fewer
-    if the source has fewer; the draw depends on the seed and the source alone.
+    if the source is so short that they would be nearly the same: one, and one more for each quarter of a clip that the
+    source is longer than a clip. The draw depends on the seed and the source alone.
     """
     first, choices = _choices(start, end, settings)
     if not choices:
         return []
     if settings.stride_seconds > 0:
         return _sliding(first, choices, settings)
-    drawn = seeded(source, settings).choice(choices, size=min(settings.clips_per_source, choices), replace=False)
+    most = 1 + 4 * (choices - 1) // settings.frames
+    drawn = seeded(source, settings).choice(choices, size=min(settings.clips_per_source, most), replace=False)
     return [(first + int(frame)) / settings.rate for frame in sorted(drawn)]
 
 

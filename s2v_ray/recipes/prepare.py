@@ -13,6 +13,7 @@ from s2v_ray.preparation.plan import Plan, SourceTask
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
+from s2v_ray.preparation.scene import write_scenes
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name, is_uri
 
@@ -43,6 +44,7 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
     """
     out = planned.out
     with lock(out, out):
+        write_scenes(out, planned.scenes)
         write_planned(planned, complete=False)
         prepare_tasks(planned.tasks, map_tasks)
         copies = settle_duplicates(out)

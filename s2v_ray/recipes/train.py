@@ -8,7 +8,7 @@ from typing import Protocol
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.dataset.settings import ClipSettings, clip_settings
+from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
@@ -170,7 +170,7 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
 
 
 def streaming_settings(config: Config) -> ClipSettings:
-    """How videos are cut while training: as s2v prepare does by default, at the rates and sizes of the configuration.
+    """How videos are cut while training: the largest square, centred, at the rates and sizes of the configuration.
 
     Raises UserError for rates and sizes that don't fit each other.
     """
@@ -183,5 +183,7 @@ def streaming_settings(config: Config) -> ClipSettings:
         frame_rate=clips.frame_rate,
         sample_rate=clips.sample_rate,
         stored_size=clips.stored_size,
+        crop=CENTRE,  # finding a square, and following it, would be done again in each epoch
+        stabilize=OFF,
     )
     return replace(at_rates, frames=clips.frames)

@@ -12,12 +12,14 @@ from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.encode import write_video
-from s2v_ray.preparation.autocrop import find_crop, read_whole_frames
+from s2v_ray.preparation.autocrop import find_crop, read_whole_frames, scan_motion
 from s2v_ray.preparation.report.contact_sheet import CROP_COLOUR, draw_preview
 
 FRAME_RATE, SAMPLE_RATE = Fraction(25), 8000
 WIDTH, HEIGHT, SECONDS = 160, 96, 4
-SETTINGS = clip_settings(clip_seconds=SECONDS, frame_rate=str(FRAME_RATE), sample_rate=SAMPLE_RATE)
+SETTINGS = clip_settings(
+    clip_seconds=SECONDS, frame_rate=str(FRAME_RATE), sample_rate=SAMPLE_RATE, stored_size=36, crop="motion"
+)
 BEEPS_SECONDS = (0.4, 1.5, 1.9, 3.2)
 OTHER_SECONDS = (0.9, 1.2, 2.4, 2.8, 3.6)
 
@@ -53,7 +55,13 @@ def crop_of(folder: Path, frames: np.ndarray, wave: np.ndarray) -> Crop | None:
     """Where the autocrop of these frames and sound lies, in their pixels."""
     write_video(folder / "video.mp4", frames, wave, frame_rate=FRAME_RATE, sample_rate=SAMPLE_RATE)
     with MediaFile(folder / "video.mp4") as media:
-        return find_crop(media, [Fraction(0)], SETTINGS)
+        return square_in(media, WIDTH, HEIGHT)
+
+
+def square_in(media: MediaFile, width: int, height: int) -> Crop | None:
+    scan = scan_motion(media, [Fraction(0)], SETTINGS)
+    assert scan is not None
+    return find_crop(scan.motion_2HW, width, height, SETTINGS)
 
 
 @pytest.mark.parametrize(("near", "far"), [((12, 60), (124, 10)), ((124, 10), (12, 60)), ((100, 70), (10, 10))])
@@ -62,7 +70,7 @@ def test_the_square_lies_on_what_moves_with_the_sound(
 ) -> None:
     crop = crop_of(tmp_path, *patches_video(near, far))
     assert crop is not None
-    assert 0.4 * HEIGHT - 1 <= crop.size <= HEIGHT
+    assert 36 <= crop.size <= 0.6 * HEIGHT
     assert 0 <= crop.x <= WIDTH - crop.size
     assert 0 <= crop.y <= HEIGHT - crop.size
     assert crop.x <= near[0]
@@ -106,7 +114,7 @@ def test_whole_frames_are_those_shown_then(video: Path) -> None:
 
 def test_a_files_square_is_in_its_own_pixels(video: Path) -> None:
     with MediaFile(video) as media:
-        crop = find_crop(media, [Fraction(0)], SETTINGS)
+        crop = square_in(media, 2 * WIDTH, 2 * HEIGHT)
     assert crop is not None
     assert crop.x <= 24
     assert crop.x + crop.size >= 72

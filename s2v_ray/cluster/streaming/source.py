@@ -73,7 +73,7 @@ def open_stream(
     # A run that resumes, perhaps with more videos, trains on nothing that it has validated on.
     before = read_same_dataset(held_out, settings, domain) if exists(join(held_out, "dataset.json")) else None
     split_by, assigned = (before.split_by, before.planned_splits) if before else (AUTO, {})
-    planned = plan(videos, run, domain, settings, split_by=split_by, assigned=assigned)
+    planned = plan(videos, run, domain, settings, split_by=split_by, assigned=assigned, with_scenes=False)
     if planned.splits.in_blocks:
         print("Training on blocks of each video's time; the others, a second apart, are held out.", flush=True)
     tasks = [replace(task, splits=("train",)) for task in planned.tasks if task.in_blocks or task.split == "train"]

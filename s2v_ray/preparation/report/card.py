@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
@@ -19,6 +19,7 @@ from s2v_ray.storage.paths import Location, join
 _BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
 _DPI = 110
 _MOST_EXAMPLES, _A_ROW = 12, 4
+_FOLLOWED = ("camera", "subject")
 _UNITS = {
     "loudness_db": "loudness, dB of full scale",
     "motion": "motion",
@@ -45,6 +46,7 @@ def write_card(
     clip_seconds = info.counts.seconds / max(1, info.counts.clips)
     measured = {"seconds of clips from a source": [record.clips * clip_seconds for record in records if record.clips]}
     measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
+    measured["shift, stored pixels"] = [record.shift_pixels for record in records if record.shift_pixels is not None]
     rejects = defaultdict(list)
     for record in records:
         for reject in record.rejects:
@@ -53,11 +55,15 @@ def write_card(
     with writing(join(out, "card.png")) as file:
         _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
     gap_seconds = sum(record.gap_seconds or 0 for record in records)
-    write_bytes(join(out, "card.md"), _text(info, measured, by_count, gap_seconds).encode())
+    write_bytes(join(out, "card.md"), _text(info, measured, by_count, gap_seconds, _framing(records)).encode())
 
 
 def _text(
-    info: DatasetInfo, measured: Mapping[str, list[float]], rejects: Mapping[str, list[Reject]], gap_seconds: float
+    info: DatasetInfo,
+    measured: Mapping[str, list[float]],
+    rejects: Mapping[str, list[Reject]],
+    gap_seconds: float,
+    framing: str,
 ) -> str:
     sizes = [
         [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
@@ -81,6 +87,7 @@ def _text(
     parts += [
         "## How it was made",
         _table(["setting", "value"], settings),
+        framing,
         "## What is in it",
         _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
         "## What was left out",
@@ -92,6 +99,20 @@ def _text(
     else:
         parts.append("Nothing.")
     return "\n\n".join(parts) + "\n"
+
+
+def _framing(records: Iterable[SourceRecord]) -> str:
+    """How many sources were cropped and stabilised, and in which scenes, as a sentence."""
+    used = [record for record in records if record.clips]
+    cropped = sum(record.crop is not None for record in used)
+    modes = Counter(record.stabilized for record in used)
+    scenes = Counter(record.scene for record in used if record.scene)
+    parts = [f"{cropped:,} of {len(used):,} sources are cropped to a part of the largest square"]
+    parts += [f"{count:,} follow the {mode}" for mode, count in sorted(modes.items(), key=str) if mode in _FOLLOWED]
+    if scenes:
+        named = ", ".join(f"{name} {count:,}" for name, count in sorted(scenes.items()))
+        parts.append(f"sources filmed alike share a square and a reference ({named})")
+    return "; ".join(parts) + "."
 
 
 def _summary(name: str, values: list[float]) -> list[str]:

@@ -14,7 +14,9 @@ from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.plan import SourceTask, source_crop, source_windows
+from s2v_ray.preparation.framing import Framing, in_words
+from s2v_ray.preparation.plan import SourceTask, source_windows
+from s2v_ray.preparation.prepare import source_framing
 from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
@@ -37,15 +39,19 @@ def preview_source(task: SourceTask) -> int:
     source, settings = task.source, task.settings
     out_png = join(task.out, "preview", f"{source.key}.png")
     starts: list[Fraction] = []
-    crop, warnings = None, []
+    framing, warnings = Framing(None), []
     with MediaFile(source.path, Budget(settings.limits)) as media:
         try:
-            starts = list(source_windows(task, probe(media)).splits)
-            crop = source_crop(media, starts, settings)
+            info = probe(media)
+            starts = list(source_windows(task, info).splits)
+            framing = source_framing(media, starts, info, task)
         except MediaError as error:
             warnings = [str(error)]
         with contextlib.suppress(MediaError):  # prepare records why
-            draw_preview(media, out_png, source.name, starts, settings.seconds, crop=crop, warnings=warnings)
+            draw_preview(
+                media, out_png, source.name, starts, settings.seconds,
+                crop=framing.crop, stabilisation=in_words(framing), warnings=warnings,
+            )  # fmt: skip
             return 1
     return 0
 
@@ -58,13 +64,15 @@ def draw_preview(
     clip_seconds: Fraction,
     *,
     crop: Crop | None = None,
+    stabilisation: str = "",
     warnings: Sequence[str] = (),
 ) -> list[str]:
     """Write a contact sheet of a video as a PNG, and return the warnings on it: `warnings` and those found.
 
     It shows frames from all over the source with the crop on them, and below, on one time axis, the waveform, the
-    motion, and the windows of `clip_seconds` at `starts` (seconds). `crop` None is the centred square. A long source
-    is sampled here and there, not decoded in full.
+    motion, and the windows of `clip_seconds` at `starts` (seconds). `crop` None is the centred square.
+    `stabilisation` says how the square follows what it shows. A long source is sampled here and there, not decoded in
+    full.
 
     Raises MediaError `not_found`, `unreadable`, `no_video` or `undecodable_video`.
     """
@@ -89,7 +97,8 @@ def draw_preview(
     crop = crop or Crop((scan.width - side) // 2, (scan.height - side) // 2, side)
     write(_LEFT, 0.2, source_name, fontsize=11, weight="bold")
     write(_LEFT, 0.43, scan.description)
-    write(_WIDTH - _RIGHT, 0.2, f"crop {crop.size} × {crop.size} at {crop.x}, {crop.y}", color=CROP_COLOUR, ha="right")
+    cut = "  ·  ".join([f"crop {crop.size} × {crop.size} at {crop.x}, {crop.y}", *filter(None, [stabilisation])])
+    write(_WIDTH - _RIGHT, 0.2, cut, color=CROP_COLOUR, ha="right")
     windows = f"{len(starts)} {'window' if len(starts) == 1 else 'windows'} of {float(clip_seconds):g} s"
     write(_WIDTH - _RIGHT, 0.43, windows, color=WINDOW_COLOUR, ha="right")
     for line, warning in enumerate(all_warnings):

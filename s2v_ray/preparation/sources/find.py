@@ -87,7 +87,10 @@ def _from_manifest(
     found: list[tuple[Row, Source]] = []
     for row, part, name, path in resolve_rows(rows, files, manifest, anywhere=own_manifest):
         if path:
-            source = Source(path, name, part.start_seconds, part.end_seconds, row.labels, row.split, row.group)
+            times = part.start_seconds, part.end_seconds
+            source = Source(
+                path, name, *times, row.labels, row.split, row.group, crop=row.crop, stabilize=row.stabilize
+            )
             source = source if row.group else _with_group(source)
             found.append((row, source))
         else:

@@ -28,6 +28,8 @@ class Source:
     split: str = ""  # "train", "val" or "test" if the data come with a split
     group: str = ""  # the file's name, the video that several files were cut from, or GRID's speaker
     file_of_speaker: str = ""  # the file's name, where the group is a speaker
+    crop: str = ""  # how to crop this one, if not as the others
+    stabilize: str = ""  # what to stabilise in this one, if not as in the others
 
     @property
     def recording(self) -> str:
@@ -44,6 +46,12 @@ class Source:
         """A file name for what is made of it: readable, and unique by a hash of `name`."""
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.name).stem)[:60]
         return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
+
+    @property
+    def framing_given(self) -> str | None:
+        """How this source is to be cropped and stabilised, if not as the others."""
+        given = {"crop": self.crop, "stabilize": self.stabilize}
+        return " ".join(f"{name}={value}" for name, value in given.items() if value) or None
 
     def version(self) -> tuple[int, int]:
         """Size in bytes and time of change in ns, which change when the file is replaced.

@@ -36,6 +36,8 @@ class Row:
     labels: tuple[str, ...] = ()  # what is seen and heard
     split: str = ""  # "train", "val", "test", or "" if the manifest does not say
     group: str = ""  # rows of one group stay in one split; "" makes each file a group
+    crop: str = ""  # how to crop this one, or "" if the manifest does not say
+    stabilize: str = ""  # what to stabilise in this one, likewise
 
 
 def csv_rows(
