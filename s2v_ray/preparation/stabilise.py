@@ -22,7 +22,8 @@ LEAST_GAIN = 0.9
 _AREA_FACTORS = tuple(1.15**step for step in range(-3, 4))
 _MEDIAN_FRAMES = 15  # of a median image; more cost time and gain nothing
 _SMOOTHING_PIXELS = 1.0
-# Frames are registered at half their size, which finds them as well, in a quarter of the time.
+# Frames of at least this size are registered at half of it, which finds them as well, in a quarter of the time.
+_LEAST_HALVED_PIXELS = 96
 _FRAMES = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 3e-4)
 
 
@@ -63,12 +64,12 @@ def register_frames(
     """
     mask_HW = warp(mask_HW[None], _inverse(near)[None], cv2.INTER_NEAREST)[0]
     first_HW = median_image(grey_THW) if reference_HW is None else reference_HW
-    half_THW, half_mask_HW = _halved(grey_THW), _half(mask_HW)
-    found = _follow(half_THW, half_mask_HW, _half(first_HW), _rescaled(near, 0.5))
+    is_large = min(grey_THW.shape[1:]) >= _LEAST_HALVED_PIXELS
+    follow = _follow_halved if is_large else _follow
     if reference_HW is None:
-        reference_HW = warp(grey_THW, _doubled(found)).mean(axis=0).round().astype(np.uint8)
-        found = _follow(half_THW, half_mask_HW, _half(reference_HW), found.transforms_T23)
-    return Registration(reference_HW, _doubled(found), found.lost)
+        near = follow(grey_THW, mask_HW, first_HW, near).transforms_T23
+        first_HW = warp(grey_THW, near).mean(axis=0).round().astype(np.uint8)
+    return follow(grey_THW, mask_HW, first_HW, near)
 
 
 def register_near(grey_THW: np.ndarray, mask_HW: np.ndarray, reference_HW: np.ndarray) -> Registration:
@@ -80,12 +81,12 @@ def register_near(grey_THW: np.ndarray, mask_HW: np.ndarray, reference_HW: np.nd
 
 def steadied(frames_THWC: np.ndarray) -> np.ndarray:
     """Frames uint8 RGB [T, H, W, 3] shifted onto their median; as they are where that makes them no steadier."""
-    grey_THW = _halved(smooth_grey(frames_THWC))
+    grey_THW = smooth_grey(frames_THWC)
     everything = np.full(grey_THW.shape[1:], 255, np.uint8)
-    found = _follow(grey_THW, everything, median_image(grey_THW), IDENTITY, cv2.MOTION_TRANSLATION)
+    found = _follow_halved(grey_THW, everything, median_image(grey_THW), IDENTITY, cv2.MOTION_TRANSLATION)
     if not found.found or unrest(warp(grey_THW, found.transforms_T23)) > LEAST_GAIN * unrest(grey_THW):
         return frames_THWC
-    return warp(frames_THWC, _doubled(found))
+    return warp(frames_THWC, found.transforms_T23)
 
 
 def unrest(grey_THW: np.ndarray, mask_HW: np.ndarray | None = None) -> float:
@@ -206,9 +207,18 @@ def _follow(
     return Registration(reference_HW, np.stack(transforms), lost)
 
 
-def _doubled(found: Registration) -> np.ndarray:
-    """The transforms between images twice as large."""
-    return np.stack([_rescaled(M, 2) for M in found.transforms_T23])
+def _follow_halved(
+    grey_THW: np.ndarray,
+    mask_HW: np.ndarray,
+    reference_HW: np.ndarray,
+    near: np.ndarray,
+    motion: int = cv2.MOTION_EUCLIDEAN,
+) -> Registration:
+    """`_follow` at half the size."""
+    half_near = np.stack([_rescaled(M, 0.5) for M in near]) if near.ndim == 3 else _rescaled(near, 0.5)
+    half_THW = np.stack([_half(frame_HW) for frame_HW in grey_THW])
+    found = _follow(half_THW, _half(mask_HW), _half(reference_HW), half_near, motion)
+    return Registration(reference_HW, np.stack([_rescaled(M, 2) for M in found.transforms_T23]), found.lost)
 
 
 def _ecc(
@@ -234,10 +244,6 @@ def _ecc(
 def _half(image_HW: np.ndarray) -> np.ndarray:
     height, width = image_HW.shape
     return np.asarray(cv2.resize(image_HW, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-
-
-def _halved(grey_THW: np.ndarray) -> np.ndarray:
-    return np.stack([_half(image_HW) for image_HW in grey_THW])
 
 
 def _rescaled(M: np.ndarray, factor: float) -> np.ndarray:
