@@ -24,8 +24,8 @@ def window_starts(source: str, start: Fraction, end: Fraction, settings: ClipSet
         return []
     if settings.stride_seconds > 0:
         return _sliding(first, choices, settings)
-    most = 1 + 4 * (choices - 1) // settings.frames
-    drawn = seeded(source, settings).choice(choices, size=min(settings.clips_per_source, most), replace=False)
+    size = min(settings.clips_per_source, _most(choices, settings))
+    drawn = seeded(source, settings).choice(choices, size=size, replace=False)
     return [(first + int(frame)) / settings.rate for frame in sorted(drawn)]
 
 
@@ -45,11 +45,16 @@ def covering_starts(source: str, blocks: list[Block], settings: ClipSettings) ->
         if settings.stride_seconds > 0:
             splits |= dict.fromkeys(_sliding(first, choices, settings), block.split)
             continue
-        count = min(choices, max(1, round(windows * (block.end - block.start) / total)))
+        count = min(_most(choices, settings), max(1, round(windows * (block.end - block.start) / total)))
         edges = np.linspace(0, choices, count + 1).astype(int)
         frames = [first + int(random.integers(low, high)) for low, high in pairwise(edges)]
         splits |= dict.fromkeys([frame / settings.rate for frame in frames], block.split)
     return splits
+
+
+def _most(choices: int, settings: ClipSettings) -> int:
+    """How many windows differ enough, where so many starts are possible: a quarter of a clip apart on average."""
+    return 1 + 4 * (choices - 1) // settings.frames if choices else 0
 
 
 def has_room(start: Fraction, end: Fraction, settings: ClipSettings) -> bool:

@@ -73,7 +73,7 @@ def test_help_lists_every_setting_with_its_meaning_range_and_value_in_the_preset
     for section in fields(Config):
         for setting in fields(section.type):
             assert setting.metadata["meaning"] in printed
-    assert "in frame periods; the hop is one; from 1 to 16 (default: 1)" in printed
+    assert "of the analysis window in hops; from 1 to 16 (default: 1)" in printed
     assert "(default: 64 128 256 512)" in printed
     assert "(default: None)" not in printed
     assert "(default: '')" not in printed
