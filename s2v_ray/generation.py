@@ -1,5 +1,6 @@
 """From a checkpoint, an image and a sound of any length to a video with that sound."""
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import PurePath
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor
 
 from s2v_ray.config import Config
+from s2v_ray.dataset.settings import CENTRE
 from s2v_ray.errors import UserError
 from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.clock import samples_per_frame
+from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.image import read_image
 from s2v_ray.models.sound_to_video import SoundToVideo
@@ -36,13 +39,15 @@ def generate(
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
     *,
     strength: float = 1.0,
+    region: str = CENTRE,
 ) -> tuple[int, Fraction]:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Returns the number of frames and their rate. They are made and encoded a chunk at a time, so that memory doesn't
-    grow with their number. `strength` scales what the sound does, see `generate_frames`. `on_progress` gets the
-    fraction done and a text. Raises UserError for a `strength` out of range, for an `out` that can't be written, and
-    for a checkpoint, an image or a sound that can't be read.
+    grow with their number. `region` is the square of the image that is used: "centre", or "x,y,size" in its pixels; one
+    framed as the training clips are works best. `strength` scales what the sound does, see `generate_frames`.
+    `on_progress` gets the fraction done and a text. Raises UserError for a `strength` or a `region` out of range, for
+    an `out` that can't be written, and for a checkpoint, an image or a sound that can't be read.
     """
     if not 0 <= strength <= MAX_STRENGTH:  # NaN isn't either
         rule = f"but must be from 0 (the sound does nothing) to {MAX_STRENGTH:g}; 1 is the model's own"
@@ -51,8 +56,9 @@ def generate(
         raise UserError("unsupported_format", f"--out '{out}' must end in .mp4, the format of the video.")
     if is_folder(out):
         raise UserError("is_folder", f"--out '{out}' is a folder; name a file in it, such as {out}/video.mp4.")
+    square = _square(region)
     model, config, _ = load_model(find_checkpoint(checkpoint))
-    image_CHW = centre_crop(read_image(image, config.clips.stored_size)[None], config.data.resolution)[0]
+    image_CHW = centre_crop(read_image(image, config.clips.stored_size, square)[None], config.data.resolution)[0]
     model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
     wave = read_sound(sound, model_sample_rate)
     # Where AAC lacks the model's sample rate, the file gets the sound at a common one.
@@ -68,6 +74,16 @@ def generate(
 
     write_video(out, frames(), file_wave, frame_rate=frame_rate, sample_rate=file_sample_rate)
     return frame_count, frame_rate
+
+
+def _square(region: str) -> Crop | None:
+    if region == CENTRE:
+        return None
+    if not re.fullmatch(r"\d+,\d+,[1-9]\d*", region):
+        raise UserError(
+            "wrong_region", f"--region is '{region}', but must be centre, or x,y,size in the image's pixels."
+        )
+    return Crop(*map(int, region.split(",")))
 
 
 def generate_frames(

@@ -13,7 +13,9 @@ from PIL import Image
 from s2v_ray.cli.main import main
 from s2v_ray.errors import UserError
 from s2v_ray.generation import generate, generate_frames, sound_features
+from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.encode import write_video
+from s2v_ray.media.image import read_image
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
@@ -118,6 +120,28 @@ def test_strength_scales_each_frame_from_the_mean_over_the_sound(small_run):
     still = made(strength=0.0)
     assert (still == still[0]).all()
     assert np.ptp(made(), axis=0).max() > 8
+
+
+def test_a_region_is_the_square_that_is_used(tmp_path):
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[10:30, 35:55] = (200, 90, 10)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    write_video(
+        tmp_path / "video.mp4", [pixels] * 4, np.zeros(3200, np.int16), frame_rate=Fraction(10), sample_rate=8000
+    )
+    assert (read_image(tmp_path / "image.png", 20, Crop(35, 10, 20)) == (200, 90, 10)).all()
+    of_video = read_image(tmp_path / "video.mp4", 20, Crop(35, 10, 20))
+    assert np.abs(of_video[4:-4, 4:-4].astype(int) - (200, 90, 10)).max() < 12  # coded
+    for name in ("image.png", "video.mp4"):
+        with pytest.raises(UserError, match=r"--region 45,10,20 leaves the image .* of 60 x 40 pixels"):
+            read_image(tmp_path / name, 20, Crop(45, 10, 20))
+
+
+@pytest.mark.parametrize("region", ["middle", "1,2", "-1,0,5", "1,2,0"])
+def test_a_region_that_is_no_square_is_refused(tmp_path, capsys, region):
+    command = ["generate", "--checkpoint", str(tmp_path), "--image", "a.png", "--sound", "a.wav", "--out", "a.mp4"]
+    assert main([*command, f"--region={region}"]) == 1
+    assert f"--region is '{region}', but must be centre, or x,y,size" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("strength", ["-0.1", "4.5", "nan", "inf"])

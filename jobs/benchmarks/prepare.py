@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from benchmarks.measuring import Ratio, alternate
 from s2v_ray.cluster.preparation import run_in_parallel
-from s2v_ray.dataset.settings import ClipSettings, clip_settings
+from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.preparation.plan import SourceTask
@@ -53,7 +53,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
 
 
 def _measure_size(folder: Path, name: str, width: int, height: int, flags: argparse.Namespace) -> Iterator[Ratio]:
-    settings = clip_settings()
+    settings = clip_settings(crop=CENTRE, stabilize=OFF)
     path = folder / f"{name}.mp4"
     make_source(path, width, height, flags.source_seconds)
     source = Source(str(path), path.name)
@@ -71,7 +71,7 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
 
 def _measure_ray(folder: Path, flags: argparse.Namespace) -> Iterator[Ratio]:
     """Sources per second through Ray, by one process per core, and by one process with a thread per core."""
-    settings, cores = clip_settings(), os.cpu_count() or 1
+    settings, cores = clip_settings(crop=CENTRE, stabilize=OFF), os.cpu_count() or 1
     short = folder / "short.mp4"
     make_source(short, *SIZES["720p"], LOOP_SECONDS)
     tasks, windows = [], []

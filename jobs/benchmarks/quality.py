@@ -16,7 +16,7 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config, with_settings
-from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.dataset.settings import CENTRE, clip_settings
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.scores import Score, interval_score
 from s2v_ray.synthetic.nuisance.levels import LEVELS
@@ -102,7 +102,7 @@ def _prepared(
         repaint = partial(recoloured, hues=hues) if hues else None
         numbers = {"sources": _SOURCES, "seed": flags.seed, "size": 96, "resample": resample}
         synthesize(domain, videos, seconds=6.0, nuisance=flags.nuisance, repaint=repaint, **numbers)
-        settings = clip_settings(clips_per_source=2, seed=flags.seed)
+        settings = clip_settings(clips_per_source=2, seed=flags.seed, crop=CENTRE)
         prepare(videos=(str(videos),), out=str(clips), domain=domain, settings=settings, local=True)
     return str(clips)
 

@@ -21,7 +21,7 @@ from benchmarks.train_case import CPU, case, make_clips
 from s2v_ray.cluster.preparation import run_in_parallel
 from s2v_ray.cluster.training import train_on_workers
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.dataset.settings import CENTRE, OFF, clip_settings
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.sources.source import Source
@@ -62,7 +62,13 @@ def prepared(home: Path, name: str, size: tuple[int, int], flags: argparse.Names
     """What preparing a video costs, over all threads."""
     video = home / f"{name}.mp4"
     make_source(video, *size, flags.source_seconds)
-    task = SourceTask(Source(str(video), video.name), "train", "test", str(home / "prepared"), clip_settings())
+    task = SourceTask(
+        Source(str(video), video.name),
+        "train",
+        "test",
+        str(home / "prepared"),
+        clip_settings(crop=CENTRE, stabilize=OFF),
+    )
     spent = []
     for _ in range(flags.repeats + 1):
         start = time.process_time()
@@ -102,7 +108,13 @@ def tasks(home: Path) -> Iterator[Ratio]:
         path = home / f"{number}.mp4"
         path.symlink_to(home / "short.mp4")
         source_tasks.append(
-            SourceTask(Source(str(path), path.name), "train", "test", str(home / "many"), clip_settings())
+            SourceTask(
+                Source(str(path), path.name),
+                "train",
+                "test",
+                str(home / "many"),
+                clip_settings(crop=CENTRE, stabilize=OFF),
+            )
         )
     rates = []
     for count in (1, 2):

@@ -10,7 +10,7 @@ from s2v_ray.cli.prepare import prepare
 from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.dataset.settings import CENTRE, OFF, clip_settings
 from s2v_ray.synthetic.write import synthesize
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.run import config_for_clips
@@ -41,5 +41,10 @@ def make_clips(folder: Path, *, sources: int = 6, stored_size: int = 72) -> str:
     """Prepared clips of synthetic fireworks, four of four seconds from each source."""
     videos, clips = folder / "videos", folder / "clips"
     synthesize("fireworks", videos, sources=sources, seed=0, seconds=6.0, size=max(96, stored_size))
-    prepare(out=str(clips), videos=(str(videos),), settings=clip_settings(stored_size=stored_size), local=True)
+    prepare(
+        out=str(clips),
+        videos=(str(videos),),
+        settings=clip_settings(stored_size=stored_size, crop=CENTRE, stabilize=OFF),
+        local=True,
+    )
     return str(clips)

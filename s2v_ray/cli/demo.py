@@ -9,7 +9,7 @@ from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config
-from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.dataset.settings import CENTRE, clip_settings
 from s2v_ray.synthetic.nuisance.levels import Level
 
 _SOURCES = 100
@@ -34,7 +34,9 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         print(f"1. Making {_SOURCES} videos of {domain}")
         synth(domain=domain, out=videos, sources=_SOURCES, seed=seed, nuisance=_NUISANCE)
     print("\n2. Cutting them into clips")
-    prepare(videos=(videos,), out=clips, domain=domain, settings=clip_settings(clips_per_source=2, seed=seed))
+    # What moves fills the frames; the unseen image is cropped in its middle, too.
+    settings = clip_settings(clips_per_source=2, seed=seed, crop=CENTRE)
+    prepare(videos=(videos,), out=clips, domain=domain, settings=settings)
     print(f"\n3. Training for {minutes:g} minutes")
     train(clips=clips, out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
     print("\n4. Evaluating on held-out videos")

@@ -11,6 +11,7 @@ def generate(
     image: Location,
     sound: Location,
     out: Location,
+    region: str = "centre",
     strength: float = 1.0,
     device: str = "auto",
 ) -> None:
@@ -19,6 +20,8 @@ def generate(
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
         image: an image, or a video, whose first frame is used; it is cropped to a square.
+        region: the square of the image that is used: centre, or x,y,size in its pixels; best framed as the training
+            clips are, whose squares are on the contact sheets of prepare --preview.
         sound: a sound file, or a video with sound.
         out: the video to write, an .mp4 with that sound.
         strength: how much the sound does: 0 shows the mean of the video, 1 what the model makes, 2 twice as much; to 4.
@@ -28,6 +31,6 @@ def generate(
 
     with ProgressBar("generating") as show:
         frames, frame_rate = write_generated(
-            checkpoint, image, sound, out, choose_device(device), show, strength=strength
+            checkpoint, image, sound, out, choose_device(device), show, strength=strength, region=region
         )
     print(f"Wrote {frames} frames at {frame_rate} per second, with the sound, to {out}")

@@ -8,27 +8,39 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.media_file import MediaFile, undecodable
 from s2v_ray.media.decoding.packets import decode_frames
-from s2v_ray.media.decoding.rgb import SquareScaler
+from s2v_ray.media.decoding.rgb import Crop, SquareScaler, displayed_size
 
 
-def read_image(path: str | Path, size: int) -> np.ndarray:
-    """The image at `path`, upright, its central square scaled to uint8 RGB [size, size, 3].
+def read_image(path: str | Path, size: int, region: Crop | None = None) -> np.ndarray:
+    """The image at `path`, upright, its `region` (by default its central square) scaled to uint8 RGB [size, size, 3].
 
     It may be anything that Pillow reads (the first image of an animation; what is transparent is laid on white), or a
     video, of which the first frame is taken.
 
-    Raises UserError `not_found`, or `unreadable_image` for a damaged file, one without an image, and pixels without a
-    fixed range; for a video also the codes of its MediaErrors.
+    Raises UserError `not_found`, `region_outside`, or `unreadable_image` for a damaged file, one without an image, and
+    pixels without a fixed range; for a video also the codes of its MediaErrors.
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.fit(_rgb(ImageOps.exif_transpose(image), path), (size, size)))
+            upright = _rgb(ImageOps.exif_transpose(image), path)
+            if region is None:
+                return np.asarray(ImageOps.fit(upright, (size, size)))
+            _check_inside(region, upright.width, upright.height, path)
+            box = (region.x, region.y, region.x + region.size, region.y + region.size)
+            return np.asarray(upright.resize((size, size), Image.Resampling.BICUBIC, box=box))
     except FileNotFoundError:
         raise UserError("not_found", f"There is no file '{path}'; check its name.") from None
     except UnidentifiedImageError:
-        return _first_video_frame(path, size)
+        return _first_video_frame(path, size, region)
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         raise UserError("unreadable_image", f"The image '{path}' can't be read ({error}); choose another.") from None
+
+
+def _check_inside(region: Crop, width: int, height: int, path: str | Path) -> None:
+    if region.x + region.size > width or region.y + region.size > height:
+        square = f"{region.x},{region.y},{region.size}"
+        rule = f"leaves the image '{path}' of {width} x {height} pixels; give x,y,size of a square inside it"
+        raise UserError("region_outside", f"--region {square} {rule}.")
 
 
 def _rgb(image: Image.Image, path: str | Path) -> Image.Image:
@@ -44,13 +56,16 @@ def _rgb(image: Image.Image, path: str | Path) -> Image.Image:
     return image.convert("RGB")
 
 
-def _first_video_frame(path: str | Path, size: int) -> np.ndarray:
+def _first_video_frame(path: str | Path, size: int, region: Crop | None) -> np.ndarray:
     try:
         with MediaFile(path) as media:
             track = media.video()
             frame = next(decode_frames(track), None)
             if frame is None:
                 raise undecodable(track.container, track.stream)
-            return SquareScaler(size, track.stream.sample_aspect_ratio)(frame)
+            aspect = track.stream.sample_aspect_ratio
+            if region is not None:
+                _check_inside(region, *displayed_size(frame, aspect), path)
+            return SquareScaler(size, aspect, region)(frame)
     except MediaError as error:
         raise UserError(error.code, f"{error} Choose an image or a video.") from None

@@ -62,9 +62,16 @@ def make_clips(folder: Path, *, sources: int, clips: int, late: int = 0, related
             measures = Measures(-20.0, 0.1, 0.0, 0.0, 0.9, float(late), 0.5)
             rows.append(
                 clip_row(
-                    f"{source}.mp4", "square", start, drawn(level[20 : 20 + FRAMES]), wave, measures, SETTINGS,
-                    square=(0, 0, 36), transforms_T23=np.tile(np.eye(2, 3, dtype=np.float32), (FRAMES, 1, 1)),
-                )  # fmt: skip
+                    f"{source}.mp4",
+                    "square",
+                    start,
+                    drawn(level[20 : 20 + FRAMES]),
+                    wave,
+                    measures,
+                    SETTINGS,
+                    square=(0, 0, 36),
+                    transforms_T23=np.tile(np.eye(2, 3, dtype=np.float32), (FRAMES, 1, 1)),
+                )
             )
         pq.write_table(pa.Table.from_batches(rows), folder / "split=train" / f"{source}.parquet", row_group_size=1)
         write_record(folder, f"{source}", SourceRecord(f"{source}.mp4", "", (), "train", True, clips, ()))
