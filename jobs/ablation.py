@@ -85,7 +85,7 @@ def relative_cost(preset: str, clips: str, settings: Mapping[str, Any], *, turns
             begin = time.process_time()
             for batch in islice(feed, steps):
                 train_step(side, batch)
-            spent.setdefault((number, side.discriminators_enabled), []).append(time.process_time() - begin)
+            spent.setdefault((number, turn >= turns), []).append(time.process_time() - begin)
     base, variant = (
         share * min(spent[number, False]) + (1 - share) * min(spent[number, True])
         for number, share in enumerate(side.config.loss.discriminator_start for side in sides)

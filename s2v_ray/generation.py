@@ -26,7 +26,7 @@ from s2v_ray.training.data.pixels import centre_crop, to_bytes, wave_to_float
 
 MAX_STRENGTH = 4.0
 _FRAMES_PER_CHUNK = 64
-_SOUND_BLIND_FRAMES = 64
+_MEAN_FRAMES = 64
 _WINDOWS_PER_BATCH = 8
 
 
@@ -99,7 +99,7 @@ def generate_frames(
         sound_TD = sound_features(model, config, torch.from_numpy(wave).to(image_CHW.device))
         maps = model.unet.encode(image_CHW.unsqueeze(0))
         if strength != 1:
-            frame_F = torch.linspace(0, len(sound_TD) - 1, min(len(sound_TD), _SOUND_BLIND_FRAMES)).round().long()
+            frame_F = torch.linspace(0, len(sound_TD) - 1, min(len(sound_TD), _MEAN_FRAMES)).round().long()
             mean_CHW = model.unet.decode(maps, sound_TD[frame_F].unsqueeze(0))[0].mean(0)
         for chunk_TD in torch.split(sound_TD, _FRAMES_PER_CHUNK):
             video_TCHW = model.unet.decode(maps, chunk_TD.unsqueeze(0))[0]

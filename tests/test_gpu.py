@@ -11,7 +11,7 @@ from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import train
 from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.state import new_state
-from s2v_ray.training.step import generate_frames, train_step
+from s2v_ray.training.step import generate, train_step
 
 pytestmark = [
     pytest.mark.gpu,
@@ -30,7 +30,9 @@ def test_bfloat16_makes_nearly_the_frames_of_float32(small_clips, gpu):
     config, reader = small_config(small_clips), ClipReader(str(small_clips), "train")
     states = {device: new_state(config, torch.device(device)) for device in ("cpu", "cuda")}
     frames = [
-        generate_frames(state, next(training_batches(reader, config, torch.device(device))), for_gradient=False).cpu()
+        generate(state, next(training_batches(reader, config, torch.device(device))), for_gradient=False)
+        .fake_BFCHW.float()
+        .cpu()
         for device, state in states.items()
     ]
     assert torch.allclose(*frames, atol=0.05)

@@ -26,7 +26,7 @@ def print_dry_run(job: TrainJob, clips: str, device: torch.device) -> None:
         f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "
         f"the clips, and at most {cost.memory_bytes / 2**20:.0f} MiB of memory."
     )
-    start = job.config.loss.discriminator_start
+    start = max(job.config.loss.discriminator_start, job.config.loss.generator_start)
     steps, seconds = cost.training(schedule, start, budget)
     limit = "" if math.isinf(budget.seconds) else f" of at most {budget.seconds / 60:g} minutes"
     by_time = "" if schedule.seconds is None else f" or after {start * schedule.seconds / 60:.3g} minutes"

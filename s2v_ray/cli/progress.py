@@ -11,7 +11,13 @@ from s2v_ray.training.schedule import TrainingStatus
 
 _SECONDS_BETWEEN_LINES = 10.0
 # The rest is in TensorBoard.
-_SHOWN = ("loss/reconstruction", "loss/image_discriminator", "loss/video_discriminator", "validation/score")
+_SHOWN = (
+    "loss/thumbnails",
+    "loss/reconstruction",
+    "loss/image_discriminator",
+    "loss/video_discriminator",
+    "validation/score",
+)
 
 
 class ProgressBar(ExitStack):

@@ -32,15 +32,15 @@ _FEW_SOURCES, _FEW_SECONDS, _LEAST_SECONDS = 4, 60, 20
 
 
 def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
-    """A function that scores a model on the `validated_clips`; None if `reader` has no clips.
+    """A function that scores a model on the `spread_clips`; None if `reader` has no clips.
 
     If `reader` has too few other sources for mismatched sounds, `more` provides the rest. The score is motion explained
     (of all sources, pooled, so that no still or wild one decides: `pooled_motion_explained`) plus the mean over sources
-    of matched − mismatched motion correlation: at least -3, at best 2. The metrics include sharpness where it moves and
-    the appearance error where nothing does. All are of every second frame, otherwise as `s2v evaluate` defines them,
-    and depend on nothing but the model and the clips.
+    of matched − mismatched motion correlation: from -3 to 3. The metrics include sharpness where it moves and the
+    appearance error where nothing does. All are of every second frame, otherwise as `s2v evaluate` defines them, and
+    depend on nothing but the model and the clips.
     """
-    numbers = validated_clips(reader.sources, clips)
+    numbers = spread_clips(reader.sources, clips)
     if not numbers:
         return None
 
@@ -83,7 +83,7 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
     return validate
 
 
-def validated_clips(sources: Sequence[str], count: int) -> list[int]:
+def spread_clips(sources: Sequence[str], count: int) -> list[int]:
     """The indices of up to `count` clips, given the source of each: always the same.
 
     They are of as many sources as possible, evenly spaced if these are too many. Of fewer sources than clips each gives
@@ -101,7 +101,7 @@ def validated_clips(sources: Sequence[str], count: int) -> list[int]:
 
 def validation_warning(reader: ClipReader, clips: int) -> str | None:
     """A sentence if the split `val` is too small to choose the best checkpoint by; None otherwise."""
-    numbers = validated_clips(reader.sources, clips)
+    numbers = spread_clips(reader.sources, clips)
     if not numbers:
         missing = f"'{reader.location}' has no clips in its split 'val', so no best checkpoint is chosen"
         return f"{missing}, and the last one is used; prepare more videos."

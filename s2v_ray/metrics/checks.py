@@ -37,22 +37,14 @@ def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Te
     return video_TCHW
 
 
-def checked_pair(
-    generated_TCHW: Tensor, real_TCHW: Tensor, where_HW: Tensor | None = None, *, least_frames: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Both videos through `checked_video`; of those, with a mask, the pixels [T, C, N] that it picks.
-
-    Raises ValueError also where their shapes differ.
-    """
+def checked_pair(generated_TCHW: Tensor, real_TCHW: Tensor, *, least_frames: int = 1) -> tuple[Tensor, Tensor]:
+    """Both videos through `checked_video`. Raises ValueError also where their shapes differ."""
     if generated_TCHW.shape != real_TCHW.shape:
         shapes = f"{tuple(generated_TCHW.shape)} and {tuple(real_TCHW.shape)}"
         raise ValueError(f"generated_TCHW and real_TCHW have shapes {shapes}; they must be the same.")
     generated = checked_video("generated_TCHW", generated_TCHW, least_frames=least_frames)
     real = checked_video("real_TCHW", real_TCHW, least_frames=least_frames)
-    if where_HW is None:
-        return generated, real
-    where_HW = checked_mask(where_HW, real)
-    return generated[..., where_HW], real[..., where_HW]
+    return generated, real
 
 
 def checked_mask(where_HW: Tensor, video_TCHW: Tensor) -> Tensor:

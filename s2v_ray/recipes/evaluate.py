@@ -82,7 +82,9 @@ def evaluate(
             features.append(clip_features(videos, networks.i3d))
         show(number + 1, len(reader))
     units = score_units(moments, float(reader.settings.seconds))
-    sources = score_sources([replace(clip, source=unit) for clip, unit in zip(scored, units.names, strict=True)])
+    by_unit = [replace(clip, source=unit) for clip, unit in zip(scored, units.names, strict=True)]
+    sources = score_sources(by_unit)
+    trained_on_these = described["clips"] == learnt.fingerprint
     accuracy = classifier and sync_classifier_accuracy(classifier, reader, more, resolution=resolution, seed=seed)
     examples = choose_examples(scored)
     report = Report(
@@ -100,7 +102,7 @@ def evaluate(
         config=config,
         held_out=read_dataset(clips).held_out,
         units=units.kind,
-        memorisation=memorisation(scored, seed),
+        memorisation=memorisation(by_unit, seed) if trained_on_these else None,
     )
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():

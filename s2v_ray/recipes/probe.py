@@ -17,6 +17,7 @@ from s2v_ray.evaluation.probe.lag import score_lags
 from s2v_ray.evaluation.probe.learning_curve import learning_curve, plan_trainings, steps_of
 from s2v_ray.evaluation.probe.report import ProbeReport, mean_explained, pooled
 from s2v_ray.evaluation.probe.units import find_units, make_folds
+from s2v_ray.evaluation.validation import spread_clips
 from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.storage.files import make_folder, write_bytes
 from s2v_ray.storage.paths import join
@@ -63,7 +64,7 @@ def probe(
 def _probe(reader: ClipReader, splits: Sequence[str], minutes: float, seed: int, show: Show) -> ProbeReport:
     settings = reader.settings
     frames, seconds, rate = settings.frames, float(settings.seconds), float(settings.rate)
-    indices = spread_over_sources(reader.sources, most=int(minutes * _FRAMES_A_MINUTE / frames))
+    indices = spread_clips(reader.sources, int(minutes * _FRAMES_A_MINUTE / frames))
     features = read_features(reader, indices, seed=seed, show=partial(_show_reading, show, 0.0, "sounds"))
     units = find_units(features.sources, features.start_seconds, seconds)
     folds = make_folds(units, features.sources, features.start_seconds, seconds, seed=seed)
@@ -112,18 +113,3 @@ def _probe(reader: ClipReader, splits: Sequence[str], minutes: float, seed: int,
 
 def _show_reading(show: Show, before: float, what: str, done: int, total: int) -> None:
     show(before + _READING * done / total, f"reading {what}: {done} of {total} clips")
-
-
-def spread_over_sources(sources: Sequence[str], *, most: int) -> list[int]:
-    """Up to `most` indices of clips: each source's first, then each one's second, and so on."""
-    seen: dict[str, int] = {}
-    rank = []
-    for source in sources:
-        seen[source] = seen.get(source, -1) + 1
-        rank.append(seen[source])
-    order = sorted(range(len(sources)), key=lambda index: rank[index])
-    if len(order) <= most:
-        return list(range(len(sources)))
-    if len(seen) >= most:
-        order = [order[number * len(seen) // most] for number in range(most)]
-    return sorted(order[:most])

@@ -1,5 +1,6 @@
 """What a training step costs on this machine, and what a whole training would."""
 
+import math
 import resource
 import time
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class StepCost:
         limits = [start * schedule.steps, budget.steps, budget.seconds / self.seconds_without]
         if schedule.seconds is not None:
             limits.append(start * schedule.seconds / self.seconds_without)
-        without = int(min(limits) + 1e-9)
+        without = math.ceil(min(limits) - 1e-9)
         left = (budget.seconds - without * self.seconds_without) / self.seconds_with
         steps = int(min(budget.steps, without + left))
         return steps, without * self.seconds_without + (steps - without) * self.seconds_with

@@ -20,7 +20,7 @@ from s2v_ray.training.loop import Report, Stop, Validate, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
-from s2v_ray.training.state import TrainingState, new_state
+from s2v_ray.training.state import TrainingState, finished_schedule, new_state
 from s2v_ray.training.workers import ALONE, Workers
 
 
@@ -146,6 +146,11 @@ def start_training(
     workers.check_same_step(state.step)
     for reason in skipped:
         notify(f"Skipped: {reason}")
+    if source and finished_schedule(state):
+        notify(
+            "The budget that this run was opened with is spent, so its learning rates stay at a twentieth; "
+            "for more, give another --out, and this run to --init-from"
+        )
     if source:
         again = f", at the start of epoch {state.epoch + 1}, which it had not finished" if feed.by_epoch else ""
         notify(f"Resuming from step {state.step}{again}")

@@ -132,7 +132,9 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     metrics = description["metrics"]
     if "right_minus_wrong" in metrics:  # its name in format 2
         metrics["matched_minus_mismatched"] = metrics.pop("right_minus_wrong")
-    state.best_score, state.metrics = description["best_score"], metrics
+    state.metrics = metrics
+    # Earlier formats' scores were defined otherwise.
+    state.best_score = description["best_score"] if description["format_version"] == FORMAT_VERSION else None
 
 
 def load_weights(state: TrainingState, checkpoint: Location) -> None:
@@ -176,7 +178,7 @@ def _schedule(config: Config, description: dict[str, Any]) -> Schedule:
     if description["format_version"] == 2 or not start:
         return config_schedule(config)
     step, seconds = (description["schedule"][f"discriminator_start_{unit}"] for unit in ("step", "seconds"))
-    return Schedule(round(step / start), None if seconds is None else seconds / start)
+    return Schedule(int(step / start + 1e-9), None if seconds is None else seconds / start)
 
 
 def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:

@@ -111,6 +111,12 @@ def set_learning_rates(state: TrainingState) -> None:
             group["lr"] = factor * getattr(optim, f"{name}_lr")
 
 
+def finished_schedule(state: TrainingState) -> bool:
+    """Whether the rates of a loaded state have fallen all the way."""
+    progress = state.schedule.progress(state.step, state.seconds)
+    return state.config.optim.decay_start < 1 and reached(progress, 1)
+
+
 def single_frames(video_BFCHW: Tensor, batch: Batch) -> Tensor:
     """Γ_1, what D_I sees: single frames [B·K, C, H, W]."""
     return _take(video_BFCHW, batch.image_frame_BK).flatten(0, 1)

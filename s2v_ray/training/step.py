@@ -1,6 +1,6 @@
 """One step of the GAN: one forward of SE and G serves the discriminators' update and the generator's."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -52,7 +52,8 @@ def update_generator(state: TrainingState, parts: Sequence[Batch], made: Sequenc
     """One optimiser step of SE and G, through the discriminators, whose weights stay."""
     network, optimizer = state.forward["generator"], state.optimizers["generator"]
     with frozen(*(discriminator.network for discriminator in state.discriminators)):
-        return optimizer_step(network, optimizer, parts, made, partial(generator_terms, state))
+        untrained = () if state.generates else tuple(state.networks.generator.unet.parameters())
+        return optimizer_step(network, optimizer, parts, made, partial(generator_terms, state), untrained=untrained)
 
 
 def update_ema(state: TrainingState) -> None:
@@ -126,10 +127,12 @@ def optimizer_step(
     parts: Sequence[Batch],
     made: Sequence[Generated],
     terms: Callable[[Batch, Generated], Terms],
+    *,
+    untrained: Iterable[nn.Parameter] = (),
 ) -> dict[str, Tensor]:
     """One optimiser step on the terms of each part and what was generated for it; returns means over all clips.
 
-    Workers synchronise gradients once, with the last part's backward.
+    Workers synchronise gradients once, with the last part's backward. `untrained` weights stay as they are.
     """
     clips = sum(len(part.clip_ids) for part in parts)
     metrics: dict[str, Tensor] = {}
@@ -141,6 +144,8 @@ def optimizer_step(
             (loss * part.loss_weight).backward()
         for name, value in values.items():
             metrics[name] = metrics.get(name, 0) + value.detach() * (len(part.clip_ids) / clips)
+    for parameter in untrained:
+        parameter.grad = None  # which is zero, but Adam would count its steps
     optimizer.step()
     return metrics
 

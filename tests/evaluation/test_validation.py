@@ -10,7 +10,7 @@ from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.evaluation.controls import clip_videos, encode_sounds, generate_videos, mismatched_sounds
 from s2v_ray.evaluation.scores import score_clip, score_sources
-from s2v_ray.evaluation.validation import validated_clips, validation, validation_warning
+from s2v_ray.evaluation.validation import spread_clips, validation, validation_warning
 from s2v_ray.metrics.motion_explained import pooled_motion_explained
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
@@ -51,13 +51,13 @@ def test_pooling_is_the_same_for_many_resamples_at_once():
 
 def test_clips_are_of_as_many_sources_as_possible_and_spaced_evenly():
     sources = ["a"] * 4 + ["b"] * 1 + ["c"] * 6
-    assert validated_clips(sources, 2) == [2, 8]
-    assert validated_clips(sources, 3) == [2, 4, 8]
-    assert validated_clips(sources, 5) == [1, 3, 4, 6, 9]
-    assert validated_clips(sources, 100) == list(range(11))
-    assert validated_clips([], 5) == []
+    assert spread_clips(sources, 2) == [2, 8]
+    assert spread_clips(sources, 3) == [2, 4, 8]
+    assert spread_clips(sources, 5) == [1, 3, 4, 6, 9]
+    assert spread_clips(sources, 100) == list(range(11))
+    assert spread_clips([], 5) == []
     many = [str(number) for number in range(100)]
-    assert validated_clips(many, 4) == [12, 37, 62, 87]
+    assert spread_clips(many, 4) == [12, 37, 62, 87]
 
 
 def test_a_validation_is_as_its_clips_scored_one_by_one(small_run, small_clips):
@@ -67,7 +67,7 @@ def test_a_validation_is_as_its_clips_scored_one_by_one(small_run, small_clips):
     validate = validation(reader, more, clips=4, resolution=32)
     result = validate(model)
     scored = []
-    for number in validated_clips(reader.sources, 4):
+    for number in spread_clips(reader.sources, 4):
         others = mismatched_sounds(reader, more, number, count=3, seed=0)
         whole = clip_videos(model, reader, number, others, 32, shifted=False)
         halved = {"real": whole.real[::2], "model": whole.model[::2], "mismatched": [v[::2] for v in whole.mismatched]}

@@ -201,9 +201,9 @@ def test_a_discriminator_of_weight_zero_is_left_alone(small_clips):
 
 
 def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_clips, tmp_path):
-    config = small_config(small_clips, training__collapse_steps=20, training__steps=100)
+    settings = {"training__collapse_steps": 20, "optim__image_discriminator_lr": 0.0}
+    config = small_config(small_clips, training__steps=100, **settings)
     state = new_state(config, CPU)
-    state.optimizers["image_discriminator"].param_groups[0]["lr"] = 0.0
     with torch.no_grad():
         state.networks.image_discriminator.layers[-1].weight.zero_()
         state.networks.image_discriminator.layers[-1].bias.fill_(3.0)

@@ -47,18 +47,18 @@ def score_lags(
     # The same frames at every lag.
     inner = slice(furthest, length - furthest)
     sounds = [level_NTF[:, inner.start + lag : inner.stop + lag] for lag in lags]
-    deaf_N, error_LN = torch.zeros(len(level_NTF)), torch.zeros(len(lags), len(level_NTF))
+    blind_N, error_LN = torch.zeros(len(level_NTF)), torch.zeros(len(lags), len(level_NTF))
     for fold, target in zip(folds, targets, strict=True):
         train, test = list(fold.train), list(fold.test)
         frames_NTK = target.coefficients_NTK[:, inner]
         first_NTK = target.first_NK[:, None].expand_as(frames_NTK)
-        deaf_N[test] = _held_out_error(first_NTK, frames_NTK, train, test)
+        blind_N[test] = _held_out_error(first_NTK, frames_NTK, train, test)
         for row, sound_NTF in enumerate(sounds):
             error_LN[row, test] = _held_out_error(torch.cat([first_NTK, sound_NTF], 2), frames_NTK, train, test)
     unit_N = torch.tensor(units.of_clips)
-    deaf_U = torch.zeros(len(units.names)).index_add_(0, unit_N, deaf_N).clamp_min(1e-9)
+    blind_U = torch.zeros(len(units.names)).index_add_(0, unit_N, blind_N).clamp_min(1e-9)
     error_LU = torch.zeros(len(lags), len(units.names)).index_add_(1, unit_N, error_LN)
-    explained_LU = (1 - error_LU / deaf_U).double().numpy()
+    explained_LU = (1 - error_LU / blind_U).double().numpy()
     mean_L = explained_LU.mean(1)
     best = max(range(len(lags)), key=lambda row: (round(mean_L[row], 6), -abs(lags[row])))
     gain = interval(explained_LU[best] - explained_LU[furthest], seed=seed)

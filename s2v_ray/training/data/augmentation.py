@@ -34,7 +34,7 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     """
     random = np.random.default_rng([config.training.seed, draw.step, draw.index])
     slack = config.clips.stored_size - crop_size(config.clips.stored_size)
-    least = round(slack / 2 * (1 - config.data.crop_jitter))
+    least = min(round(slack / 2 * (1 - config.data.crop_jitter)), slack // 2)
     top, left = random.integers(least, slack - least, size=2, endpoint=True)
     length, seen = frames_used(config), config.video_discriminator.frames
     offset = random.integers(0, config.clips.frames - length, endpoint=True)
