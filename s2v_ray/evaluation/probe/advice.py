@@ -66,7 +66,10 @@ def _stabilise(report: ProbeReport) -> str:
         if report.camera_motion > _CAMERA_MOVES
         else ("your head moves more than your mouth, or what else you film as a whole", "subject")
     )
-    return f"{share:.0%} of the change shifts the whole frame ({moves[0]}): prepare again with --stabilize {moves[1]}."
+    change = f"{share:.0%} of the change shifts the whole frame ({moves[0]})"
+    if report.stabilize == moves[1]:
+        return f"{change}, although --stabilize {moves[1]} was given: film it with more stillness, or crop closer."
+    return f"{change}: prepare again with --stabilize {moves[1]}."
 
 
 def _lag(report: ProbeReport) -> str:
@@ -77,7 +80,10 @@ def _lag(report: ProbeReport) -> str:
     if lags.explained[lags.frames.index(lags.best_frames)] < _LITTLE:
         return ""
     late = "late" if lags.best_frames > 0 else "early"
-    return f"The sound is {abs(lags.best_frames)} frames {late}: prepare again with --fix-lag."
+    found = f"The sound is {abs(lags.best_frames)} frames {late}"
+    if report.fix_lag:
+        return f"{found}, although --fix-lag was given: correct it in the videos."
+    return f"{found}: prepare again with --fix-lag."
 
 
 def _useless(report: ProbeReport) -> str:

@@ -44,6 +44,8 @@ class ProbeReport:
     frame_shift: float  # share of the change of frames that is the whole frame shifting
     camera_motion: float  # median of the clips', in widths of the frame a second
     frame_rate: float
+    stabilize: str  # as the clips were prepared
+    fix_lag: bool  # likewise
     lags: Lags
     curve: tuple[CurvePoint, ...]
     last_gain: Interval | None  # of the curve's last step
