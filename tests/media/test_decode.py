@@ -1,13 +1,16 @@
 """What windows show and sound like, against hand-made sources, the FFmpeg program and real files."""
 
+import io
 import itertools
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from helpers.decoding import FRAME_RATE, SAMPLE_RATE, ffmpeg, probe_path, window_of, windows_of
 from helpers.videos import MEDIA, own, real
+from PIL import Image
 
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.media_file import MediaFile
@@ -164,6 +167,32 @@ def test_frames_are_those_that_the_ffmpeg_program_shows(path: Path, tmp_path: Pa
     difference = np.abs(theirs[shown].astype(int) - ours.astype(int)).mean((1, 2, 3))
     # Two scalings in a row against one; a wrong frame, turn or colour matrix differs by far more.
     assert difference.max() < 5
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_frames_that_hold_exif_are_decoded(tmp_path: Path, orientation: int) -> None:
+    """FFmpeg passes EXIF on as side data of a kind that PyAV does not know."""
+    pixels = np.zeros((48, 48, 3), np.uint8)
+    pixels[:24] = (220, 30, 20)
+    exif = Image.Exif()
+    exif[0x0131], exif[0x0112] = "a camera", orientation
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", exif=exif, subsampling=0, quality=95)
+    path = tmp_path / "exif.avi"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 48, 48, "yuvj444p"
+        for number in range(6):
+            packet = av.Packet(file.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 30)
+            made.mux(packet)
+    with MediaFile(path) as media:
+        (frames,) = frame_windows(media, [Fraction(0)], frame_count=3, frame_rate=FRAME_RATE, size=48)
+    assert isinstance(frames, np.ndarray)
+    # As a viewer shows it, or as it is stored: FFmpeg's versions differ in whether a JPEG in a video turns.
+    red = np.abs(frames[0].astype(int) - (220, 30, 20)).max(2) < 40
+    halves = [red[:20].all(), red[28:].all(), red[:, :20].all(), red[:, 28:].all()]
+    assert sum(halves) == 1
 
 
 def test_a_crop_is_cut_from_the_upright_picture(tmp_path: Path) -> None:

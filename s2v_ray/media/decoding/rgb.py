@@ -129,9 +129,16 @@ class _Turn(NamedTuple):
     flip_y: bool = False
 
 
+# By degrees counterclockwise.
+_BY_ROTATION = {90: _Turn(True, False, True), 180: _Turn(False, True, True), 270: _Turn(True, True, False)}
+
+
 def _turn(frame: VideoFrame) -> _Turn:
     # Not `frame.side_data`: the frame would keep it and it the frame, so that neither is freed before a collection.
-    data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
+    try:
+        data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
+    except ValueError:  # a kind of side data that PyAV does not know, such as EXIF; rotations it knows without
+        return _BY_ROTATION.get(frame.rotation % 360, _Turn())
     if data is None:
         return _Turn()
     # The upper left 2 x 2 of the display matrix: (x, y) is displayed at (ax + cy, bx + dy).
