@@ -256,7 +256,11 @@ def _following_camera(
         before.append(camera_motion(frames_THWC, settings.rate))
         after.append(camera_motion(stable_THWC, settings.rate))
         moved.append(points_moved(transforms_T23, settings.stored_size / 2, settings.stored_size / 2))
-    if not before or (settings.stabilize == AUTO and np.median(after) > _LEAST_CAMERA_GAIN * np.median(before)):
+    if not before:
+        return framing
+    motion_before, motion_after = np.median(before), np.median(after)
+    is_still = motion_before < _LEAST_CAMERA_MOTION  # not known yet, where nothing was scanned
+    if settings.stabilize == AUTO and (is_still or motion_after > _LEAST_CAMERA_GAIN * motion_before):
         return framing
     shift_pixels = float(np.sqrt(np.square(np.concatenate(moved)).sum(axis=1).mean()))
     return replace(followed, shift_pixels=shift_pixels)
