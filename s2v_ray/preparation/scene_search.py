@@ -52,7 +52,7 @@ def find_scenes(footage: Iterable[Footage], settings: ClipSettings, known: Seque
     for one in footage:
         try:
             with MediaFile(one.path, Budget(settings.limits)) as media:
-                scan = scan_motion(media, one.starts, settings)
+                scan = scan_motion(media, one.starts, one.width, one.height, settings)
         except MediaError:
             continue  # preparing it finds the same, and records it
         if scan is not None and not best_scene(known, scan.overview_HW, one.width, one.height):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from helpers.decoding import ffmpeg
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
@@ -142,6 +143,33 @@ def test_where_nothing_moves_frames_are_those_of_no_stabilisation(tmp_path):
     prepare(videos, tmp_path / "off", "--crop", "70,60,60", "--stabilize", "off")
     for auto, off in zip(clips(tmp_path / "auto"), clips(tmp_path / "off"), strict=True):
         assert np.array_equal(auto, off)
+
+
+def test_a_square_outside_the_picture_is_refused_also_where_frames_are_stabilised(takes, tmp_path):
+    for stabilize in ("subject", "camera", "auto"):
+        records = prepare(takes, tmp_path / stabilize, "--crop", "150,100,90", "--stabilize", stabilize)
+        assert {reject["reason"] for record in records.values() for reject in record["rejects"]} == {"crop_outside"}
+
+
+def test_videos_that_change_their_shape_on_the_way_can_be_prepared(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for number in (1, 2):
+        parts = []
+        for start, size in ((0, "96x64"), (2, "64x96")):
+            part = tmp_path / f"{start}.ts"
+            picture = f"testsrc=s={size}:r=25:d=2"
+            sound = "anoisesrc=r=44100:d=2:a=0.3"
+            inputs = ("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound)
+            ffmpeg(*inputs, "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", str(start), str(part))
+            parts.append(part.read_bytes())
+        (videos / f"{number}.ts").write_bytes(b"".join(parts))
+    for stabilize in ("auto", "subject"):
+        records = prepare(videos, tmp_path / stabilize, "--stabilize", stabilize, "--clip-seconds", "2")
+        assert len(records) == 2
+        assert (
+            main(["prepare", "--videos", str(videos), "--out", str(tmp_path / "sheets"), "--local", "--preview"]) == 0
+        )
 
 
 @pytest.mark.parametrize("domain", ["hand", "sea", "mouth", "fireworks"])
