@@ -13,7 +13,9 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import UserError
 from s2v_ray.media.encode import write_video
+from s2v_ray.preparation.scene import read_scenes
 from s2v_ray.synthetic.write import synthesize
 
 RATE, SAMPLE_RATE, FRAMES = Fraction(25), 8000, 60
@@ -170,6 +172,36 @@ def test_videos_that_change_their_shape_on_the_way_can_be_prepared(tmp_path):
         assert (
             main(["prepare", "--videos", str(videos), "--out", str(tmp_path / "sheets"), "--local", "--preview"]) == 0
         )
+
+
+def test_scenes_that_a_stopped_run_left_are_replaced_and_damaged_ones_refused(takes, tmp_path, capsys):
+    out = tmp_path / "clips"
+    scenes = out / "_scenes"
+    scenes.mkdir(parents=True)
+    for name in ("scene_01.json", "scene_02.json", "scene_02_overview.png"):
+        (scenes / name).write_text("from a run that was stopped before its first source")
+    prepare(takes, out)
+    assert {path.name for path in scenes.iterdir()} == {
+        f"scene_01{end}" for end in (".json", "_overview.png", "_reference.png")
+    }
+    whole = json.loads((scenes / "scene_01.json").read_text())
+    for change in (
+        {"width": "200"},
+        {"crop": {"x": 190, "y": 0, "size": 60}},
+        {"crop": 3},
+        {"more": 1},
+        {"height": 10},
+    ):
+        (scenes / "scene_01.json").write_text(json.dumps(whole | change))
+        with pytest.raises(UserError) as error:
+            read_scenes(str(out))
+        assert error.value.code == "damaged_clips"
+        assert "scene_01.json" in str(error.value)
+    (scenes / "scene_01.json").write_text(json.dumps(whole))
+    (scenes / "scene_01_overview.png").write_bytes(b"no picture")
+    command = ["prepare", "--videos", str(takes), "--out", str(out), "--local", *SMALL_CLIPS]
+    assert main(command) == 1
+    assert "damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("domain", ["hand", "sea", "mouth", "fireworks"])
