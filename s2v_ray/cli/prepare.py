@@ -68,8 +68,10 @@ def prepare(
         own_manifest=not is_uri(manifest),
         split_by=split_by,
     )
+    if planned.chosen:
+        print(planned.chosen)
     if planned.splits.split_by == BY_TIME:
-        print(time_split_text(settings, is_auto=planned.splits.is_auto))
+        print(time_split_text(planned.settings, is_auto=planned.splits.is_auto))
     map_tasks: MapTasks = run_here
     if not local:
         from s2v_ray.cluster.preparation import run_in_parallel
@@ -79,8 +81,6 @@ def prepare(
         drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
         print(f"Drew {drawn} contact sheets in {out}/preview")
         return
-    if planned.chosen:
-        print(planned.chosen)
     if planned.done_before:
         print(f"{planned.done_before} videos were already done.")
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))

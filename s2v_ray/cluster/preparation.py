@@ -18,6 +18,7 @@ from s2v_ray.preparation.plan import SourceTask
 def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
     """Do `work` on every task on the cluster; yields the name of each source and the result of `work` as it is done.
 
+    All tasks have the same scenes, those of their plan.
     A source that kills the process of its task three times, or hangs once, is passed to `work` a last time with
     `failure`; if even that fails, it has no result, and the others continue. Raises UserError if a source can't be
     read or written for reasons that are not its own, such as a full disk.
@@ -28,12 +29,14 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
+    # Each task is a block of its own: what all have in common is sent once, with the function.
+    scenes = tasks[0].scenes
     tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
 
     def work_on_row(row: dict[str, Any]) -> dict[str, Any]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        task: SourceTask = row["task"]
+        task: SourceTask = replace(row["task"], scenes=scenes)
         name = task.source.name
         try:
             result = _work_or_die(work, task, ray.get(tries.start.remote(name)))
@@ -42,7 +45,8 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
         except Exception as error:  # Ray Data would count it among the crashes of decoders
             return {"source": name, "result": None, "error": f"{type(error).__name__}: {error}"}
 
-    rows = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=len(tasks))
+    items = [{"task": replace(task, scenes=())} for task in tasks]
+    rows = ray.data.from_items(items, override_num_blocks=len(items))
     for row in rows.map(work_on_row, num_cpus=1).iter_rows():
         if row["error"]:
             raise UserError("task_failed", f"'{row['source']}' failed: {row['error']}; the same command resumes.")

@@ -11,7 +11,7 @@ from s2v_ray.dataset.settings import AUTO, ClipSettings
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.audio import sound_windows
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.rgb import Crop, whole_frame
+from s2v_ray.media.decoding.rgb import Crop, scaled_width, whole_frame
 from s2v_ray.media.decoding.seeking import seek
 from s2v_ray.media.decoding.timeline import displayed_frames
 from s2v_ray.metrics.correlation import circular_correlations
@@ -52,19 +52,23 @@ class MotionScan:
     camera_motion: float
 
 
-def scan_motion(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> MotionScan | None:
+def scan_motion(
+    media: MediaFile, starts: Sequence[Fraction], width: int, height: int, settings: ClipSettings
+) -> MotionScan | None:
     """Scan up to four of the windows at `starts` (seconds); None where all of them lack picture or sound.
 
-    Frames are steadied first: what the head or the camera does must not count.
+    `width` × `height` is the video's upright size. Frames are steadied first: what the head or the camera does must not
+    count.
     Raises MediaError `not_found`, `unreadable`, `no_video`, `no_audio`, `undecodable_video`, `undecodable_audio` or
     `too_slow`.
     """
     sample_count = settings.frames * settings.samples_per_frame
     step = max(1, -(-len(starts) // _SCANNED_WINDOWS))
+    scan_width = scaled_width(width, height, SCAN_HEIGHT)
     maps, looks, moves = [], [], []
     for start in starts[step // 2 :: step]:
         try:
-            frames_THWC = read_whole_frames(media, start, settings.frames, settings.rate, SCAN_HEIGHT)
+            frames_THWC = read_whole_frames(media, start, settings.frames, settings.rate, scan_width)
         except MediaError as error:
             if error.code == "no_picture_in_window":
                 continue
@@ -80,9 +84,9 @@ def scan_motion(media: MediaFile, starts: Sequence[Fraction], settings: ClipSett
 
 
 def read_whole_frames(
-    media: MediaFile, start: Fraction, frame_count: int, frame_rate: Fraction, height: int
+    media: MediaFile, start: Fraction, frame_count: int, frame_rate: Fraction, width: int, height: int = SCAN_HEIGHT
 ) -> np.ndarray:
-    """Uncropped frames uint8 RGB [T, height, W, 3], upright and of the video's shape, from `start` seconds on.
+    """Uncropped frames uint8 RGB [T, height, width, 3], upright, from `start` seconds on; all are scaled to this size.
 
     Frame t is what is displayed at start + (t + ½) / frame_rate. Decoding starts at the keyframe before.
     Raises MediaError `no_picture_in_window`, `undecodable_video`, `too_slow`, and what `MediaFile.video` raises.
@@ -95,7 +99,7 @@ def read_whole_frames(
         frame_HWC = None
         while len(frames) < frame_count and displayed_from <= middles[len(frames)] < displayed_until:
             if frame_HWC is None:
-                frame_HWC = whole_frame(frame, height, track.stream.sample_aspect_ratio, reformatter)
+                frame_HWC = whole_frame(frame, height, track.stream.sample_aspect_ratio, reformatter, width)
             frames.append(frame_HWC)
         if len(frames) == frame_count:
             return np.stack(frames)

@@ -10,7 +10,7 @@ import numpy as np
 from s2v_ray.dataset.settings import AUTO, CAMERA, MOTION, OFF, SUBJECT, ClipSettings
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.media.decoding.rgb import Crop, check_inside, scaled_width
 from s2v_ray.media.decoding.timeline import frame_windows
 from s2v_ray.media.decoding.windows import Window, decode_windows
 from s2v_ray.preparation.autocrop import SCAN_HEIGHT, find_crop, read_whole_frames, scan_motion
@@ -43,8 +43,10 @@ _LARGEST_FOLLOWED = 0.75
 # `auto` stabilises from this root mean square of the shift, in stored pixels, or from this motion of the camera, in
 # sides a second.
 _LEAST_SHIFT_PIXELS, _LEAST_CAMERA_MOTION = 0.3, 0.03
-# The square that follows a camera is this much of the largest, and goes this far, so that it stays in the picture.
-_CAMERA_CROP, _MOST_CAMERA_SHIFT, _MOST_SUBJECT_SHIFT = 0.9, 0.15, 0.5
+# The square that follows a camera is this much of the largest, and goes so far, in its sides, that it stays inside.
+_CAMERA_CROP = 0.85
+_MOST_CAMERA_SHIFT = (1 / _CAMERA_CROP - 1) / 2
+_MOST_SUBJECT_SHIFT = 0.5
 _LEAST_CAMERA_GAIN = 0.5  # what may be left of the camera's motion
 _UNSTEADY = 0.3  # the share of pixels that the camera is not followed by, since they move most by themselves
 _WINDOWS = 4  # of a source that are examined
@@ -87,14 +89,16 @@ def find_framing(
     """Decide how to crop and stabilise a source of `width` × `height` upright pixels, cut at `starts` (seconds).
 
     In a source that belongs to one of the `scenes`, the square is the scene's, shifted to where this source shows it.
-    Raises MediaError as `scan_motion` does, and `too_large`.
+    Raises MediaError as `scan_motion` does, `too_large`, and `crop_outside` for a given square.
     """
     crop, scene, place, moves = settings.fixed_crop(), None, Place(), None
-    overview_HW = _overview(media, starts, settings) if scenes else None
+    if crop is not None:
+        check_inside(crop, width, height)  # at once: frames that are stabilised are cut out of a larger area
+    overview_HW = _overview(media, starts, width, height, settings) if scenes else None
     if overview_HW is not None and (found := best_scene(scenes, overview_HW, width, height)):
         scene, place = found
         crop = scene.crop and place.of(scene.crop, width, height)
-    elif settings.crop in (AUTO, MOTION) and (scan := scan_motion(media, starts, settings)):
+    elif settings.crop in (AUTO, MOTION) and (scan := scan_motion(media, starts, width, height, settings)):
         crop, moves = find_crop(scan.motion_2HW, width, height, settings), scan.camera_motion
     framing = Framing(crop, scene=scene.name if scene else "")
     if settings.stabilize == SUBJECT or (
@@ -191,10 +195,13 @@ def _following_subject(
     """The framing that follows what surrounds the square; a still one where that does not move, or can't be found."""
     crop = framing.crop or _centred(width, height)
     view, pixels = view_of(crop, width, height, settings.stored_size)
-    cut_23 = _cut(view, pixels, crop, settings.stored_size)
-    if scene and scene.view and scene.crop:
-        view, pixels = place.of(scene.view, width, height), _pixels(scene.view, scene.crop, settings.stored_size)
-        cut_23 = _cut(scene.view, pixels, scene.crop, settings.stored_size)
+    scene_view = scene.view if scene and scene.crop and scene.reference else None
+    if scene and scene.crop and scene_view:
+        placed = place.of(scene_view, width, height)
+        if placed.size == round(place.scale * scene_view.size):
+            view, pixels = placed, _pixels(scene_view, scene.crop, settings.stored_size)
+        else:
+            scene_view = None  # these frames don't show all of it
     mask_HW = _mask(view, pixels, crop, _MOVED_BY_SOUND, inside=False)
     frames = _some_windows(media, starts, view, pixels, settings)
     windows = {start: smooth_grey(frames_THWC) for start, frames_THWC in frames.items()}
@@ -206,12 +213,12 @@ def _following_subject(
         start: first[1] if start == first[0] else register_near(grey_THW, mask_HW, reference_HW)
         for start, grey_THW in windows.items()
     }
-    place_23, placed_well = IDENTITY, False
-    if scene and scene.reference:
-        inner_HW = _mask(view, pixels, crop, _ALIGNED, inside=True)
+    place_23, cut_23, placed_well = IDENTITY, _cut(view, pixels, crop, settings.stored_size), False
+    if scene and scene.crop and scene_view:
+        inner_HW = _mask(scene_view, pixels, scene.crop, _ALIGNED, inside=True)
         placed_23, correlation = register_images(unpacked(scene.reference), reference_HW, inner_HW)
-        placed_well = correlation >= LEAST_CORRELATION
-        place_23 = placed_23 if placed_well else IDENTITY
+        if placed_well := correlation >= LEAST_CORRELATION:
+            place_23, cut_23 = placed_23, _cut(scene_view, pixels, scene.crop, settings.stored_size)
     x, y = _centre(view, pixels, crop)
     moved_T2 = np.concatenate([points_moved(one.transforms_T23, x, y) for one in found.values()])
     shift_pixels = float(np.sqrt(np.square(moved_T2 - moved_T2.mean(axis=0)).sum(axis=1).mean()))
@@ -227,9 +234,9 @@ def _following_subject(
     after = np.mean([unrest(grey_THW, mask_HW) for grey_THW in still])
     moves = shift_pixels >= _LEAST_SHIFT_PIXELS and after <= LEAST_GAIN * before
     stands_elsewhere = False
-    if scene and scene.view and placed_well:
-        offset = points_moved(place_23[None], x, y)[0] + _offset(scene.view, view) * pixels / view.size
-        stands_elsewhere = view.size != scene.view.size or float(np.hypot(*offset)) >= _LEAST_SHIFT_PIXELS
+    if scene_view and placed_well:
+        offset = points_moved(place_23[None], x, y)[0] + _offset(scene_view, view) * pixels / view.size
+        stands_elsewhere = view.size != scene_view.size or float(np.hypot(*offset)) >= _LEAST_SHIFT_PIXELS
     if (moves or stands_elsewhere) and all(one.found for one in found.values()):
         return followed
     return replace(framing, shift_pixels=shift_pixels)
@@ -256,7 +263,11 @@ def _following_camera(
         before.append(camera_motion(frames_THWC, settings.rate))
         after.append(camera_motion(stable_THWC, settings.rate))
         moved.append(points_moved(transforms_T23, settings.stored_size / 2, settings.stored_size / 2))
-    if not before or (settings.stabilize == AUTO and np.median(after) > _LEAST_CAMERA_GAIN * np.median(before)):
+    if not before:
+        return framing
+    motion_before, motion_after = np.median(before), np.median(after)
+    is_still = motion_before < _LEAST_CAMERA_MOTION  # not known yet, where nothing was scanned
+    if settings.stabilize == AUTO and (is_still or motion_after > _LEAST_CAMERA_GAIN * motion_before):
         return framing
     shift_pixels = float(np.sqrt(np.square(np.concatenate(moved)).sum(axis=1).mean()))
     return replace(followed, shift_pixels=shift_pixels)
@@ -317,15 +328,17 @@ def _some_windows(
     return {start: frames_THWC for start, frames_THWC in pairs if not isinstance(frames_THWC, MediaError)}
 
 
-def _overview(media: MediaFile, starts: Sequence[Fraction], settings: ClipSettings) -> np.ndarray | None:
+def _overview(
+    media: MediaFile, starts: Sequence[Fraction], width: int, height: int, settings: ClipSettings
+) -> np.ndarray | None:
     """The median of frames spread over a source, grey, scaled to the height of a scan; None where it has no picture."""
     step = max(1, -(-len(starts) // _WINDOWS))
     some = starts[step // 2 :: step]
-    count = _LOOKS // len(some)
+    count, scan_width = _LOOKS // len(some), scaled_width(width, height, SCAN_HEIGHT)
     frames = []
     for start in some:
         try:
-            frames.append(read_whole_frames(media, start, count, count / settings.seconds, SCAN_HEIGHT))
+            frames.append(read_whole_frames(media, start, count, count / settings.seconds, scan_width))
         except MediaError as error:
             if error.code != "no_picture_in_window":
                 raise

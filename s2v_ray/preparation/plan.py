@@ -111,7 +111,13 @@ def plan(
     else:
         settings, chosen = choose_clip_format(settings, _scanned_lengths(sources, settings))
     stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
-    new = [source for source in sources if source.name not in records]
+    # Also those that gave no clips and are tried again: they may be cut into blocks then.
+    new = [
+        source
+        for source in sources
+        if not (source.name in records and records[source.name].clips)
+        and not _is_done(source, records.get(source.name), stored)
+    ]
     lengths = _lengths(new, settings) | {name: math.inf for name, record in records.items() if record.clips}
     splits = plan_splits(
         sources,
@@ -221,10 +227,12 @@ def _scenes(tasks: list[SourceTask], settings: ClipSettings, out: str, known: Da
     if known and not known.complete:
         return tuple(before)
     by_name = {task.source.name: task for task in tasks if not task.source.crop}
+    if len(by_name) < 2:  # a scene is of at least two
+        return tuple(before)
 
     def footage() -> Iterator[Footage]:
         for source, media in _some_media([task.source for task in by_name.values()], settings):
-            with contextlib.suppress(MediaError):
+            with contextlib.suppress(Exception):  # one file must not stop all others; see `find_scenes`
                 info = probe(media)
                 starts = list(source_windows(by_name[source.name], info).splits)
                 yield Footage(source.path, starts, info.width, info.height)

@@ -3,20 +3,24 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.errors import MediaError, UserError
+from s2v_ray.media.decoding.rgb import Crop, check_inside
 from s2v_ray.preparation.stabilise import find_area, register_images
-from s2v_ray.storage.files import list_files, read_bytes, write_bytes
+from s2v_ray.storage.files import list_files, read_bytes, remove_file, write_bytes
 from s2v_ray.storage.paths import Location, join
 
 # In GRID, details of whole frames of two takes of one speaker in one session, once aligned, correlate by 0.7 to 0.97,
 # and those of two speakers by up to 0.71. Around the square it is 0.73 to 0.97, in any sessions, and up to 0.57.
 _ALIKE, _SQUARES_ALIKE = 0.72, 0.65
 _MOST_SCALE = 1.6  # between two takes
+_MOST_PIXELS = 4096  # along a side of its images
 _AREA = 1.6  # how much around the square is compared, in its sides
 
 
@@ -104,39 +108,78 @@ def packed(grey_HW: np.ndarray) -> bytes:
 
 
 def unpacked(png: bytes) -> np.ndarray:
-    """The grey image in a PNG."""
-    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE))
+    """The grey image in a PNG. Raises ValueError if it is none, or larger than any of a scene."""
+    try:
+        with Image.open(BytesIO(png), formats=["PNG"]) as image:
+            if max(image.size) <= _MOST_PIXELS:
+                return np.asarray(image.convert("L"))
+            raise ValueError(f"an image of {image.width} x {image.height} pixels")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
 
 
 def write_scenes(clips: Location, scenes: Iterable[Scene]) -> None:
-    """Write those that are not there yet to the data set's folder `_scenes`."""
-    folder = join(clips, "_scenes")
-    there = set(list_files(folder))
+    """Make these the content of the data set's folder `_scenes`; what else a run left there that was stopped goes."""
+    folder, written = join(clips, "_scenes"), set()
     for scene in scenes:
-        if f"{scene.name}.json" not in there:
-            write_bytes(join(folder, f"{scene.name}_overview.png"), scene.overview)
-            if scene.reference:
-                write_bytes(join(folder, f"{scene.name}_reference.png"), scene.reference)
-            values = {key: value for key, value in asdict(scene).items() if not isinstance(value, bytes)}
-            write_bytes(join(folder, f"{scene.name}.json"), json.dumps(values, indent=1).encode())
+        values = {key: value for key, value in asdict(scene).items() if not isinstance(value, bytes)}
+        files = {f"{scene.name}_overview.png": scene.overview, f"{scene.name}_reference.png": scene.reference}
+        files[f"{scene.name}.json"] = json.dumps(values, indent=1).encode()
+        for name, content in files.items():
+            if content:
+                write_bytes(join(folder, name), content)
+                written.add(name)
+    for name in set(list_files(folder)) - written:
+        remove_file(join(folder, name))
 
 
 def read_scenes(clips: Location) -> list[Scene]:
-    """The scenes of a data set, in the order in which they were found."""
+    """The scenes of a data set, in the order in which they were found.
+
+    Raises UserError `damaged_clips` where a file is not as `write_scenes` made it.
+    """
     folder = join(clips, "_scenes")
     names = list_files(folder)
-    scenes = []
-    for name in sorted(name[: -len(".json")] for name in names if name.endswith(".json")):
-        values = json.loads(read_bytes(join(folder, f"{name}.json")))
+    return [_read_scene(folder, name[: -len(".json")], names) for name in names if name.endswith(".json")]
+
+
+def _read_scene(folder: Location, name: str, names: Sequence[str]) -> Scene:
+    path = join(folder, f"{name}.json")
+    try:
+        values = json.loads(read_bytes(path))
         images = {
             kind: read_bytes(join(folder, f"{name}_{kind}.png"))
             for kind in ("overview", "reference")
             if f"{name}_{kind}.png" in names
         }
-        squares = {key: _square(values[key]) for key in ("crop", "view")}
-        scenes.append(Scene(**{**values, **squares, **images}))
-    return scenes
+        scene = Scene(**{**values, **{key: _square(values[key]) for key in ("crop", "view")}, **images})
+        _check(scene, name)
+    except (ValueError, KeyError, TypeError, AttributeError, MediaError) as error:
+        raise UserError("damaged_clips", f"'{path}' is damaged ({error!r}); prepare into another folder.") from None
+    return scene
+
+
+def _check(scene: Scene, name: str) -> None:
+    """Raise ValueError or MediaError unless the scene's values fit each other."""
+    sizes = [scene.width, scene.height]
+    for square in (scene.crop, scene.view):
+        sizes += [square.size] if square else []
+    if scene.name != name or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError("its name or its sizes are wrong")
+    for square in (scene.crop, scene.view):
+        if square:
+            check_inside(square, scene.width, scene.height)
+    height, width = unpacked(scene.overview).shape
+    if abs(width * scene.height - height * scene.width) > scene.height:
+        raise ValueError(f"its overview has {width} x {height} pixels")
+    if bool(scene.reference) != bool(scene.view) or (scene.view and not scene.crop):
+        raise ValueError("it needs crop, view and reference, or neither view nor reference")
+    if scene.reference and len({*unpacked(scene.reference).shape}) != 1:
+        raise ValueError("its reference is not square")
 
 
 def _square(values: dict[str, Any] | None) -> Crop | None:
-    return None if values is None else Crop(**values)
+    square = None if values is None else Crop(**values)
+    if square and not all(type(value) is int for value in (square.x, square.y, square.size)):
+        raise TypeError("a square's values are no whole numbers")
+    return square

@@ -1,5 +1,6 @@
 """Finding the scenes of a collection: which of its sources are filmed alike, and where the sound moves them."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,13 +51,12 @@ def find_scenes(footage: Iterable[Footage], settings: ClipSettings, known: Seque
     """
     groups: list[_Group] = []
     for one in footage:
-        try:
+        # One file must not stop all others: what is wrong with it is found again, and reported, when it is prepared.
+        with contextlib.suppress(Exception):
             with MediaFile(one.path, Budget(settings.limits)) as media:
-                scan = scan_motion(media, one.starts, settings)
-        except MediaError:
-            continue  # preparing it finds the same, and records it
-        if scan is not None and not best_scene(known, scan.overview_HW, one.width, one.height):
-            _join(groups, one, scan)
+                scan = scan_motion(media, one.starts, one.width, one.height, settings)
+            if scan is not None and not best_scene(known, scan.overview_HW, one.width, one.height):
+                _join(groups, one, scan)
     scenes: list[Scene] = []
     for group in sorted(groups, key=lambda group: -len(group.maps)):
         first, overview_HW = group.first, group.scan.overview_HW
@@ -79,14 +79,15 @@ def _join(groups: list[_Group], one: Footage, scan: MotionScan) -> None:
             return
         best = _Group(one, scan)
         groups.append(best)
-    best.maps.append(np.stack(list(warp(scan.motion_2HW.astype(np.float32), np.stack([place_23] * 2)))))
+    best.maps.append(warp(scan.motion_2HW.astype(np.float32), np.stack([place_23] * 2)))
 
 
 def _scene(group: _Group, name: str, settings: ClipSettings) -> Scene:
     first, overview = group.first, packed(group.scan.overview_HW)
     crop = settings.fixed_crop() or find_crop(np.sum(group.maps, axis=0), first.width, first.height, settings)
     if crop is not None and settings.stabilize in (AUTO, SUBJECT):
-        with MediaFile(first.path, Budget(settings.limits)) as media:
+        found = None
+        with contextlib.suppress(MediaError), MediaFile(first.path, Budget(settings.limits)) as media:
             found = scene_reference(media, first.starts, crop, first.width, first.height, settings)
         if found:
             return Scene(name, first.width, first.height, crop, found[0], overview, packed(found[1]))

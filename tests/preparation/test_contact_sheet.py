@@ -59,7 +59,7 @@ def crop_of(folder: Path, frames: np.ndarray, wave: np.ndarray) -> Crop | None:
 
 
 def square_in(media: MediaFile, width: int, height: int) -> Crop | None:
-    scan = scan_motion(media, [Fraction(0)], SETTINGS)
+    scan = scan_motion(media, [Fraction(0)], width, height, SETTINGS)
     assert scan is not None
     return find_crop(scan.motion_2HW, width, height, SETTINGS)
 
@@ -107,7 +107,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_whole_frames_are_those_shown_then(video: Path) -> None:
     frames, _ = patches_video((12, 60), (124, 10))
     with MediaFile(video) as media:
-        read = read_whole_frames(media, Fraction(2), 20, FRAME_RATE, HEIGHT)
+        read = read_whole_frames(media, Fraction(2), 20, FRAME_RATE, WIDTH, HEIGHT)
     assert read.shape == (20, HEIGHT, WIDTH, 3)
     assert np.abs(read.astype(int) - frames[50:70]).mean() < 3
 

@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from helpers.decoding import ffmpeg
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.errors import UserError
 from s2v_ray.media.encode import write_video
-from s2v_ray.metrics.motion import motion_energy
+from s2v_ray.preparation.scene import read_scenes
 from s2v_ray.synthetic.write import synthesize
 
 RATE, SAMPLE_RATE, FRAMES = Fraction(25), 8000, 60
@@ -145,15 +147,73 @@ def test_where_nothing_moves_frames_are_those_of_no_stabilisation(tmp_path):
         assert np.array_equal(auto, off)
 
 
+def test_a_square_outside_the_picture_is_refused_also_where_frames_are_stabilised(takes, tmp_path):
+    for stabilize in ("subject", "camera", "auto"):
+        records = prepare(takes, tmp_path / stabilize, "--crop", "150,100,90", "--stabilize", stabilize)
+        assert {reject["reason"] for record in records.values() for reject in record["rejects"]} == {"crop_outside"}
+
+
+def test_videos_that_change_their_shape_on_the_way_can_be_prepared(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for number in (1, 2):
+        parts = []
+        for start, size in ((0, "96x64"), (2, "64x96")):
+            part = tmp_path / f"{start}.ts"
+            picture = f"testsrc=s={size}:r=25:d=2"
+            sound = "anoisesrc=r=44100:d=2:a=0.3"
+            inputs = ("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound)
+            ffmpeg(*inputs, "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", str(start), str(part))
+            parts.append(part.read_bytes())
+        (videos / f"{number}.ts").write_bytes(b"".join(parts))
+    for stabilize in ("auto", "subject"):
+        records = prepare(videos, tmp_path / stabilize, "--stabilize", stabilize, "--clip-seconds", "2")
+        assert len(records) == 2
+        assert (
+            main(["prepare", "--videos", str(videos), "--out", str(tmp_path / "sheets"), "--local", "--preview"]) == 0
+        )
+
+
+def test_scenes_that_a_stopped_run_left_are_replaced_and_damaged_ones_refused(takes, tmp_path, capsys):
+    out = tmp_path / "clips"
+    scenes = out / "_scenes"
+    scenes.mkdir(parents=True)
+    for name in ("scene_01.json", "scene_02.json", "scene_02_overview.png"):
+        (scenes / name).write_text("from a run that was stopped before its first source")
+    prepare(takes, out)
+    assert {path.name for path in scenes.iterdir()} == {
+        f"scene_01{end}" for end in (".json", "_overview.png", "_reference.png")
+    }
+    whole = json.loads((scenes / "scene_01.json").read_text())
+    for change in (
+        {"width": "200"},
+        {"crop": {"x": 190, "y": 0, "size": 60}},
+        {"crop": 3},
+        {"more": 1},
+        {"height": 10},
+    ):
+        (scenes / "scene_01.json").write_text(json.dumps(whole | change))
+        with pytest.raises(UserError) as error:
+            read_scenes(str(out))
+        assert error.value.code == "damaged_clips"
+        assert "scene_01.json" in str(error.value)
+    (scenes / "scene_01.json").write_text(json.dumps(whole))
+    (scenes / "scene_01_overview.png").write_bytes(b"no picture")
+    command = ["prepare", "--videos", str(takes), "--out", str(out), "--local", *SMALL_CLIPS]
+    assert main(command) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("domain", ["hand", "sea", "mouth", "fireworks"])
 def test_what_the_sound_moves_is_never_registered_away(tmp_path, domain):
     synthesize(domain, tmp_path / "videos", sources=3, seed=4, seconds=3.0, size=96)
     flags = ["--stored-size", "72", "--frame-rate", "30", "--clip-seconds", "1", "--sample-rate", "44100"]
-    records = prepare(tmp_path / "videos", tmp_path / "auto", *flags)
-    assert {(record["crop"], record["stabilized"]) for record in records.values()} == {(None, "off")}
     prepare(tmp_path / "videos", tmp_path / "off", *flags, "--crop", "centre", "--stabilize", "off")
-    for auto, off in zip(clips(tmp_path / "auto"), clips(tmp_path / "off"), strict=True):
-        assert motion_energy(auto).tolist() == motion_energy(off).tolist()
+    for crop in ("auto", "centre"):
+        records = prepare(tmp_path / "videos", tmp_path / crop, *flags, "--crop", crop)
+        assert {(record["crop"], record["stabilized"]) for record in records.values()} == {(None, "off")}
+        for auto, off in zip(clips(tmp_path / crop), clips(tmp_path / "off"), strict=True):
+            assert np.array_equal(auto, off)
 
 
 def test_a_hand_held_video_is_kept_once_its_camera_is_undone(tmp_path):
@@ -185,7 +245,7 @@ def test_a_list_may_say_how_to_crop_and_stabilise_each_video(takes, tmp_path):
     records = prepare(takes, tmp_path / "clips", "--manifest", str(manifest))
     assert (records["take0.mp4"]["crop"], records["take0.mp4"]["stabilized"]) == ([10, 20, 40], "off")
     assert records["take1.mp4"]["stabilized"] == "subject"
-    assert records["take2.mp4"]["crop"] is None or records["take2.mp4"]["stabilized"] == "camera"
+    assert (records["take2.mp4"]["crop"], records["take2.mp4"]["stabilized"]) == (None, "off")
     manifest.write_text("path,start,end,crop\ntake0.mp4,,,left\n")
     command = ["prepare", "--videos", str(takes), "--out", str(tmp_path / "no"), "--local", "--manifest", str(manifest)]
     assert main(command) == 1

@@ -246,6 +246,16 @@ def test_sources_that_turn_out_useless_leave_no_split_empty(tmp_path, small_vide
     assert {split: counts.sources for split, counts in again.split_counts.items()} == {"train": 4, "val": 1, "test": 1}
 
 
+def test_a_source_that_is_tried_again_is_cut_into_blocks_as_a_new_one(tmp_path, one_video):
+    asked = [str(one_video)], str(tmp_path / "clips"), "sea", small_settings()
+    prepare_clips(plan(*asked), lambda work, tasks: [])  # as if its processes crashed
+    (task,) = plan(*asked).tasks
+    assert task.in_blocks
+    prepare_clips(plan(*asked), run_here)
+    (record,) = read_records(str(tmp_path / "clips")).values()
+    assert set(record.split_clips) == {"train", "val", "test"}
+
+
 def small_settings() -> ClipSettings:
     return clip_settings(clip_seconds=0.8, frame_rate="25", sample_rate=8000, stored_size=36)
 

@@ -32,6 +32,16 @@ class Crop:
     size: int
 
 
+def check_inside(crop: Crop, width: int, height: int) -> None:
+    """Raise MediaError `crop_outside` if the crop leaves an upright picture of `width` × `height` pixels."""
+    if min(crop.x, crop.y) < 0 or crop.x + crop.size > width or crop.y + crop.size > height:
+        raise MediaError(
+            "crop_outside",
+            f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
+            f"{width} x {height}; use one that lies inside with --crop.",
+        )
+
+
 class SquareScaler:
     """Turns frames of one stream into square RGB arrays, uint8 [size, size, 3], cut out and scaled in one pass.
 
@@ -81,12 +91,7 @@ class SquareScaler:
         upright_width, upright_height = displayed_size(frame, self._sample_aspect)
         side = min(upright_width, upright_height)
         crop = self._crop or Crop((upright_width - side) // 2, (upright_height - side) // 2, side)
-        if min(crop.x, crop.y) < 0 or crop.x + crop.size > upright_width or crop.y + crop.size > upright_height:
-            raise MediaError(
-                "crop_outside",
-                f"A crop of {crop.size} x {crop.size} at ({crop.x}, {crop.y}) leaves the picture of "
-                f"{upright_width} x {upright_height}; use one that lies inside with --crop.",
-            )
+        check_inside(crop, upright_width, upright_height)
         x = upright_width - crop.x - crop.size if turn.flip_x else crop.x
         y = upright_height - crop.y - crop.size if turn.flip_y else crop.y
         x, y = (y, x) if turn.swap else (x, y)
@@ -96,15 +101,24 @@ class SquareScaler:
         return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
 
 
+def scaled_width(width: int, height: int, new_height: int) -> int:
+    """The width of pictures of `width` × `height` pixels once they are scaled to another height."""
+    return max(1, round(width * new_height / height))
+
+
 def whole_frame(
-    frame: VideoFrame, height: int, sample_aspect: Fraction | None, reformatter: VideoReformatter
+    frame: VideoFrame,
+    height: int,
+    sample_aspect: Fraction | None,
+    reformatter: VideoReformatter,
+    width: int | None = None,
 ) -> np.ndarray:
     """`frame` as a player shows it, uncropped, scaled to uint8 RGB [height, W, 3].
 
+    W is by default what keeps its shape. Give it for frames to be stacked: a video may change its size on the way.
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
-    upright_width, upright_height = displayed_size(frame, sample_aspect)
-    width = max(1, round(upright_width * height / upright_height))
+    width = width or scaled_width(*displayed_size(frame, sample_aspect), height)
     turn = _turn(frame)
     try:
         rgb = reformatter.reformat(

@@ -83,7 +83,8 @@ def _scan_frames(track: Track, rate: float, scan: Scan) -> None:
             if number == 0 and seconds in seen:
                 break  # there is no keyframe between this sample and the last
             seen.add(seconds)
-            frame_HWC = whole_frame(frame, _SCAN_HEIGHT, sample_aspect, reformatter)
+            width = scan.frames[0][1].shape[1] if scan.frames else None
+            frame_HWC = whole_frame(frame, _SCAN_HEIGHT, sample_aspect, reformatter, width)
             grey_HW = frame_HWC.mean(axis=2, dtype=np.float32)
             if before is not None:
                 changes.append((seconds, float(motion_energy((before, grey_HW))[0])))
