@@ -43,6 +43,7 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
     numbers = spread_clips(reader.sources, clips)
     if not numbers:
         return None
+    decides = _is_enough(reader, numbers)
 
     @cache
     def sounds() -> tuple[list[np.ndarray], list[list[int]]]:
@@ -78,7 +79,8 @@ def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: 
         # If no clip defines them, 0, as for the real video.
         metrics |= {"sharpness": mean(blurs) or 0.0, "appearance_error": mean(errors) or 0.0}
         score = metrics["motion_explained"] + metrics["matched_minus_mismatched"]
-        return Validation(score, metrics, to_bytes(torch.cat([generated, real], dim=3)).numpy(), example.wave)
+        side_by_side = to_bytes(torch.cat([generated, real], dim=3)).numpy()
+        return Validation(score, metrics, side_by_side, example.wave, decides)
 
     return validate
 
@@ -105,16 +107,26 @@ def validation_warning(reader: ClipReader, clips: int) -> str | None:
     if not numbers:
         missing = f"'{reader.location}' has no clips in its split 'val', so no best checkpoint is chosen"
         return f"{missing}, and the last one is used; prepare more videos."
-    sources = len({reader.sources[number] for number in numbers})
-    seconds = float(len(numbers) * reader.settings.frames / reader.settings.rate)
-    if seconds >= _LEAST_SECONDS and (sources >= _FEW_SOURCES or seconds >= _FEW_SECONDS):
+    if _is_enough(reader, numbers):
         return None
-    chosen_by = f"{_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')}"
+    sources, seconds = _extent(reader, numbers)
+    held_out = f"{_counted(len(numbers), 'clip')} ({seconds:.0f} s) of {_counted(sources, 'source')}"
     return (
-        f"Checkpoints are chosen by {chosen_by} in the split 'val', too few to tell good ones from lucky ones: it "
-        f"takes {_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or {_FEW_SECONDS} s; prepare more videos, or compare "
-        "checkpoints by s2v evaluate."
+        f"The split 'val' has {held_out}, too few to tell good checkpoints from lucky ones (it takes "
+        f"{_LEAST_SECONDS} s of {_FEW_SOURCES} sources, or {_FEW_SECONDS} s), so the last one is used; prepare more "
+        "videos, or compare checkpoints by s2v evaluate."
     )
+
+
+def _extent(reader: ClipReader, numbers: Sequence[int]) -> tuple[int, float]:
+    """Of how many sources these clips are, and their seconds together."""
+    seconds = float(len(numbers) * reader.settings.frames / reader.settings.rate)
+    return len({reader.sources[number] for number in numbers}), seconds
+
+
+def _is_enough(reader: ClipReader, numbers: Sequence[int]) -> bool:
+    sources, seconds = _extent(reader, numbers)
+    return seconds >= _LEAST_SECONDS and (sources >= _FEW_SOURCES or seconds >= _FEW_SECONDS)
 
 
 def _counted(count: int, noun: str) -> str:

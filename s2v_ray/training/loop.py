@@ -26,12 +26,16 @@ _LOG_EVERY_STEPS = 10
 
 @dataclass(frozen=True)
 class Validation:
-    """How good a model is: `score` chooses the best checkpoint; and an example to look at and to listen to."""
+    """How good a model is, and an example to look at and to listen to.
+
+    `score` chooses the best checkpoint; of too few clips it says little, and the latest checkpoint is taken.
+    """
 
     score: float
     metrics: dict[str, float]
     frames_THWC: np.ndarray  # uint8, the model's left of the real ones
     wave: np.ndarray  # int16 [S], the sound of both
+    decides: bool = True  # whether there are enough clips
 
 
 Validate = Callable[[SoundToVideo], Validation]
@@ -140,7 +144,7 @@ class Clock:
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
-    """Validate and log; returns whether this is the best model so far of those trained with the discriminators."""
+    """Validate and log; returns whether this is the best model so far, or the latest, of those trained with D."""
     model = (state.ema or state.networks.generator).eval()
     with torch.no_grad():
         result = validate(model)
@@ -149,7 +153,8 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
     logs.scalars(state.step, {f"validation/{name}": value for name, value in state.metrics.items()})
     logs.sample(state.step, result.frames_THWC, result.wave)
     # The score is of motion alone, and blind to what the discriminators improve.
-    best = state.discriminators_enabled and (state.best_score is None or result.score > state.best_score)
+    better = state.best_score is None or result.score > state.best_score
+    best = state.discriminators_enabled and (better or not result.decides)
     if best:
         state.best_score = result.score
     return best

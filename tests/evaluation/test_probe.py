@@ -21,7 +21,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
 from s2v_ray.evaluation.probe.spectra import hops_per_frame, log_mel
 from s2v_ray.evaluation.probe.units import find_units, make_folds
-from s2v_ray.recipes.probe import probe, spread_over_sources
+from s2v_ray.recipes.probe import probe
 from s2v_ray.storage.files import make_folder
 
 FRAMES, RATE, SAMPLES = 32, 8000, 320  # at 25 frames a second
@@ -176,12 +176,6 @@ def test_what_can_not_be_probed(related, capsys, tmp_path):
         assert main(["probe", "--clips", str(related), "--out", str(tmp_path / "out"), *flags]) == 1
         assert f"[{code}]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_clips_are_spread_over_sources_where_not_all_fit():
-    assert spread_over_sources(list("aaabbc"), most=6) == [0, 1, 2, 3, 4, 5]
-    assert spread_over_sources(list("aaabbc"), most=4) == [0, 1, 3, 5]
-    assert spread_over_sources(list("abcdef"), most=3) == [0, 2, 4]
 
 
 def test_a_shift_of_the_frame_is_told_from_a_change_inside_it():

@@ -103,7 +103,7 @@ def test_a_small_val_is_warned_about(small_clips):
     assert "16 clips (13 s) of 4 sources" in validation_warning(reader, 16)
     reader.sources = ["a"] * 75
     assert validation_warning(reader, 100) is None
-    assert "74 clips (59 s) of 1 source in" in validation_warning(reader, 74)
+    assert "'val' has 74 clips (59 s) of 1 source," in validation_warning(reader, 74)
     reader.sources = []
     assert "no clips in its split 'val'" in validation_warning(reader, 32)
 
@@ -111,5 +111,5 @@ def test_a_small_val_is_warned_about(small_clips):
 def test_training_says_that_val_is_small(small_clips, small_model, tmp_path, capsys):
     command = ["train", "--clips", str(small_clips), "--out", str(tmp_path / "run"), "--config", str(small_model)]
     assert main([*command, "--steps", "1"]) == 0
-    assert "too few to tell good ones from lucky ones" in capsys.readouterr().out
+    assert "too few to tell good checkpoints from lucky ones" in capsys.readouterr().out
     assert '"validation/sources": 1.0' in (tmp_path / "run" / "metrics.jsonl").read_text()

@@ -306,6 +306,21 @@ def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
     assert [schedule.progress(*at) for at in ((2, 6), (3, 6), (0, 30), (9, 0), (3, 600))] == [2 / 9, 1 / 3, 0.25, 1, 1]
 
 
+def test_too_few_clips_do_not_choose_a_checkpoint(small_clips, tmp_path):
+    scores = iter([0.9, 0.2, 0.4])
+    config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
+    state = new_state(config, CPU)
+    frames, wave = np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)
+    train(
+        state,
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
+        tmp_path,
+        until=config_budget(config),
+        validate=lambda model: Validation(next(scores), {}, frames, wave, decides=False),
+    )
+    assert find_checkpoint(tmp_path).endswith("step_00000006")
+
+
 def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
     scores = iter([0.9, 0.8, 0.1, 0.3])
     config = small_config(
