@@ -10,6 +10,7 @@ from s2v_ray.dataset.records import SourceRecord
 from s2v_ray.dataset.splits import AUTO, BY_SOURCE, BY_TIME, assign_splits
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.blocks import GAP_SECONDS
+from s2v_ray.preparation.recorded_moments import recorded_units
 from s2v_ray.preparation.sources.source import Source
 
 FEW = 5  # videos (or speakers): with fewer, the split by source would hold out hardly anything
@@ -40,7 +41,8 @@ def plan_splits(
 ) -> SplitPlan:
     """Give each source a split; what has one keeps it.
 
-    By source, a unit is a group of sources. By time, it is a source; those that may show the same moments are one unit.
+    By source, a unit is a group of sources. By time, it is a source; those that may show the same moments are one unit,
+    also with recorded ones.
 
     Args:
         sources: all sources.
@@ -53,11 +55,14 @@ def plan_splits(
         stored: the splits in which sources have clips, by name, whether recorded or not.
         assigned: the splits of units that are known otherwise.
 
-    Raises UserError `wrong_settings` if the data set is split otherwise, and `wrong_split_by` for another word.
+    Raises UserError `wrong_settings` if the data set is split otherwise, `wrong_split_by` for another word, and
+    `two_splits` as `recorded_units` does.
     """
     by = _resolved(split_by, existing, {source.group for source in sources if source.name in lengths})
     apart = _apart(sources)
     units = {s.name: s.group if by == BY_SOURCE else s.name if s.name in apart else s.recording for s in sources}
+    imposed = recorded_units(sources, units, records) if by == BY_TIME else {}
+    units |= {name: unit for name, (unit, _) in imposed.items()}
     known, counts = _recorded(records, units)
     for name, split in stored.items():
         if name in units and name not in records and units[name] not in known:
@@ -66,6 +71,7 @@ def plan_splits(
     before = existing.planned_splits if existing else {}
     known = {**before, **assigned, **known}
     recorded = {name: record.split for name, record in records.items() if record.split}
+    recorded |= {name: split for name, (_, split) in imposed.items()}
     free = [source for source in sources if not source.split and source.name not in recorded]
     long = {name for name, seconds in lengths.items() if seconds >= least_seconds}
     in_blocks = {source.name for source in free if by == BY_TIME and source.name in apart & long}

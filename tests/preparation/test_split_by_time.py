@@ -137,6 +137,48 @@ def test_cuts_that_may_show_the_same_moments_are_one_unit():
     assert plan_.splits[near[0].name] == plan_.splits[near[1].name]
 
 
+def test_new_parts_that_may_show_recorded_moments_share_their_split():
+    def part(start: int, end: int, split: str = "") -> Source:
+        name = f"a.mp4@{start}.000-{end}.000"
+        return Source("/v/a.mp4", name, Fraction(start), Fraction(end), group="a.mp4", split=split)
+
+    def record(source: Source, *splits: str) -> dict[str, SourceRecord]:
+        one = SourceRecord(source.name, source.path, (), "", False, 0, (), group=source.group, unit=source.name)
+        return {source.name: one.with_clips(dict.fromkeys(splits, 3))}
+
+    whole = Source("/v/a.mp4", "a.mp4", group="a.mp4")
+    lengths = dict.fromkeys(("a.mp4@10.000-30.000", "a.mp4@21.000-41.000", "a.mp4@29.000-49.000"), 20.0)
+    for split in ("train", "val", "test"):
+        records = record(part(0, 20), split)
+        # Given again or not; the last overlaps only the second, which must be in the split of the first.
+        for sources in ([part(0, 20), part(10, 30)], [part(10, 30)], [part(10, 30), part(29, 49)]):
+            plan_ = planned(sources, lengths, "time", records=records)
+            assert set(plan_.splits.values()) == {split}
+            assert plan_.units["a.mp4@10.000-30.000"] == "a.mp4@0.000-20.000"
+            assert (plan_.in_blocks, plan_.planned) == (set(), {})
+        assert planned([part(21, 41)], lengths, "time", records=records).in_blocks == {"a.mp4@21.000-41.000"}
+    blocks = {**record(whole, "train", "val", "test"), **record(part(0, 20), "train", "test")}
+    for source, name in ((part(10, 40), "a.mp4"), (whole, "a.mp4@0.000-20.000"), (part(20, 41), "a.mp4@0.000-20.000")):
+        with pytest.raises(UserError) as error:
+            planned([source], {source.name: 30.0}, "time", records={name: blocks[name]})
+        assert error.value.code == "two_splits"
+        assert name in str(error.value)
+    # Splits that come with the data hold, side by side, but not for the same moments.
+    given = planned([part(20, 30, "val")], {}, "time", records=record(part(0, 20), "train"))
+    assert given.splits == {"a.mp4@20.000-30.000": "val"}
+    with pytest.raises(UserError):
+        planned([part(19, 30, "val")], {}, "time", records=record(part(0, 20), "train"))
+    # By source, all parts of a file are one unit anyway.
+    assert planned([part(10, 30)], lengths, "source", records=record(part(0, 20), "val")).splits
+
+
+def test_another_cut_of_a_recorded_video_shares_its_split():
+    record = SourceRecord("take_1.mp4", "/v/take_1.mp4", (), "test", False, 3, (), group="take", unit="take")
+    new = Source("/v/take_2.mp4", "take_2.mp4", group="take")
+    plan_ = planned([new], {"take_2.mp4": 60.0}, "time", records={"take_1.mp4": record})
+    assert (plan_.splits, plan_.in_blocks) == ({"take_2.mp4": "test"}, set())
+
+
 def prepare(videos: Path, out: Path, *flags: str) -> dict[str, Any]:
     assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *flags]) == 0
     content: dict[str, Any] = json.loads((out / "dataset.json").read_text())
