@@ -44,7 +44,8 @@ def _print_clips(clips: str) -> None:
         f"{settings.frame_rate} per second, and {float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
     )
     Console().print(counts_table(described))
-    print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
+    if described.split_counts["val"].clips or described.split_counts["test"].clips:
+        print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
 

@@ -48,7 +48,7 @@ def prepare(
         split_by: what goes to train, val and test (80/10/10): source (whole videos; of GRID, whole speakers), time
             (blocks of each video's time, at least a second apart; videos too short for that as a whole; random clips
             then cover the time, so that each moment is in about two), or auto, which is time if there are fewer than
-            five videos. A data set keeps what it was made with.
+            five videos (of GRID: speakers). A data set keeps what it was made with.
         settings: how to cut clips.
         preview: only draw a contact sheet of each video into OUT/preview, showing what would be cut.
         local: work in this process, without Ray, for debugging.
@@ -94,7 +94,7 @@ def prepare(
     if info.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
         print(f"Rejected: {reasons}. Details: {out}/rejects.jsonl")
-    if info.counts.clips:
+    if info.split_counts["val"].clips or info.split_counts["test"].clips:
         print(f"Split by {info.split_by}: val and test hold {info.held_out}.")
     shorter = ", or a smaller --clip-seconds" if info.split_by == BY_TIME else ""
     for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
@@ -110,7 +110,8 @@ def prepare(
 def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:
     """What splitting by time does, and why."""
     clip, least = float(settings.seconds), float(least_seconds(settings))
-    why = " since there are fewer than five videos (--split-by source keeps each whole)" if is_auto else ""
+    few = " since there are fewer than five videos (of GRID: speakers; --split-by source keeps each whole)"
+    why = few if is_auto else ""
     count = f"{settings.clips_per_source} a video, or twice as many as fit side by side if that is more"
     how = f"{settings.stride_seconds:g} s apart" if settings.stride_seconds else count
     return (

@@ -112,9 +112,9 @@ def clip_settings(
     """Checked settings. Raises UserError unless rates divide, a clip has whole frames, and sizes are in range.
 
     Args:
-        clip_seconds: length of a clip; auto is 4, or less where many videos are shorter.
+        clip_seconds: length of a clip; auto is 4, to the nearest frame, or less where many videos are shorter.
         frame_rate: frames per second of the clips, such as 25 or 30000/1001; auto is that of the videos if nine of ten
-            have the same of 24, 25 and 30, and otherwise 30.
+            have the same of 24, 25 and 30, and it divides the sample rate, and otherwise 30.
         sample_rate: sample rate of the sound in Hz, a multiple of the frame rate.
         stored_size: height and width of the stored frames in pixels; training crops 256/286 of it.
         clips_per_source: how many clips are cut at random from each video.
@@ -136,6 +136,8 @@ def clip_settings(
         values = f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds}"
         raise UserError("out_of_range", f"{values} must be finite numbers.")
     frames = Fraction(str(clip_seconds)) * rate
+    if "clip_seconds" in auto:
+        frames = Fraction(round(frames))
     if frames.denominator != 1 or frames < _LEAST_FRAMES:
         nearest = max(_LEAST_FRAMES, round(frames))
         raise UserError(

@@ -45,7 +45,7 @@ def choose_clip_format(settings: ClipSettings, lengths: Sequence[Length]) -> tup
         if fits < seconds:
             seconds = max(_LEAST_SECONDS, fits * _ROOM // _STEP_SECONDS * _STEP_SECONDS)
             reasons.append(f"four of five videos last at least {float(fits):.2f} s")
-    chosen = replace(chosen, frames=int(seconds * chosen.rate), auto=())
+    chosen = replace(chosen, frames=round(seconds * chosen.rate), auto=())
     if not reasons:
         return chosen, ""
     what = f"Clips of {float(chosen.seconds):.3g} s at {float(chosen.rate):g} frames a second"

@@ -242,8 +242,9 @@ def _ecc(
 
 
 def _half(image_HW: np.ndarray) -> np.ndarray:
-    height, width = image_HW.shape
-    return np.asarray(cv2.resize(image_HW, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    height, width = (size // 2 for size in image_HW.shape)
+    even_HW = image_HW[: 2 * height, : 2 * width]  # so that it is exactly half as large
+    return np.asarray(cv2.resize(even_HW, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _rescaled(M: np.ndarray, factor: float) -> np.ndarray:

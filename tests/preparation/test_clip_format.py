@@ -40,6 +40,10 @@ def test_what_is_given_is_kept():
     assert (chosen.frame_rate, chosen.frames) == ("25", 50)
     chosen, _ = choose_clip_format(clip_settings(clip_seconds=2.5), lengths("9", "25"))
     assert chosen.frame_rate == "30"  # 2.5 s are no whole frames at 25
+    given = clip_settings(frame_rate="29.97", sample_rate=30000)  # four seconds are 119.88 frames
+    for videos in ([], lengths("9", "25")):
+        chosen, _ = choose_clip_format(given, videos)
+        assert (chosen.frame_rate, chosen.frames) == ("30000/1001", 120)
     for rate in ("24", "24000/1001"):
         chosen, _ = choose_clip_format(clip_settings(sample_rate=48000), lengths("9", rate))
         assert (chosen.frame_rate, chosen.frames) == ("24", 96)

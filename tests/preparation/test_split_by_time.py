@@ -77,7 +77,7 @@ def test_random_windows_cover_each_block_about_twice_and_never_leave_it():
     train = [float(start) for start, split in splits.items() if split == "train"]
     assert max(np.diff(train)) < 2  # so that no moment is missed
     more = covering_starts("a.mp4", blocks, replace(SETTINGS, clips_per_source=72))
-    assert list(more.values()).count("train") == 60
+    assert list(more.values()).count("train") == 57  # 28 s of starts, half a second apart
     sliding = covering_starts("a.mp4", blocks, replace(SETTINGS, stride_seconds=2.0))
     assert [float(start) for start, split in sliding.items() if split == "test"] == [31, 33, 35]
 
