@@ -13,6 +13,8 @@ _SHARE_OF_RATE = Fraction(9, 10)  # of the videos, that must have a rate for it 
 _SHARE_OF_LENGTH = Fraction(4, 5)  # of the videos, that a clip must fit into
 _ROOM = Fraction(19, 20)  # a clip lasts at most this much of such a video, so that it may start at several moments
 _STEP_SECONDS, _LEAST_SECONDS = Fraction(1, 5), Fraction(1)
+# Of little video, shorter clips leave more of them to train on beside those that are held out.
+_FEW_VIDEOS, _LITTLE_SECONDS, _SHORT_SECONDS = 5, 120, Fraction(2)
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ def choose_clip_format(settings: ClipSettings, lengths: Sequence[Length]) -> tup
     """Settings in which nothing is left to choose, and a sentence that says what was chosen and why ("" if nothing).
 
     The frame rate is that of nine of ten videos if it is 24, 25 or 30, divides the sample rate, and gives a clip whole
-    frames; otherwise 30. A clip lasts 4 s if four of five videos do, and otherwise as many fifths of a second, at least
-    five, as the shortest of these has, less a twentieth.
+    frames; otherwise 30. A clip lasts 4 s (2 s if there are fewer than five videos of less than two minutes in all) if
+    four of five videos do, and otherwise as many fifths of a second, at least five, as the shortest of these has, less
+    a twentieth.
     """
     if not settings.auto or not lengths:
         return replace(settings, auto=()), ""
@@ -42,6 +45,9 @@ def choose_clip_format(settings: ClipSettings, lengths: Sequence[Length]) -> tup
         durations = sorted((length.seconds for length in lengths), reverse=True)
         fits = durations[math.ceil(_SHARE_OF_LENGTH * len(durations)) - 1]
         seconds = Fraction(str(DEFAULT_SECONDS))
+        if len(durations) < _FEW_VIDEOS and sum(durations) < _LITTLE_SECONDS:
+            seconds = _SHORT_SECONDS
+            reasons.append(f"there are only {float(sum(durations)):.3g} s of video")
         if fits < seconds:
             seconds = max(_LEAST_SECONDS, fits * _ROOM // _STEP_SECONDS * _STEP_SECONDS)
             reasons.append(f"four of five videos last at least {float(fits):.2f} s")

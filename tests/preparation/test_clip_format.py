@@ -24,6 +24,9 @@ def lengths(seconds: str, frame_rate: str, count: int = 10) -> list[Length]:
         (lengths("60", "25", 8) + lengths("2", "25", 2), "25", 100),  # four of five are long enough
         (lengths("60", "25", 7) + lengths("2", "25", 3), "25", 45),
         (lengths("0.5", "25"), "25", 25),  # a second at least
+        (lengths("28", "30", 2), "30", 60),  # little video: shorter clips
+        (lengths("60", "25", 2), "25", 100),
+        (lengths("1.5", "25", 2), "25", 35),
         ([], "30", 120),
     ],
 )
