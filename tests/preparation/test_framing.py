@@ -204,6 +204,25 @@ def test_scenes_that_a_stopped_run_left_are_replaced_and_damaged_ones_refused(ta
     assert "damaged" in capsys.readouterr().err
 
 
+def test_a_still_video_without_texture_is_not_stabilised_where_nothing_was_scanned(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    wave = np.random.default_rng(3).normal(0, 5000, FRAMES * 320).astype(np.int16)
+
+    def frames():
+        for t in range(FRAMES):
+            picture = np.full((HEIGHT, WIDTH, 3), (200, 150, 60), np.uint8)
+            yield cv2.circle(picture, (80, 60), 6 + 3 * (t % 4), (20, 30, 40), -1)
+
+    write_video(videos / "plain.mp4", frames(), wave, frame_rate=RATE, sample_rate=SAMPLE_RATE)
+    record = prepare(videos, tmp_path / "auto", "--crop", "centre")["plain.mp4"]
+    assert (record["crop"], record["stabilized"]) == (None, "off")
+    prepare(videos, tmp_path / "off", "--crop", "centre", "--stabilize", "off")
+    assert clips(tmp_path / "auto")
+    for auto, off in zip(clips(tmp_path / "auto"), clips(tmp_path / "off"), strict=True):
+        assert np.array_equal(auto, off)
+
+
 @pytest.mark.parametrize("domain", ["hand", "sea", "mouth", "fireworks"])
 def test_what_the_sound_moves_is_never_registered_away(tmp_path, domain):
     synthesize(domain, tmp_path / "videos", sources=3, seed=4, seconds=3.0, size=96)

@@ -75,11 +75,11 @@ def test_shifts_and_rotations_are_found_to_a_tenth_of_a_pixel_whatever_happens_i
 
 def test_frames_of_an_odd_size_are_found_as_exactly():
     still = texture(size=131)
-    moves = np.stack([np.float32([[1, 0, shift], [0, 1, -shift]]) for shift in (0, 1, 2, 3)])
+    moves = np.stack([np.float32([[1, 0, shift], [0, 1, -shift]]) for shift in (0, 2, 4, 6, 8)])
     frames = np.stack([cv2.warpAffine(still, M, (131, 131), borderMode=cv2.BORDER_REFLECT) for M in moves])
     found = register_frames(frames, np.full((131, 131), 255, np.uint8), still).transforms_T23
     for corner in (0, 130):
-        assert np.abs(points_moved(found, corner, corner) - points_moved(moves, corner, corner)).max() < 0.05
+        assert np.abs(points_moved(found, corner, corner) - points_moved(moves, corner, corner)).max() < 0.02
 
 
 def test_blank_frames_are_lost_and_stay_where_the_one_before_was():
