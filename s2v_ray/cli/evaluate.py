@@ -55,7 +55,7 @@ def evaluate(
             seed=seed,
             show=lambda done, total: bar(done / total, f"{done} of {total} clips"),
         )
-    Console(width=None if Console().is_terminal else 120).print(_table(report))
+    Console(width=None if Console().is_terminal else 140).print(_table(report))
     print(*notes(report), sep="\n")
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
     print(f"Next: s2v generate --checkpoint {checkpoint} --image IMAGE --sound SOUND --out video.mp4")
@@ -65,7 +65,7 @@ def _table(report: Report) -> Table:
     from s2v_ray.evaluation.report.table import controls, table, title
 
     shown = Table(title=title(report), title_justify="left")
-    shown.add_column("")
+    shown.add_column("", min_width=24)
     for control in controls(report):
         shown.add_column(control, justify="right")
     for question, metrics in table(report).items():

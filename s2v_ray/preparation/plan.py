@@ -197,7 +197,10 @@ def _as_before(settings: ClipSettings, known: DatasetInfo) -> ClipSettings:
     """Settings with what was chosen by the videos when the data set was begun."""
     rate = known.settings.frame_rate if "frame_rate" in settings.auto else settings.frame_rate
     seconds = known.settings.seconds if "clip_seconds" in settings.auto else settings.seconds
-    return replace(settings, frame_rate=rate, frames=round(seconds * Fraction(rate)), auto=())
+    crop = known.settings.crop if settings.crop == AUTO else settings.crop
+    stabilize = known.settings.stabilize if settings.stabilize == AUTO else settings.stabilize
+    frames = round(seconds * Fraction(rate))
+    return replace(settings, frame_rate=rate, frames=frames, crop=crop, stabilize=stabilize, auto=())
 
 
 def _some_media(sources: list[Source], settings: ClipSettings) -> Iterator[tuple[Source, MediaFile]]:

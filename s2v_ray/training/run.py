@@ -53,7 +53,7 @@ def open_run(run: Location, config: Config) -> None:
             raise UserError(
                 "wrong_settings",
                 f"'{run}' was trained with other settings ({', '.join(names)}); "
-                "give the same ones to resume it, or another --out.",
+                f"give the same ones to resume it (--config {path}), or another --out.",
             )
     write_bytes(path, config_to_toml(config).encode())
 

@@ -17,6 +17,7 @@ from s2v_ray.dataset.measures import Measures
 from s2v_ray.dataset.records import SourceRecord
 from s2v_ray.dataset.schema import clip_row
 from s2v_ray.dataset.settings import clip_settings
+from s2v_ray.dataset.splits import BY_SOURCE
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
 from s2v_ray.evaluation.probe.spectra import hops_per_frame, log_mel
@@ -75,7 +76,7 @@ def make_clips(folder: Path, *, sources: int, clips: int, late: int = 0, related
             )
         pq.write_table(pa.Table.from_batches(rows), folder / "split=train" / f"{source}.parquet", row_group_size=1)
         write_record(folder, f"{source}", SourceRecord(f"{source}.mp4", "", (), "train", True, clips, ()))
-    write_dataset(folder, SETTINGS, "square", {}, missing=[], complete=True)
+    write_dataset(folder, SETTINGS, "square", split_by=BY_SOURCE, planned_splits={}, missing=[], complete=True)
     return folder
 
 

@@ -54,9 +54,10 @@ def assert_together(frames_THWC: np.ndarray, wave: np.ndarray) -> None:
 def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
     flash_and_beep(tmp_path / "flash.mp4", frame_rate, sample_rate)
     clips = tmp_path / "clips"
-    assert main(["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local"]) == 0
+    command = ["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local"]
+    assert main([*command, "--frame-rate", "30", "--clip-seconds", "4"]) == 0
     reader = ClipReader(str(clips), "train")
-    assert len(reader) == 4
+    assert len(reader) in (3, 4)  # more would be nearly the same
 
     # On disk.
     for number in range(len(reader)):
@@ -85,7 +86,7 @@ def test_a_test_pattern_stays_together(source, tmp_path):
     # A beep sounds each second; by its own header the sound is a frame of AAC late.
     clips = tmp_path / "clips"
     command = ["prepare", "--videos", str(source), "--out", str(clips), "--local", "--clips-per-source", "6"]
-    assert main(command) == 0
+    assert main([*command, "--clip-seconds", "4"]) == 0
     reader = ClipReader(str(clips), "train")
     for number in range(len(reader)):
         clip = reader[number]

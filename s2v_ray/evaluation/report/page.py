@@ -6,7 +6,7 @@ from s2v_ray.evaluation.report.examples import FIGURES, VIDEOS
 from s2v_ray.evaluation.report.html import render
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.report.table import controls, notes, signed, table, title
-from s2v_ray.evaluation.units import CLIPS, SOURCES
+from s2v_ray.evaluation.units import CLIPS, LEAST_UNITS, SOURCES
 from s2v_ray.storage.paths import Location
 
 HEADLINE = "headline.png"
@@ -57,7 +57,7 @@ def headline(report: Report) -> list[str]:
 
 def _gap_sentence(report: Report) -> str:
     gap = report.score("matched_minus_mismatched")
-    if report.units == CLIPS:  # overlapping clips prove less than they seem to
+    if report.units == CLIPS and report.counts.sources < LEAST_UNITS:  # overlapping clips prove less than they seem to
         return "Too few separate moments to say whether the sound drives the motion."
     if gap is None or gap.low is None or gap.high is None:
         return f"Too few {report.units} ({len(report.sources)}) to say whether the sound drives the motion."
