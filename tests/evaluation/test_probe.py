@@ -19,9 +19,10 @@ from s2v_ray.dataset.schema import clip_row
 from s2v_ray.dataset.settings import clip_settings
 from s2v_ray.dataset.splits import BY_SOURCE
 from s2v_ray.errors import UserError
+from s2v_ray.evaluation.probe.cross_validation import Errors, score_units
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
 from s2v_ray.evaluation.probe.spectra import hops_per_frame, log_mel
-from s2v_ray.evaluation.probe.units import find_units, make_folds
+from s2v_ray.evaluation.probe.units import Units, find_units, make_folds
 from s2v_ray.recipes.probe import probe
 from s2v_ray.storage.files import make_folder
 
@@ -177,6 +178,18 @@ def test_what_can_not_be_probed(related, capsys, tmp_path):
         assert main(["probe", "--clips", str(related), "--out", str(tmp_path / "out"), *flags]) == 1
         assert f"[{code}]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_unit_that_hardly_moves_counts_at_least_minus_one():
+    def errors(matched: float) -> Errors:
+        of_frames = [torch.full((1, 30), value) for value in (matched, 2.0, 1.0, 4.0, 0.5)]
+        return Errors((0,), *of_frames)
+
+    units = Units(("a",), (0,), by_time=False)
+    (wild,) = score_units([errors(50.0)], units, frames_per_second=30, seed=0)
+    (good,) = score_units([errors(0.25)], units, frames_per_second=30, seed=0)
+    assert (wild.explained, wild.shifted, wild.ceiling) == (-1, -1, 0.5)
+    assert good.explained == 0.75
 
 
 def test_a_shift_of_the_frame_is_told_from_a_change_inside_it():

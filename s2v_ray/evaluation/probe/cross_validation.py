@@ -16,6 +16,7 @@ from s2v_ray.metrics.bootstrap import interval
 from s2v_ray.metrics.motion_explained import motion_explained
 
 _TINY = 1e-9
+_LEAST = -1.0  # of what is explained of a unit: one that hardly moves must not decide the mean over all
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class UnitScore:
-    """What the sound explains of one held-out unit, with its interval over seconds; None if it lasts only one."""
+    """What the sound explains of one held-out unit, at least -1; its interval over seconds is None if it lasts one."""
 
     name: str
     clips: int
@@ -100,7 +101,7 @@ def _unit_score(name: str, errors: Errors, rows: list[int], second: int, seed: i
     baseline_NT = errors.frozen[rows] if frozen <= blind else errors.blind[rows]
 
     def explained(error_NT: Tensor) -> float:
-        return motion_explained(model=error_NT[rows].sum().item(), frozen=frozen, sound_blind=blind)
+        return max(_LEAST, motion_explained(model=error_NT[rows].sum().item(), frozen=frozen, sound_blind=blind))
 
     baseline, gain = _by_second(baseline_NT, second), _by_second(baseline_NT - errors.matched[rows], second)
     # Mean of gains over the mean baseline: their mean is what is explained of the whole unit.
