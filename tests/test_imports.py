@@ -54,6 +54,7 @@ PARTS = {
         "prepare",
         "report",
     ],
+    "preparation.framing": ["areas", "framing", "apply", "samples", "subject", "camera", "find"],
     "preparation.sources": ["discovery", "manifests", "resolve", "find"],
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],

@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import median_low
 
@@ -22,8 +22,10 @@ from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.windows import Window
 from s2v_ray.preparation.fingerprint import sound_fingerprint
-from s2v_ray.preparation.framing import FramedWindow, Framing, find_framing, framed_windows, square_of
-from s2v_ray.preparation.plan import SourceTask, source_windows
+from s2v_ray.preparation.framing.apply import framed_windows
+from s2v_ray.preparation.framing.find import find_framing
+from s2v_ray.preparation.framing.framing import Framing, square_of
+from s2v_ray.preparation.plan import SourceTask, SourceWindows, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join
@@ -31,6 +33,15 @@ from s2v_ray.storage.paths import join
 # A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
 _AGREEING_FRAMES, _AGREEING_SHARE = 2, 0.75
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where clips are cut out of a source: in time and in its upright frames."""
+
+    windows: SourceWindows
+    framing: Framing
+    square: tuple[int, int, int]  # x, y and size
 
 
 def prepare_source(task: SourceTask) -> int:
@@ -57,17 +68,11 @@ def prepare_source(task: SourceTask) -> int:
             what = f"The decoder {task.failure} on this file"
             raise MediaError(task.failure, f"{what}; convert it with another program, or leave it out.")
         with MediaFile(source.path, Budget(settings.limits)) as media:
-            info = probe(media)
-            windows = source_windows(task, info)
-            starts = list(windows.splits)
-            framing = source_framing(media, starts, info, task)
-            record = replace(_framed(record, framing), fingerprint=sound_fingerprint(media), lag_fixed=0)
-            lag = _source_lag(media, starts, framing, settings) if settings.fix_lag else 0
-            record = replace(record, lag_fixed=lag, gap_seconds=windows.gap_seconds or None)
-            kept = [start for start in starts if windows.splits[start] in task.splits]
-            framed = framed_windows(media, kept, framing, settings, sound_shift=lag / settings.rate)
-            rows = _rows(task, framed, square_of(framing, info.width, info.height), rejects)
-            record = record.with_clips(_write_clips(task, ((windows.splits[start], row) for start, row in rows)))
+            cut = _source_cut(media, task)
+            record = replace(_framed(record, cut.framing), fingerprint=sound_fingerprint(media), lag_fixed=0)
+            lag = _source_lag(media, cut, settings)
+            record = replace(record, lag_fixed=lag, gap_seconds=cut.windows.gap_seconds or None)
+            record = record.with_clips(_write_clips(task, _rows(media, task, cut, lag, rejects)))
     except MediaError as error:
         rejects.append(Reject.from_error(source.name, error))
     for split in SPLITS:  # the clips of an earlier version of the source may be in another split
@@ -84,17 +89,11 @@ def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordB
 
     Never raises for a bad source.
     """
-    settings = task.settings
     try:
-        with MediaFile(task.source.path, Budget(settings.limits)) as media:
-            info = probe(media)
-            windows = source_windows(task, info)
-            starts = list(windows.splits)
-            framing = source_framing(media, starts, info, task)
-            lag = _source_lag(media, starts, framing, settings) if settings.fix_lag else 0
-            kept = [start for start in starts if windows.splits[start] in task.splits]
-            framed = framed_windows(media, kept, framing, settings, sound_shift=lag / settings.rate)
-            for _, row in _rows(task, framed, square_of(framing, info.width, info.height), rejects):
+        with MediaFile(task.source.path, Budget(task.settings.limits)) as media:
+            cut = _source_cut(media, task)
+            lag = _source_lag(media, cut, task.settings)
+            for _, row in _rows(media, task, cut, lag, rejects):
                 yield row
     except MediaError as error:
         rejects.append(Reject.from_error(task.source.name, error))
@@ -111,6 +110,14 @@ def source_framing(media: MediaFile, starts: list[Fraction], info: MediaInfo, ta
     return find_framing(media, starts, info.width, info.height, own, () if source.crop else task.scenes)
 
 
+def _source_cut(media: MediaFile, task: SourceTask) -> _Cut:
+    """Decide where to cut a source. Raises MediaError as `probe`, `source_windows` and `find_framing` do."""
+    info = probe(media)
+    windows = source_windows(task, info)
+    framing = source_framing(media, list(windows.splits), info, task)
+    return _Cut(windows, framing, square_of(framing, info.width, info.height))
+
+
 def _framed(record: SourceRecord, framing: Framing) -> SourceRecord:
     crop = framing.crop
     return replace(
@@ -122,12 +129,15 @@ def _framed(record: SourceRecord, framing: Framing) -> SourceRecord:
     )
 
 
-def _source_lag(media: MediaFile, starts: list[Fraction], framing: Framing, settings: ClipSettings) -> int:
-    """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree."""
+def _source_lag(media: MediaFile, cut: _Cut, settings: ClipSettings) -> int:
+    """By how many frames the sound of a source comes after its motion; 0 where its windows don't agree, or unasked."""
+    if not settings.fix_lag:
+        return 0
+    starts = list(cut.windows.splits)
     some = starts[:: max(1, -(-len(starts) // _LAG_WINDOWS))]
     lags = [
         round(_measure(window, settings).lag_frames)
-        for _, window, _ in framed_windows(media, some, framing, settings)
+        for _, window, _ in framed_windows(media, some, cut.framing, settings)
         if isinstance(window, Window)
     ]
     if len(lags) < _LEAST_LAG_WINDOWS:
@@ -153,10 +163,12 @@ def _write_clips(task: SourceTask, rows: Iterator[tuple[str, pa.RecordBatch]]) -
 
 
 def _rows(
-    task: SourceTask, windows: Iterator[FramedWindow], square: tuple[int, int, int], rejects: list[Reject]
-) -> Iterator[tuple[Fraction, pa.RecordBatch]]:
-    """The good windows as rows, by their starts; the others go to `rejects`."""
+    media: MediaFile, task: SourceTask, cut: _Cut, lag_frames: int, rejects: list[Reject]
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """The good windows of the task's splits as rows, each with its split; the others go to `rejects`."""
     source, settings = task.source, task.settings
+    kept = [start for start, split in cut.windows.splits.items() if split in task.splits]
+    windows = framed_windows(media, kept, cut.framing, settings, sound_shift=lag_frames / settings.rate)
     for start, window, transforms_T23 in windows:
         if isinstance(window, MediaError):
             rejects.append(Reject.from_error(source.name, window, float(start)))
@@ -167,9 +179,9 @@ def _rows(
         else:
             row = clip_row(
                 source.name, task.domain, start, window.frames_THWC, window.wave, measures, settings,
-                square=square, transforms_T23=transforms_T23,
+                square=cut.square, transforms_T23=transforms_T23,
             )  # fmt: skip
-            yield start, row
+            yield cut.windows.splits[start], row
 
 
 def _measure(window: Window, settings: ClipSettings) -> Measures:

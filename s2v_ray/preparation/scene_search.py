@@ -12,7 +12,7 @@ from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.preparation.autocrop import MotionScan, find_crop, scan_motion
-from s2v_ray.preparation.framing import scene_reference
+from s2v_ray.preparation.framing.subject import scene_reference
 from s2v_ray.preparation.scene import Scene, align, best_scene, is_alike, packed
 from s2v_ray.preparation.stabilise import IDENTITY, warp
 

@@ -14,7 +14,7 @@ from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
-from s2v_ray.preparation.framing import Framing, in_words
+from s2v_ray.preparation.framing.framing import Framing, in_words
 from s2v_ray.preparation.plan import SourceTask, source_windows
 from s2v_ray.preparation.prepare import source_framing
 from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
