@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2v_ray.dataset.reader import Clip, ClipReader
-from s2v_ray.metrics.bands import band_levels
-from s2v_ray.training.data.pixels import centre_crop, to_bytes, to_float, wave_to_float
+from s2v_ray.evaluation.sound_bands import sound_bands
+from s2v_ray.training.data.pixels import centre_crop, to_bytes, to_float
 
 _MOST_CLIPS = 200
 _SIZE = 16  # motions are compared at 16 x 16 pixels, where noise and texture count little
@@ -50,7 +50,7 @@ def read_training_clips(
     for index in indices:
         clip = clips[index]
         ids.append(clip.clip_id)
-        sounds.append(_levels(clip.wave, len(clip.frames_THWC), sample_rate))
+        sounds.append(sound_bands(clip.wave, len(clip.frames_THWC), sample_rate))
         motions.append(motion(centre_crop(clip.frames_THWC, resolution)))
     level_NTF = torch.stack(sounds)
     mean_F, deviation_F = level_NTF.mean((0, 1)), level_NTF.std((0, 1), correction=0).clamp(min=_LEAST_DB)
@@ -64,7 +64,7 @@ def nearest_sound(training: TrainingClips, clip: Clip) -> Clip | None:
     Sounds are compared frame by frame: by the mean squared difference of the bands' levels in dB, each over its
     deviation in the training clips.
     """
-    level_TF = _levels(clip.wave, training.sound_NTF.shape[1], training.sample_rate)
+    level_TF = sound_bands(clip.wave, training.sound_NTF.shape[1], training.sample_rate)
     sound_TF = (level_TF - training.mean_F) / training.deviation_F
     distance_N = (training.sound_NTF - sound_TF).square().mean((1, 2))
     distance_N[_same(training, clip)] = torch.inf
@@ -99,10 +99,6 @@ def training_distance(training: TrainingClips, video_TCHW: Tensor, clip: Clip) -
     if not motion_D.any() or not len(others_ND):
         return None
     return 1 - float((others_ND @ motion_D).amax())
-
-
-def _levels(wave: np.ndarray, frames: int, sample_rate: int) -> Tensor:
-    return band_levels(wave_to_float(torch.from_numpy(wave.copy())), frames=frames, sample_rate=sample_rate)
 
 
 def _same(training: TrainingClips, clip: Clip) -> Tensor:

@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import envelope_autocorrelation, mismatched_sounds, shifted_sound
-from s2v_ray.metrics.bands import band_levels
-from s2v_ray.training.data.pixels import centre_crop, wave_to_float
+from s2v_ray.evaluation.sound_bands import sound_bands
+from s2v_ray.training.data.pixels import centre_crop
 from s2v_ray.training.threads import at_most_threads
 
 _SIZE = 16
@@ -110,11 +110,6 @@ def _standardised(signal_BDT: Tensor) -> Tensor:
 def grey_frames(video_TCHW: Tensor) -> Tensor:
     """A video in [-1, 1] as small grey frames [T, 16, 16]."""
     return functional.adaptive_avg_pool2d(video_TCHW.float().mean(1, keepdim=True), _SIZE)[:, 0]
-
-
-def sound_bands(wave: np.ndarray, frames: int, sample_rate: int) -> Tensor:
-    """The levels of a sound's frequency bands, int16 [S] to [T, F]."""
-    return band_levels(wave_to_float(torch.from_numpy(wave.copy())), frames=frames, sample_rate=sample_rate)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,23 +13,20 @@ from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import AUTO, BY_SOURCE, SPLITS
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.decoding.limits import Budget
-from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.probe import MediaInfo, probe
+from s2v_ray.media.decoding.probe import MediaInfo
 from s2v_ray.preparation.blocks import Block, least_seconds, time_blocks
-from s2v_ray.preparation.clip_format import Length, choose_clip_format
+from s2v_ray.preparation.clip_format import choose_clip_format
 from s2v_ray.preparation.scene import Scene, read_scenes
 from s2v_ray.preparation.scene_search import Footage, find_scenes, uses_scenes
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
+from s2v_ray.preparation.survey import MOST_PROBED, common_span, lengths_of, probe_some
 from s2v_ray.preparation.windows import covering_starts, has_room, window_starts
 from s2v_ray.storage.files import list_files
 from s2v_ray.storage.paths import join
 
-# Up to this many sources are probed to see whether enough of them are usable.
-_MOST_SOURCES_TO_PROBE = 60
-# Up to this many sources are looked at to choose how clips are cut.
+# Up to this many sources are looked at to find scenes.
 _MOST_SOURCES_TO_SCAN = 24
 # Possibly the machine's fault (permissions, memory, load): another run tries these sources again.
 _TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
@@ -103,22 +100,18 @@ def plan(
     sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # not what we wrote ourselves
     records = read_records(out)
     _check_names(sources, records)
+    stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
+    todo = [source for source in sources if not _is_done(source, records.get(source.name), stored)]
+    infos = probe_some(todo, settings)
     existing: DatasetInfo | None = None
     chosen = ""
     if records:
         settings = _as_before(settings, read_dataset(out))
         existing = read_same_dataset(out, settings, domain)
     else:
-        settings, chosen = choose_clip_format(settings, _scanned_lengths(sources, settings))
-    stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
-    # Also those that gave no clips and are tried again: they may be cut into blocks then.
-    new = [
-        source
-        for source in sources
-        if not (source.name in records and records[source.name].clips)
-        and not _is_done(source, records.get(source.name), stored)
-    ]
-    lengths = _lengths(new, settings) | {name: math.inf for name, record in records.items() if record.clips}
+        settings, chosen = choose_clip_format(settings, lengths_of(sources, infos))
+    # Also of those that gave no clips and are tried again: they may be cut into blocks then.
+    lengths = _usable_seconds(todo, infos, settings) | {n: math.inf for n, record in records.items() if record.clips}
     splits = plan_splits(
         sources,
         lengths,
@@ -140,10 +133,9 @@ def plan(
             in_blocks=source.name in splits.in_blocks,
             unit=splits.units[source.name],
         )
-        for source in sources
-        if not _is_done(source, records.get(source.name), stored)
+        for source in todo
     ]
-    scenes = _scenes(tasks, settings, out, existing) if with_scenes else ()
+    scenes = _scenes(tasks, infos, settings, out, existing) if with_scenes else ()
     tasks = [replace(task, scenes=scenes) for task in tasks]
     done_before = len(sources) - len(tasks)
     return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
@@ -172,7 +164,7 @@ def source_windows(task: SourceTask, info: MediaInfo) -> SourceWindows:
 
 def _interval(source: Source, info: MediaInfo, settings: ClipSettings) -> tuple[Fraction, Fraction]:
     """The seconds in which a source has picture and sound. Raises MediaError `too_short` unless a clip fits."""
-    start, end = _common_span(source, info)
+    start, end = common_span(source, info)
     if not has_room(start, end, settings):
         raise MediaError(
             "too_short",
@@ -182,19 +174,8 @@ def _interval(source: Source, info: MediaInfo, settings: ClipSettings) -> tuple[
     return start, end
 
 
-def _common_span(source: Source, info: MediaInfo) -> tuple[Fraction, Fraction]:
-    """From when to when a source has both picture and sound, in seconds."""
-    start, end = max(info.picture_start, info.sound_start), min(info.picture_end, info.sound_end)
-    origin = min(info.picture_start, info.sound_start)
-    if source.start_seconds is not None:
-        start = max(start, origin + source.start_seconds)
-    if source.end_seconds is not None:
-        end = min(end, origin + source.end_seconds)
-    return start, end
-
-
 def _as_before(settings: ClipSettings, known: DatasetInfo) -> ClipSettings:
-    """Settings with what was chosen by the videos when the data set was begun."""
+    """Settings with what was chosen by the videos when the data set was started."""
     rate = known.settings.frame_rate if "frame_rate" in settings.auto else settings.frame_rate
     seconds = known.settings.seconds if "clip_seconds" in settings.auto else settings.seconds
     crop = known.settings.crop if settings.crop == AUTO else settings.crop
@@ -203,59 +184,34 @@ def _as_before(settings: ClipSettings, known: DatasetInfo) -> ClipSettings:
     return replace(settings, frame_rate=rate, frames=frames, crop=crop, stabilize=stabilize, auto=())
 
 
-def _some_media(sources: list[Source], settings: ClipSettings) -> Iterator[tuple[Source, MediaFile]]:
-    """Some of the sources, opened, in the order of a hash, so that they are spread over a collection."""
-    for source in sorted(sources, key=lambda source: source.key[-16:])[:_MOST_SOURCES_TO_SCAN]:
-        with contextlib.suppress(MediaError), MediaFile(source.path, Budget(settings.limits)) as media:
-            yield source, media  # what is wrong with it is found again, and recorded, when it is prepared
-
-
-def _scanned_lengths(sources: list[Source], settings: ClipSettings) -> list[Length]:
-    if not settings.auto:
-        return []
-    lengths = []
-    for source, media in _some_media(sources, settings):
-        with contextlib.suppress(MediaError):
-            info = probe(media)
-            start, end = _common_span(source, info)
-            lengths.append(Length(end - start, info.frame_rate))
-    return lengths
-
-
-def _scenes(tasks: list[SourceTask], settings: ClipSettings, out: str, known: DatasetInfo | None) -> tuple[Scene, ...]:
-    """The scenes of a data set; new sources may add some, but a preparation that was stopped goes on as it began."""
+def _scenes(
+    tasks: list[SourceTask],
+    infos: Mapping[str, MediaInfo],
+    settings: ClipSettings,
+    out: str,
+    known: DatasetInfo | None,
+) -> tuple[Scene, ...]:
+    """The scenes of a data set; new sources may add some, but a preparation that was stopped resumes as it started."""
     if not uses_scenes(settings):
         return ()
     before = read_scenes(out) if known else []
     if known and not known.complete:
         return tuple(before)
     by_name = {task.source.name: task for task in tasks if not task.source.crop}
-    if len(by_name) < 2:  # a scene is of at least two
-        return tuple(before)
-
-    def footage() -> Iterator[Footage]:
-        for source, media in _some_media([task.source for task in by_name.values()], settings):
-            with contextlib.suppress(Exception):  # one file must not stop all others; see `find_scenes`
-                info = probe(media)
-                starts = list(source_windows(by_name[source.name], info).splits)
-                yield Footage(source.path, starts, info.width, info.height)
-
-    return (*before, *find_scenes(footage(), settings, before))
+    footage = []
+    for name in [name for name in infos if name in by_name][:_MOST_SOURCES_TO_SCAN]:
+        task, info = by_name[name], infos[name]
+        with contextlib.suppress(MediaError):
+            footage.append(Footage(task.source.path, list(source_windows(task, info).splits), info.width, info.height))
+    return (*before, *(find_scenes(footage, settings, before) if len(footage) > 1 else ()))  # of at least two each
 
 
-def _lengths(sources: list[Source], settings: ClipSettings) -> dict[str, float]:
+def _usable_seconds(sources: list[Source], infos: Mapping[str, MediaInfo], settings: ClipSettings) -> dict[str, float]:
     """The seconds of the sources that are long enough for clips, by name; of many, all, with infinity for unknown."""
-    if len(sources) > _MOST_SOURCES_TO_PROBE:
+    if len(sources) > MOST_PROBED:
         return {source.name: math.inf for source in sources}
-    lengths = {}
-    for source in sources:
-        try:
-            with MediaFile(source.path, Budget(settings.limits)) as media:
-                start, end = _interval(source, probe(media), settings)
-        except MediaError:
-            continue  # prepare_source finds the same, and records it
-        lengths[source.name] = float(end - start)
-    return lengths
+    spans = {source.name: common_span(source, infos[source.name]) for source in sources if source.name in infos}
+    return {name: float(end - start) for name, (start, end) in spans.items() if has_room(start, end, settings)}
 
 
 def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:

@@ -64,12 +64,11 @@ def register_frames(
     """
     mask_HW = warp(mask_HW[None], _inverse(near)[None], cv2.INTER_NEAREST)[0]
     first_HW = median_image(grey_THW) if reference_HW is None else reference_HW
-    is_large = min(grey_THW.shape[1:]) >= _LEAST_HALVED_PIXELS
-    follow = _follow_halved if is_large else _follow
+    halved = min(grey_THW.shape[1:]) >= _LEAST_HALVED_PIXELS
     if reference_HW is None:
-        near = follow(grey_THW, mask_HW, first_HW, near).transforms_T23
+        near = _follow(grey_THW, mask_HW, first_HW, near, halved=halved).transforms_T23
         first_HW = warp(grey_THW, near).mean(axis=0).round().astype(np.uint8)
-    return follow(grey_THW, mask_HW, first_HW, near)
+    return _follow(grey_THW, mask_HW, first_HW, near, halved=halved)
 
 
 def register_near(grey_THW: np.ndarray, mask_HW: np.ndarray, reference_HW: np.ndarray) -> Registration:
@@ -83,7 +82,7 @@ def steadied(frames_THWC: np.ndarray) -> np.ndarray:
     """Frames uint8 RGB [T, H, W, 3] shifted onto their median; as they are where that makes them no steadier."""
     grey_THW = smooth_grey(frames_THWC)
     everything = np.full(grey_THW.shape[1:], 255, np.uint8)
-    found = _follow_halved(grey_THW, everything, median_image(grey_THW), IDENTITY, cv2.MOTION_TRANSLATION)
+    found = _follow(grey_THW, everything, median_image(grey_THW), IDENTITY, cv2.MOTION_TRANSLATION, halved=True)
     if not found.found or unrest(warp(grey_THW, found.transforms_T23)) > LEAST_GAIN * unrest(grey_THW):
         return frames_THWC
     return warp(frames_THWC, found.transforms_T23)
@@ -191,11 +190,19 @@ def _follow(
     reference_HW: np.ndarray,
     near: np.ndarray,
     motion: int = cv2.MOTION_EUCLIDEAN,
+    *,
+    halved: bool = False,
 ) -> Registration:
     """Register each frame, from where `near` expects it: [T, 2, 3], or [2, 3] for the first alone.
 
     Then each of the others is expected where the one before was. One that is lost is taken to be where it was expected.
+    With `halved`, all this is done at half the size.
     """
+    if halved:
+        half_near = np.stack([_rescaled(M, 0.5) for M in near]) if near.ndim == 3 else _rescaled(near, 0.5)
+        half_THW = np.stack([_half(frame_HW) for frame_HW in grey_THW])
+        found = _follow(half_THW, _half(mask_HW), _half(reference_HW), half_near, motion)
+        return Registration(reference_HW, np.stack([_rescaled(M, 2) for M in found.transforms_T23]), found.lost)
     transforms: list[np.ndarray] = []
     lost = 0
     for number, frame_HW in enumerate(grey_THW):
@@ -205,20 +212,6 @@ def _follow(
         lost += is_lost
         transforms.append(start if is_lost else M)
     return Registration(reference_HW, np.stack(transforms), lost)
-
-
-def _follow_halved(
-    grey_THW: np.ndarray,
-    mask_HW: np.ndarray,
-    reference_HW: np.ndarray,
-    near: np.ndarray,
-    motion: int = cv2.MOTION_EUCLIDEAN,
-) -> Registration:
-    """`_follow` at half the size."""
-    half_near = np.stack([_rescaled(M, 0.5) for M in near]) if near.ndim == 3 else _rescaled(near, 0.5)
-    half_THW = np.stack([_half(frame_HW) for frame_HW in grey_THW])
-    found = _follow(half_THW, _half(mask_HW), _half(reference_HW), half_near, motion)
-    return Registration(reference_HW, np.stack([_rescaled(M, 2) for M in found.transforms_T23]), found.lost)
 
 
 def _ecc(

@@ -21,7 +21,7 @@ from s2v_ray.dataset.splits import BY_SOURCE
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.probe.cross_validation import Errors, score_units
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
-from s2v_ray.evaluation.probe.spectra import hops_per_frame, log_mel
+from s2v_ray.evaluation.probe.spectra import hops_per_frame, probe_ears
 from s2v_ray.evaluation.probe.units import Units, find_units, make_folds
 from s2v_ray.recipes.probe import probe
 from s2v_ray.storage.files import make_folder
@@ -211,5 +211,5 @@ def test_spectra_have_hops_of_ten_milliseconds_that_divide_a_frame():
     assert hops_per_frame(1470, 44100) == 3  # 30 frames a second: 11.1 ms
     wave = torch.zeros(1, 1764 * 5)
     wave[0, 1764 * 2 + 441 * 2 : 1764 * 2 + 441 * 3] = torch.sin(torch.arange(441) * 0.3)
-    level_TH = log_mel(wave, sample_rate=44100, samples_per_frame=1764)[0].unflatten(1, (4, 40)).mean(2)
+    level_TH = probe_ears(1764, 44100).spectra(wave)[0].unflatten(1, (4, 40)).mean(2)
     assert level_TH.flatten().argmax() == 2 * 4 + 2  # the third frame's third hop

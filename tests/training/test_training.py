@@ -15,6 +15,7 @@ import pytest
 import torch
 from helpers.decoding import probe_path
 from helpers.small import SyntheticClips, small_config
+from helpers.training import assert_same, run_to, weights
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import load_config, with_settings
@@ -26,45 +27,19 @@ from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
-from s2v_ray.training.data.augmentation import draw_augmentation
 from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, training_batches
-from s2v_ray.training.data.order import Draw, global_batch
-from s2v_ray.training.data.pixels import motion_thumbnails, stored_size_for
+from s2v_ray.training.data.order import global_batch
+from s2v_ray.training.data.pixels import stored_size_for
 from s2v_ray.training.health import explaining_memory
 from s2v_ray.training.loop import Validation, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import resume
-from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget, config_schedule
-from s2v_ray.training.state import TrainingState, new_state, set_learning_rates, single_frames
+from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget
+from s2v_ray.training.state import TrainingState, new_state, single_frames
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import ALONE, Workers
 
 CPU = torch.device("cpu")
-
-
-def run_to(steps: int, clips: Path, run: Path, stop_at: int | None = None, **settings: object) -> TrainingState:
-    """Train (or resume) until `steps`, without validation; `stop_at` asks for a stop after that step."""
-    state = new_state(small_config(clips, training__steps=steps, **settings), CPU)
-    reader = ClipReader(str(clips), "train")
-    state.clips = reader.fingerprint
-    resume(state, run)
-    batches = training_batches(reader, state.config, CPU, first_step=state.step)
-    train(state, batches, run, until=config_budget(state.config), stop=lambda: state.step == stop_at)
-    return state
-
-
-def weights(state: TrainingState) -> dict[str, torch.Tensor]:
-    tensors = {
-        f"{name}.{key}": value for name, net in state.networks.items() for key, value in net.state_dict().items()
-    }
-    assert state.ema is not None
-    return tensors | {f"ema.{key}": value for key, value in state.ema.state_dict().items()}
-
-
-def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert torch.equal(ours[name], theirs[name]), name
 
 
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(small_clips, tmp_path):
@@ -215,132 +190,11 @@ def test_a_discriminator_that_says_one_thing_of_everything_stops_the_run(small_c
         train(state, batches, tmp_path, until=config_budget(config))
 
 
-def test_discriminators_are_enabled_at_their_fraction_of_the_training(small_clips, tmp_path):
-    first = weights(run_to(1, small_clips, tmp_path / "first", loss__discriminator_start=1))
-    for steps, changed in ((3, False), (4, True)):  # of 8, they join after 3
-        at = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, loss__discriminator_start=0.375)
-        for name, value in weights(at).items():
-            if "discriminator" in name:
-                assert torch.equal(value, first[name]) is not changed, name
-    whole = run_to(8, small_clips, tmp_path / "whole", loss__discriminator_start=0.375)
-    for steps in (3, 4):
-        assert_same(
-            weights(run_to(8, small_clips, tmp_path / str(steps), loss__discriminator_start=0.375)), weights(whole)
-        )
-    lines = [json.loads(line) for line in (tmp_path / "3" / "metrics.jsonl").read_text().splitlines()]
-    assert ["loss/video_discriminator" in line for line in lines] == [False, True]
-
-
-THUMBNAILS = {"loss__thumbnail_weight": 100.0}
-
-
-def test_the_sound_encoder_learns_alone_until_the_generator_starts(small_clips, tmp_path):
-    settings = THUMBNAILS | {"loss__generator_start": 0.5, "loss__discriminator_start": 0.0}
-    first = weights(new_state(small_config(small_clips, **settings), CPU))
-    changed = {}
-    for steps in (4, 5):
-        at = weights(run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, **settings))
-        changed[steps] = {name.split(".")[1] for name, value in at.items() if not torch.equal(value, first[name])}
-    assert changed[4] == {"sound_encoder"}  # of networks and of the EMA
-    assert changed[5] == {"sound_encoder", "unet", "layers"}
-    whole = run_to(8, small_clips, tmp_path / "whole", **settings)
-    assert_same(weights(run_to(8, small_clips, tmp_path / "4", **settings)), weights(whole))
-    lines = [json.loads(line) for line in (tmp_path / "4" / "metrics.jsonl").read_text().splitlines()]
-    assert ["loss/reconstruction" in line for line in lines] == [False, True]
-    assert all(line["loss/thumbnails"] > 0 for line in lines)
-
-
-def test_learning_rates_fall_to_a_twentieth(small_clips, tmp_path):
-    rates = {}
-    for steps in (4, 6, 8):
-        state = run_to(8, small_clips, tmp_path / str(steps), stop_at=steps, optim__decay_start=0.5)
-        set_learning_rates(state)  # of the step that would follow
-        rates[steps] = [optimizer.param_groups[0]["lr"] for optimizer in state.optimizers.values()]
-    generator, image, video = 1e-3, 2e-4, 2e-4
-    assert rates[4] == pytest.approx([generator, image, video])
-    assert rates[6] == pytest.approx([0.525 * generator, 0.525 * image, 0.525 * video])  # halfway from 1 to 0.05
-    assert rates[8] == pytest.approx([0.05 * generator, 0.05 * image, 0.05 * video])
-    whole = run_to(8, small_clips, tmp_path / "whole", optim__decay_start=0.5)
-    assert_same(weights(run_to(8, small_clips, tmp_path / "6", optim__decay_start=0.5)), weights(whole))
-
-
-def test_thumbnails_are_of_all_frames_relative_to_their_mean():
-    frames_THWC = np.zeros((2, 8, 8, 3), np.uint8)
-    frames_THWC[1, :4, :4, 0] = 255  # a quarter turns red
-    thumbnail_TP = motion_thumbnails(frames_THWC, 2)
-    # A third of full scale, which is 2: half of that below and above the mean.
-    assert thumbnail_TP == pytest.approx(np.array([[-1 / 3, 0, 0, 0], [1 / 3, 0, 0, 0]]), abs=0.01)
-    assert motion_thumbnails(frames_THWC, 0).shape == (0, 0)
-
-
-def test_the_crop_stays_near_the_centre_and_the_input_frame_is_mixed(small_clips):
-    config = small_config(small_clips, data__crop_jitter=0.5, data__input_frame="mixed")
-    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(200)]
-    assert {chosen.top for chosen in drawn} == {chosen.left for chosen in drawn} == {1, 2, 3}  # of 0 to 4
-    firsts = sum(chosen.input_frame == 0 for chosen in drawn)
-    assert 85 < firsts < 125  # half of them, and one in twenty of the others
-    centred = with_settings(config, {"data.crop_jitter": 0.0})
-    assert {draw_augmentation(Draw(0, step, 0), centred).top for step in range(9)} == {2}
-
-
 def test_settings_of_the_sound_encoder_that_do_not_fit_are_refused(small_clips):
     with pytest.raises(UserError, match=r"spectra_per_frame is 7, but must divide the 320 .* 1, 2, 4, 5, 8, 10, 16"):
         new_state(small_config(small_clips, sound__spectra_per_frame=7), CPU)
     with pytest.raises(UserError, match=r"--loss\.thumbnail-weight 100"):
         new_state(small_config(small_clips, loss__generator_start=0.1, loss__thumbnail_weight=0.0), CPU)
-
-
-def test_a_longer_budget_leaves_the_discriminators_on(small_clips, tmp_path):
-    run_to(8, small_clips, tmp_path / "extended", loss__discriminator_start=0.5)
-    extended = run_to(80, small_clips, tmp_path / "extended", stop_at=10, loss__discriminator_start=0.5)
-    # As one that was opened with the longer budget, and the same start: a twentieth of 80 is half of 8.
-    whole = run_to(80, small_clips, tmp_path / "whole", stop_at=10, loss__discriminator_start=0.05)
-    assert (extended.schedule, whole.schedule) == (Schedule(8, None), Schedule(80, None))
-    assert_same(weights(extended), weights(whole))
-
-
-def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
-    config = small_config(small_clips, training__steps=9, training__minutes=2)
-    schedule = config_schedule(config)
-    assert schedule == Schedule(9, 120.0)
-    assert [schedule.progress(*at) for at in ((2, 6), (3, 6), (0, 30), (9, 0), (3, 600))] == [2 / 9, 1 / 3, 0.25, 1, 1]
-
-
-def test_too_few_clips_do_not_choose_a_checkpoint(small_clips, tmp_path):
-    scores = iter([0.9, 0.2, 0.4])
-    config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
-    state = new_state(config, CPU)
-    frames, wave = np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)
-    train(
-        state,
-        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
-        tmp_path,
-        until=config_budget(config),
-        validate=lambda model: Validation(next(scores), {}, frames, wave, decides=False),
-    )
-    assert find_checkpoint(tmp_path).endswith("step_00000006")
-
-
-def test_the_best_checkpoint_is_one_that_discriminators_took_part_in(small_clips, tmp_path):
-    scores = iter([0.9, 0.8, 0.1, 0.3])
-    config = small_config(
-        small_clips, training__steps=8, training__validate_every_steps=2, loss__discriminator_start=0.5
-    )
-    state = new_state(config, CPU)
-    train(
-        state,
-        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
-        tmp_path,
-        until=config_budget(config),
-        validate=lambda model: Validation(next(scores), {}, np.zeros((1, 2, 2, 3), np.uint8), np.zeros(10, np.int16)),
-    )
-    assert (state.best_score, find_checkpoint(tmp_path)[-8:]) == (0.3, "00000008")
-
-
-def test_a_discriminator_enabled_between_two_lines_of_the_log_is_reported(small_clips, tmp_path):
-    run_to(10, small_clips, tmp_path, loss__discriminator_start=0.75)
-    line = json.loads((tmp_path / "metrics.jsonl").read_text())
-    assert 0.5 < line["loss/image_discriminator"] < 3  # the mean of two steps: about 2 log 2, that of who knows nothing
 
 
 def test_out_of_memory_names_the_settings_that_help():

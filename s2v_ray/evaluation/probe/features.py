@@ -10,7 +10,7 @@ from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import envelope_autocorrelation, uninformative_shift
 from s2v_ray.evaluation.probe.components import Components
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
-from s2v_ray.evaluation.probe.spectra import log_mel
+from s2v_ray.evaluation.probe.spectra import probe_ears
 from s2v_ray.training.data.pixels import centre_crop, wave_to_float
 
 _RESOLUTION = 64  # as `s2v evaluate` scores the presets; at 32 pixels everything looks more predictable
@@ -47,11 +47,12 @@ def read_features(reader: ClipReader, indices: Sequence[int], *, seed: int, show
     settings = reader.settings
     sampled = min(settings.frames, max(1, _SAMPLED_FRAMES // len(indices)))
     random = torch.Generator().manual_seed(seed)
+    ears = probe_ears(settings.samples_per_frame, settings.sample_rate)
     rows = []
     for done, index in enumerate(indices):
         clip = reader[index]
         wave_1S = wave_to_float(torch.from_numpy(clip.wave.copy()))[None]
-        spectra_TD = log_mel(wave_1S, sample_rate=settings.sample_rate, samples_per_frame=settings.samples_per_frame)[0]
+        spectra_TD = ears.spectra(wave_1S)[0]
         video_TCHW, residual_TP = _pixels(clip)
         chosen = torch.randperm(settings.frames, generator=random)[:sampled]
         grey_T, shift_T = frame_shift_errors(video_TCHW)

@@ -1,13 +1,10 @@
-"""What the probe hears: several log-mel spectra a frame."""
+"""What the probe hears: several log-mel spectra a frame, as a sound encoder computes them."""
 
-import torchaudio
-from torch import Tensor
-from torch.nn import functional
+from s2v_ray.models.sound_encoder import SoundEncoder
 
-_HOP_SECONDS, _WINDOW_SECONDS = 0.01, 0.025
-BANDS, _LOWEST_HERTZ = 40, 30.0
-_BINS_SIZE = 2048  # samples; padded with zeros, so that low bands are not narrower than a bin
-_SILENCE = 1e-5
+_HOP_SECONDS = 0.01
+_WINDOW_HOPS = 4
+BANDS = 40
 
 
 def hops_per_frame(samples_per_frame: int, sample_rate: int) -> int:
@@ -16,24 +13,14 @@ def hops_per_frame(samples_per_frame: int, sample_rate: int) -> int:
     return min(divisors, key=lambda count: abs(samples_per_frame / count - _HOP_SECONDS * sample_rate))
 
 
-def log_mel(wave_BS: Tensor, *, sample_rate: int, samples_per_frame: int) -> Tensor:
-    """Samples [B, S] in [-1, 1], S a multiple of `samples_per_frame`, to log-mel spectra [B, T, D].
-
-    D are the 40 bands of each of a frame's hops, one after the other; a window is centred on the middle of its hop.
-    """
-    hops = hops_per_frame(samples_per_frame, sample_rate)
-    hop, window = samples_per_frame // hops, round(_WINDOW_SECONDS * sample_rate)
-    size = max(_BINS_SIZE, window)
-    mel = torchaudio.transforms.MelSpectrogram(
-        sample_rate,
-        n_fft=size,
-        win_length=window,
-        hop_length=hop,
-        f_min=_LOWEST_HERTZ,
-        n_mels=BANDS,
-        center=False,
+def probe_ears(samples_per_frame: int, sample_rate: int) -> SoundEncoder:
+    """A sound encoder whose `spectra` are those of the probe: 40 bands of each hop of a frame, one after the other."""
+    return SoundEncoder(
+        sample_rate=sample_rate,
+        samples_per_frame=samples_per_frame,
+        spectrogram="log_mel",
+        stft_window_frames=_WINDOW_HOPS,
+        mel_bands=BANDS,
+        hidden=1,  # of an LSTM that is not used
+        spectra_per_frame=hops_per_frame(samples_per_frame, sample_rate),
     )
-    beyond = size - hop
-    power_BFH: Tensor = mel(functional.pad(wave_BS, (beyond // 2, beyond - beyond // 2)))
-    spectra_BTD: Tensor = (power_BFH + _SILENCE).log10().transpose(1, 2).unflatten(1, (-1, hops)).flatten(2)
-    return spectra_BTD

@@ -79,8 +79,8 @@ def make_folds(
     if count < 2 or not all(fold.train for fold in folds):
         raise UserError(
             "too_few_clips",
-            f"There are {len(sources)} clips of {len(set(sources))} sources, but training and held-out clips of a "
-            f"source must be {GAP_SECONDS:g} s apart; prepare more videos, or shorter clips (--clip-seconds 1 "
+            f"Clips: {len(sources)}, sources: {len(set(sources))}. But training and held-out clips of a source "
+            f"must be {GAP_SECONDS:g} s apart; prepare more videos, or shorter clips (--clip-seconds 1 "
             "--stride-seconds 1).",
         )
     return folds
