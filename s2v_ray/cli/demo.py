@@ -49,6 +49,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     print(
         f"\nThe video: {video}\nThe report: {report}/report.html\n\nThe same with your own videos:\n"
         "  s2v prepare  --videos FOLDER --out clips/mine\n"
+        "  s2v probe    --clips clips/mine\n"
         "  s2v train    --clips clips/mine --out runs/mine --config tiny\n"
         "  s2v evaluate --checkpoint runs/mine --clips clips/mine --out reports/mine\n"
         "  s2v generate --checkpoint runs/mine --image IMAGE --sound SOUND --out video.mp4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -43,8 +44,8 @@ def probe(
         report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
     Console(width=None if Console().is_terminal else 120).print(_table(report))
     if report.clips_probed < report.clips_found:
-        enough = minutes * report.clips_found / report.clips_probed
-        print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:.2g} probes all.")
+        enough = math.ceil(10 * minutes * report.clips_found / report.clips_probed) / 10
+        print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:g} probes all.")
     print(*sentences, sep="\n")
     print(f"See {out}/probe.png; probe.json beside it has all figures, source by source.")
     if is_learnable(report):

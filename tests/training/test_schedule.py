@@ -9,6 +9,7 @@ from helpers.small import small_config
 from helpers.training import assert_same, run_to, weights
 
 from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Validation, train
@@ -73,6 +74,17 @@ def test_a_longer_budget_leaves_the_discriminators_on(small_clips, tmp_path):
     whole = run_to(80, small_clips, tmp_path / "whole", stop_at=10, loss__discriminator_start=0.05)
     assert (extended.schedule, whole.schedule) == (Schedule(8, None), Schedule(80, None))
     assert_same(weights(extended), weights(whole))
+
+
+def test_the_schedule_of_a_run_of_release_0_2_is_found_again(small_clips, tmp_path):
+    settings = {"loss__discriminator_start": 0.375}
+    run_to(8, small_clips, tmp_path, stop_at=2, **settings)
+    state = tmp_path / "checkpoints" / "step_00000002" / "state.json"
+    config = small_config(small_clips, training__steps=80, **settings)
+    for seconds, expected in ((None, Schedule(8, None)), (45.0, Schedule(8, 120.0))):
+        old = {"discriminator_start_step": 3, "discriminator_start_seconds": seconds}
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"format_version": 3, "schedule": old}))
+        assert run_schedule(str(tmp_path), config) == expected
 
 
 def test_a_schedule_is_the_fraction_of_the_budget_that_is_nearer(small_clips):
