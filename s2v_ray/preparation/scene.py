@@ -42,7 +42,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a source shows a scene: its point p at `scale` · p + (x, y), in pixels."""
 
     x: float = 0.0
@@ -57,7 +57,9 @@ class Place:
         return Crop(min(max(x, 0), width - size), min(max(y, 0), height - size), size)
 
 
-def best_scene(scenes: Sequence[Scene], overview_HW: np.ndarray, width: int, height: int) -> tuple[Scene, Place] | None:
+def best_scene(
+    scenes: Sequence[Scene], overview_HW: np.ndarray, width: int, height: int
+) -> tuple[Scene, Placement] | None:
     """The scene that a source belongs to, and where its frames show it; None where it belongs to none.
 
     `overview_HW` is its median frame, grey, at the height of a scan.
@@ -65,19 +67,19 @@ def best_scene(scenes: Sequence[Scene], overview_HW: np.ndarray, width: int, hei
     best, most = None, -1.0
     for scene in scenes:
         if (scene.width, scene.height) == (width, height):
-            place, correlation = _find(scene, overview_HW)
-            if place and correlation > most:
-                best, most = (scene, place), correlation
+            placement, correlation = _find(scene, overview_HW)
+            if placement and correlation > most:
+                best, most = (scene, placement), correlation
     return best
 
 
-def _find(scene: Scene, overview_HW: np.ndarray) -> tuple[Place | None, float]:
+def _find(scene: Scene, overview_HW: np.ndarray) -> tuple[Placement | None, float]:
     """Where a source of the scene's size shows it; None where it does not."""
     scene_HW, pixel = unpacked(scene.overview), scene.height / len(overview_HW)
     if scene.crop is None:
         M, correlation = align(scene_HW, overview_HW)
-        place = Place(float(M[0, 2]) * pixel, float(M[1, 2]) * pixel)
-        return (place if correlation >= _ALIKE else None), correlation
+        placement = Placement(float(M[0, 2]) * pixel, float(M[1, 2]) * pixel)
+        return (placement if correlation >= _ALIKE else None), correlation
     around = _AREA * scene.crop.size
     left = max(0, round((scene.crop.x + (scene.crop.size - around) / 2) / pixel))
     top = max(0, round((scene.crop.y + (scene.crop.size - around) / 2) / pixel))
@@ -89,7 +91,7 @@ def _find(scene: Scene, overview_HW: np.ndarray) -> tuple[Place | None, float]:
     middle = (np.array(area_HW.shape[::-1]) - 1) / 2
     there = (M @ [*middle, 1] + 0.5) * pixel
     x, y = there - scale * (middle + 0.5 + [left, top]) * pixel
-    return Place(float(x), float(y), scale), correlation
+    return Placement(float(x), float(y), scale), correlation
 
 
 def is_alike(correlation: float) -> bool:

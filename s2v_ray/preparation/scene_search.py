@@ -68,18 +68,18 @@ def find_scenes(footage: Iterable[Footage], settings: ClipSettings, known: Seque
 
 def _join(groups: list[_Group], one: Footage, scan: MotionScan) -> None:
     """Add a source to the group that it looks like most, or to a new one."""
-    best, most, place_23 = None, -1.0, IDENTITY
+    best, most, placement_23 = None, -1.0, IDENTITY
     for group in groups:
         if (group.first.width, group.first.height) == (one.width, one.height):
             M, correlation = align(group.scan.overview_HW, scan.overview_HW)
             if is_alike(correlation) and correlation > most:
-                best, most, place_23 = group, correlation, M
+                best, most, placement_23 = group, correlation, M
     if best is None:
         if len(groups) >= _MOST_LOOKS:
             return
         best = _Group(one, scan)
         groups.append(best)
-    best.maps.append(warp(scan.motion_2HW.astype(np.float32), np.stack([place_23] * 2)))
+    best.maps.append(warp(scan.motion_2HW.astype(np.float32), np.stack([placement_23] * 2)))
 
 
 def _scene(group: _Group, name: str, settings: ClipSettings) -> Scene:

@@ -86,7 +86,7 @@ def stabilised(
     if not found.found or furthest > limit * stored_size:
         transforms_T23 = np.broadcast_to(IDENTITY, transforms_T23.shape)
     uncut_23 = np.asarray(cv2.invertAffineTransform(cut_of(view, pixels, crop, stored_size)), np.float32)
-    cuts_T23 = np.stack([compose(compose(M, framing.place_23), cut_23) for M in transforms_T23])
+    cuts_T23 = np.stack([compose(compose(M, framing.placement_23), cut_23) for M in transforms_T23])
     square_THWC = warp(frames_THWC, cuts_T23, cv2.INTER_CUBIC, (stored_size, stored_size))
     return square_THWC, np.stack([compose(uncut_23, M) for M in cuts_T23])
 

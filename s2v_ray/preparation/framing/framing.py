@@ -18,7 +18,7 @@ class Framing:
 
     Where `mode` is off, that is all: `crop` (None: the largest square, centred) of each. Otherwise the area `view` is
     scaled to `view_pixels`, and each frame found in it: against `reference_HW` where the subject is followed, and
-    against the window's own frames where the camera is. `place_23` maps the scene's reference to `reference_HW`,
+    against the window's own frames where the camera is. `placement_23` maps the scene's reference to `reference_HW`,
     and `cut_23` stored pixels to the scene's reference.
     """
 
@@ -29,7 +29,7 @@ class Framing:
     view: Crop | None = None
     view_pixels: int = 0
     reference_HW: np.ndarray | None = None
-    place_23: np.ndarray = field(default_factory=lambda: IDENTITY)
+    placement_23: np.ndarray = field(default_factory=lambda: IDENTITY)
     cut_23: np.ndarray | None = None
     found: Mapping[Fraction, Registration] = field(default_factory=dict)  # of windows examined before, by their starts
 

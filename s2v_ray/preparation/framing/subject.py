@@ -21,7 +21,7 @@ from s2v_ray.preparation.framing.areas import (
 )
 from s2v_ray.preparation.framing.framing import Framing
 from s2v_ray.preparation.framing.samples import some_windows
-from s2v_ray.preparation.scene import Place, Scene, unpacked
+from s2v_ray.preparation.scene import Placement, Scene, unpacked
 from s2v_ray.preparation.stabilise import (
     IDENTITY,
     LEAST_CORRELATION,
@@ -47,7 +47,7 @@ def following_subject(
     starts: Sequence[Fraction],
     framing: Framing,
     scene: Scene | None,
-    place: Place,
+    placement: Placement,
     width: int,
     height: int,
     settings: ClipSettings,
@@ -57,8 +57,8 @@ def following_subject(
     view, pixels = view_of(crop, width, height, settings.stored_size)
     scene_view = scene.view if scene and scene.crop and scene.reference else None
     if scene and scene.crop and scene_view:
-        placed = place.of(scene_view, width, height)
-        if placed.size == round(place.scale * scene_view.size):
+        placed = placement.of(scene_view, width, height)
+        if placed.size == round(placement.scale * scene_view.size):
             view, pixels = placed, pixels_of(scene_view, scene.crop, settings.stored_size)
         else:
             scene_view = None  # these frames don't show all of it
@@ -73,18 +73,18 @@ def following_subject(
         start: first[1] if start == first[0] else register_near(grey_THW, mask_HW, reference_HW)
         for start, grey_THW in windows.items()
     }
-    place_23, cut_23, placed_well = IDENTITY, cut_of(view, pixels, crop, settings.stored_size), False
+    placement_23, cut_23, placed_well = IDENTITY, cut_of(view, pixels, crop, settings.stored_size), False
     if scene and scene.crop and scene_view:
         inner_HW = mask_of(scene_view, pixels, scene.crop, _ALIGNED, inside=True)
         placed_23, correlation = register_images(unpacked(scene.reference), reference_HW, inner_HW)
         if placed_well := correlation >= LEAST_CORRELATION:
-            place_23, cut_23 = placed_23, cut_of(scene_view, pixels, scene.crop, settings.stored_size)
+            placement_23, cut_23 = placed_23, cut_of(scene_view, pixels, scene.crop, settings.stored_size)
     x, y = centre_of(view, pixels, crop)
     moved_T2 = np.concatenate([points_moved(one.transforms_T23, x, y) for one in found.values()])
     shift_pixels = float(np.sqrt(np.square(moved_T2 - moved_T2.mean(axis=0)).sum(axis=1).mean()))
     followed = replace(
         framing, crop=crop, mode=SUBJECT, shift_pixels=shift_pixels,
-        view=view, view_pixels=pixels, reference_HW=reference_HW, place_23=place_23, cut_23=cut_23,
+        view=view, view_pixels=pixels, reference_HW=reference_HW, placement_23=placement_23, cut_23=cut_23,
         found=found,
     )  # fmt: skip
     if settings.stabilize == SUBJECT:
@@ -95,7 +95,7 @@ def following_subject(
     moves = shift_pixels >= _LEAST_SHIFT_PIXELS and after <= LEAST_GAIN * before
     stands_elsewhere = False
     if scene_view and placed_well:
-        offset = points_moved(place_23[None], x, y)[0] + offset_between(scene_view, view) * pixels / view.size
+        offset = points_moved(placement_23[None], x, y)[0] + offset_between(scene_view, view) * pixels / view.size
         stands_elsewhere = view.size != scene_view.size or float(np.hypot(*offset)) >= _LEAST_SHIFT_PIXELS
     if (moves or stands_elsewhere) and all(one.found for one in found.values()):
         return followed

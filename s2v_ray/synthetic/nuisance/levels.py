@@ -27,7 +27,7 @@ class Nuisance:
 
 
 # Heads in the GRID corpus sway by 0.002 to 0.008 sides within 3 s, about what a moderate sway does from end to end. Of
-# 160 clips, 40 per domain, the default limits of `prepare` keep all with moderate nuisance, and nearly all with strong.
+# 160 clips, 40 per domain, the default limits of `prepare` keep nearly all, with moderate nuisance as with strong.
 LEVELS: Mapping[Level, Nuisance | None] = {
     "off": None,
     "moderate": Nuisance(
