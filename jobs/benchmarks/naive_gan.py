@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from s2v_ray.config import Config
-from s2v_ray.models.hue import mean_hue, rotate_hue
+from s2v_ray.models.change import apply_change
 from s2v_ray.models.unet import UNet, UpBlock
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.networks import build_networks
@@ -50,30 +50,21 @@ class FrameByFrameUNet(nn.Module):
 
     def __init__(self, unet: UNet) -> None:
         super().__init__()
-        self.down = copy.deepcopy(unet.down)
+        self.head = copy.deepcopy(unet)
+        self.down = self.head.down
         self.up = nn.ModuleList(ConcatenatingUpBlock(cast("UpBlock", block)) for block in unet.up)
-        self.residual, self.palette = unet.residual, copy.deepcopy(unet.palette)
-        self.relative_hue = unet.relative_hue
+        del self.head.up
 
     def forward(self, image_BCHW: Tensor, sound_BTD: Tensor) -> Tensor:
         """Images [B, 3, H, W] and features [B, T, D] to frames [B, T, 3, H, W]."""
         image_NCHW = image_BCHW.repeat_interleave(sound_BTD.shape[1], dim=0)
         sound_ND = sound_BTD.flatten(0, 1)
-        hue_N = mean_hue(image_NCHW)
-        skips = [self._rotated(image_NCHW, -hue_N)]
-        for block in self.down:
-            skips.append(block(skips[-1]))
-        x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
-        for block, skip in zip(self.up, reversed(skips[1:]), strict=True):
-            x = block(x, skip, sound_ND)
-        colours_NCHW = self._rotated(x[:, :3] if self.residual else torch.tanh(x), hue_N)
-        frames_NCHW = image_NCHW + colours_NCHW if self.residual else colours_NCHW
-        if self.palette is not None:
-            frames_NCHW = frames_NCHW + self.palette(image_NCHW, skips[1], x[:, None, 3:])[:, 0]
+        maps = self.head.encode(image_NCHW)
+        x = half = sound_ND[:, :, None, None].expand(-1, -1, *maps[-1].shape[-2:])
+        for block, skip in zip(self.up, reversed(maps[1:]), strict=True):
+            half, x = x, block(x, skip, sound_ND)
+        frames_NCHW = apply_change(image_NCHW, self.head.as_change(maps, x.unsqueeze(1), half.unsqueeze(1)))[:, 0]
         return torch.unflatten(frames_NCHW, 0, sound_BTD.shape[:2])
-
-    def _rotated(self, frames_NCHW: Tensor, angle_N: Tensor) -> Tensor:
-        return rotate_hue(frames_NCHW.unsqueeze(1), angle_N)[:, 0] if self.relative_hue else frames_NCHW
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class DataConfig:
         "first", "the frame of the clip that is the input image; mixed: the first or a random one, equally often"
     )
     crop_jitter: float = setting(1.0, "how far the random crop may lie from the centre, of what there is", 0, 1)
+    crop_growth: float = setting(0.0, "how much of the border a random crop may take in, of what there is", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class GeneratorConfig:
     film_levels: int = setting(0, "innermost decoder levels with FiLM by the sound; 0: the bottleneck alone", low=0)
     output: Literal["tanh", "residual"] = setting("tanh", "the frame itself, or what is added to the input image")
     palette: int = setting(0, "colours of the input image that a residual can mix; 0: none", 0, 64)
+    warp: float = setting(0.0, "how far a residual's base can be displaced, in parts of the image's side; 0: not", 0, 1)
     relative_hue: bool = setting(False, "see hues relative to the image's own, so that unseen colours look as good")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from s2v_ray.models.change import Change, apply_change
 from s2v_ray.models.hue import mean_hue, rotate_hue
 
 _GROUP_CHANNELS = 16
@@ -65,13 +66,10 @@ class Palette(nn.Module):
         super().__init__()
         self.places = nn.Conv2d(channels, colours, 1, bias=False)  # softmax cancels a bias
 
-    def forward(self, image_BCHW: Tensor, map_BCHW: Tensor, weight_BTKHW: Tensor) -> Tensor:
-        """Σ_k weight_k · (colour_k − image), [B, T, 3, H, W]; `map_BCHW` has half the image's sides."""
+    def forward(self, image_BCHW: Tensor, map_BCHW: Tensor) -> Tensor:
+        """The colours [B, 3, K]; `map_BCHW` has half the image's sides."""
         attention_BKN = self.places(map_BCHW).flatten(2).softmax(2)
-        colour_BCK = functional.avg_pool2d(image_BCHW, 2).flatten(2) @ attention_BKN.transpose(1, 2)
-        mixed_BTCN = colour_BCK.unsqueeze(1) @ weight_BTKHW.flatten(3)
-        mixed_BTCHW = torch.unflatten(mixed_BTCN, 3, weight_BTKHW.shape[3:])
-        return mixed_BTCHW - weight_BTKHW.sum(2, keepdim=True) * image_BCHW.unsqueeze(1)
+        return functional.avg_pool2d(image_BCHW, 2).flatten(2) @ attention_BKN.transpose(1, 2)
 
 
 class UNet(nn.Module):
@@ -79,7 +77,8 @@ class UNet(nn.Module):
 
     `channels[i]` is the encoder's width after i + 1 halvings. The sound also scales and shifts the outputs of the
     `film_levels` innermost decoder levels. With `output` "tanh", the decoder makes the frame; with "residual", it makes
-    what is added to the image, of which it can mix `palette` colours in. With `relative_hue`, the layers see the image
+    what is added to the image, of which it can mix `palette` colours in, and which it can warp first, by up to `warp`
+    of its side. With `relative_hue`, the layers see the image
     rotated to a mean hue of 0 and their output is rotated back: an image in other hues gives the same video in those.
     """
 
@@ -92,11 +91,12 @@ class UNet(nn.Module):
         film_levels: int,
         output: str,
         palette: int = 0,
+        warp: float = 0.0,
         relative_hue: bool = False,
     ) -> None:
         super().__init__()
-        if palette and output != "residual":
-            raise ValueError(f"palette is {palette}, but must be 0 where output is {output!r}.")
+        if output != "residual" and (palette or warp):
+            raise ValueError(f"palette is {palette} and warp {warp}, but must be 0 where output is {output!r}.")
         self.resolution = resolution
         depth = len(channels)
         if resolution % 2**depth:
@@ -127,6 +127,11 @@ class UNet(nn.Module):
         self.residual = output == "residual"
         self.relative_hue = relative_hue
         self.palette = Palette(channels[0], palette) if palette else None
+        # From the second last map, half as large: a flow is smooth.
+        self.warp, self.to_warp = warp, nn.Conv2d(channels[0], 3, 3, padding=1) if warp else None
+        if self.to_warp is not None:
+            nn.init.normal_(self.to_warp.weight, std=1e-3)
+            nn.init.zeros_(self.to_warp.bias)  # type: ignore[arg-type]
         if self.residual:
             # An untrained model returns nearly the image itself.
             outermost = blocks[-1]
@@ -161,20 +166,40 @@ class UNet(nn.Module):
 
     def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
         """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
+        outer_BTCHW, half_BTCHW = self._decoded(maps, sound_BTD)
+        if not self.residual:
+            return self._in_hues_of(maps[0], outer_BTCHW.tanh())
+        return apply_change(maps[0], self.as_change(maps, outer_BTCHW, half_BTCHW))
+
+    def change(self, maps: list[Tensor], sound_BTD: Tensor) -> Change:
+        """What makes the frames of the image, so that it can be applied at another size."""
+        return self.as_change(maps, *self._decoded(maps, sound_BTD))
+
+    def as_change(self, maps: list[Tensor], outer_BTCHW: Tensor, half_BTCHW: Tensor) -> Change:
+        """What the output of the outermost level, and its input of half the sides, mean for the image."""
+        if not self.residual:
+            return Change(self._in_hues_of(maps[0], outer_BTCHW.tanh()) - maps[0].unsqueeze(1))
+        weight_BTKHW = colour_BCK = flow_BT2HW = mask_BT1HW = None
+        if self.palette is not None:
+            weight_BTKHW, colour_BCK = outer_BTCHW[:, :, 3:], self.palette(maps[0], maps[1])
+        if self.to_warp is not None:
+            warp_NCHW = functional.interpolate(self.to_warp(half_BTCHW.flatten(0, 1)), scale_factor=2, mode="bilinear")
+            warp_BTCHW = torch.unflatten(warp_NCHW, 0, outer_BTCHW.shape[:2])
+            flow_BT2HW, mask_BT1HW = 2 * self.warp * warp_BTCHW[:, :, :2].tanh(), warp_BTCHW[:, :, 2:].sigmoid()
+        residual_BTCHW = self._in_hues_of(maps[0], outer_BTCHW[:, :, :3])
+        return Change(residual_BTCHW, weight_BTKHW, colour_BCK, flow_BT2HW, mask_BT1HW)
+
+    def _decoded(self, maps: list[Tensor], sound_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """The output of the outermost level, [B, T, C, H, W], and its input, of half the sides."""
         if sound_BTD.dim() != 3 or len(sound_BTD) != len(maps[0]):
             raise ValueError(f"sound_BTD is {tuple(sound_BTD.shape)}, but must be [B, T, D] with B = {len(maps[0])}.")
-        image_BCHW, *skips = maps
+        skips = maps[1:]
         sound_ND = sound_BTD.flatten(0, 1)
-        x = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
+        x = half = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(skips), strict=True):
-            x = block(x, skip, sound_ND)
-        decoded_BTCHW = torch.unflatten(x, 0, sound_BTD.shape[:2])
-        colours_BTCHW = decoded_BTCHW[:, :, :3] if self.residual else torch.tanh(decoded_BTCHW)
-        if self.relative_hue:
-            colours_BTCHW = rotate_hue(colours_BTCHW, mean_hue(image_BCHW))
-        if not self.residual:
-            return colours_BTCHW
-        video_BTCHW = image_BCHW.unsqueeze(1) + colours_BTCHW
-        if self.palette is not None:
-            video_BTCHW = video_BTCHW + self.palette(image_BCHW, skips[0], decoded_BTCHW[:, :, 3:])
-        return video_BTCHW
+            half, x = x, block(x, skip, sound_ND)
+        outer_BTCHW, half_BTCHW = (torch.unflatten(map_NCHW, 0, sound_BTD.shape[:2]) for map_NCHW in (x, half))
+        return outer_BTCHW, half_BTCHW
+
+    def _in_hues_of(self, image_BCHW: Tensor, colours_BTCHW: Tensor) -> Tensor:
+        return rotate_hue(colours_BTCHW, mean_hue(image_BCHW)) if self.relative_hue else colours_BTCHW

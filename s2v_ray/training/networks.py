@@ -25,12 +25,14 @@ class Networks(nn.ModuleDict):
 
 def build_sound_to_video(config: Config) -> SoundToVideo:
     """SE and G. Raises UserError if the settings don't fit each other."""
-    if config.generator.palette and config.generator.output != "residual":
-        raise UserError(
-            "conflicting_settings",
-            f"generator.palette is {config.generator.palette}, but generator.output is '{config.generator.output}'; "
-            "set --generator.output residual or --generator.palette 0.",
-        )
+    for name in ("palette", "warp"):
+        value = getattr(config.generator, name)
+        if value and config.generator.output != "residual":
+            raise UserError(
+                "conflicting_settings",
+                f"generator.{name} is {value}, but generator.output is '{config.generator.output}'; "
+                f"set --generator.output residual or --generator.{name} 0.",
+            )
     loss, frame_samples = config.loss, samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate))
     if loss.generator_start and not loss.thumbnail_weight:
         raise UserError(
@@ -58,6 +60,7 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
         film_levels=config.generator.film_levels,
         output=config.generator.output,
         palette=config.generator.palette,
+        warp=config.generator.warp,
         relative_hue=config.generator.relative_hue,
     )
     return SoundToVideo(encoder, unet)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from s2v_ray.models.change import Change, apply_change
 from s2v_ray.models.discriminators import ImageDiscriminator, VideoDiscriminator
 from s2v_ray.models.sound_encoder import SoundEncoder
 from s2v_ray.models.sound_to_video import SoundToVideo
@@ -82,6 +83,24 @@ def test_a_sound_that_does_not_divide_into_frames_is_refused():
         encoder()(torch.zeros(1, 1250))
 
 
+def warped_one_by_one(unet: UNet, image_NCHW: torch.Tensor, half_NCHW: torch.Tensor) -> torch.Tensor:
+    """Each image, its pixels looked up at their displaced coordinates."""
+    side = image_NCHW.shape[-1]
+    raw = functional.interpolate(unet.to_warp(half_NCHW), size=(side, side), mode="bilinear")
+    down, right = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    frames = []
+    for image_CHW, (flow_x, flow_y, mask) in zip(image_NCHW, raw, strict=True):
+        x = (right + unet.warp * side * flow_x.tanh()).clamp(0, side - 1)
+        y = (down + unet.warp * side * flow_y.tanh()).clamp(0, side - 1)
+        left, top = x.detach().floor().long().clamp(max=side - 2), y.detach().floor().long().clamp(max=side - 2)
+        across, along = x - left, y - top
+        upper = image_CHW[:, top, left] * (1 - across) + image_CHW[:, top, left + 1] * across
+        lower = image_CHW[:, top + 1, left] * (1 - across) + image_CHW[:, top + 1, left + 1] * across
+        moved = upper * (1 - along) + lower * along
+        frames.append(image_CHW * (1 - mask.sigmoid()) + moved * mask.sigmoid())
+    return torch.stack(frames)
+
+
 class NaiveUNet(nn.Module):
     """The same function in the usual way: the image encoded for every frame, skips concatenated."""
 
@@ -98,6 +117,7 @@ class NaiveUNet(nn.Module):
             skips.append(block(skips[-1]))
         x = sound_ND[:, :, None, None] * torch.ones_like(skips[-1][:, :1])
         for number, block in enumerate(self.unet.up):
+            x_before = x
             both = torch.cat([x, skips[-1 - number]], dim=1)
             weight = torch.cat([block.over_x.weight, block.over_skip.weight], dim=0)
             x = block.norm(
@@ -106,15 +126,16 @@ class NaiveUNet(nn.Module):
             if block.film is not None:
                 scale, shift = block.film(sound_ND).chunk(2, dim=1)
                 x = x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
-            x = x if block.last else functional.leaky_relu(x, 0.2)
-        decoded = image_NCHW + x[:, :3] if self.unet.residual else torch.tanh(x)
+            half, x = x_before, x if block.last else functional.leaky_relu(x, 0.2)
+        base_NCHW = image_NCHW if self.unet.to_warp is None else warped_one_by_one(self.unet, image_NCHW, half)
+        decoded = base_NCHW + x[:, :3] if self.unet.residual else torch.tanh(x)
         if self.unet.palette is not None:
             attention = self.unet.palette.places(skips[1])
             small = functional.interpolate(image_NCHW, scale_factor=0.5, mode="area")
             for number in range(attention.shape[1]):
                 share = attention[:, number].flatten(1).softmax(1).unflatten(1, small.shape[2:]).unsqueeze(1)
                 colour = (share * small).sum((2, 3), keepdim=True)
-                decoded = decoded + x[:, 3 + number, None] * (colour - image_NCHW)
+                decoded = decoded + x[:, 3 + number, None] * (colour - base_NCHW)
         return decoded.reshape(batch, frames, *decoded.shape[1:])
 
 
@@ -123,6 +144,7 @@ class NaiveUNet(nn.Module):
     [
         ((8, 16, 32, 32), {"film_levels": 3, "output": "residual"}),
         ((8, 16, 32, 32), {"film_levels": 3, "output": "residual", "palette": 5}),
+        ((8, 16, 32, 32), {"film_levels": 3, "output": "residual", "palette": 2, "warp": 0.2}),
         ((8, 16, 32, 32, 32, 32), {"film_levels": 0, "output": "tanh"}),
     ],
 )
@@ -153,11 +175,25 @@ def test_what_a_palette_mixes_follows_the_colours_of_the_image():
     torch.manual_seed(0)
     palette = Palette(channels=8, colours=3)
     image, features, weights = torch.rand(2, 3, 16, 16), torch.randn(2, 8, 8, 8), torch.randn(2, 4, 3, 16, 16)
-    mixed = palette(image, features, weights)
-    assert mixed.abs().mean() > 0.1
+
+    def mixed(image: torch.Tensor) -> torch.Tensor:
+        change = Change(torch.zeros(2, 4, 3, 16, 16), weight_BTKHW=weights, colour_BCK=palette(image, features))
+        return apply_change(image, change) - image.unsqueeze(1)
+
+    assert mixed(image).abs().mean() > 0.1
     # Green, blue and red instead of red, green and blue; at half the brightness.
-    other = palette(0.5 * image[:, [1, 2, 0]], features, weights)
-    assert torch.allclose(other, 0.5 * mixed[:, :, [1, 2, 0]], atol=1e-5)
+    assert torch.allclose(mixed(0.5 * image[:, [1, 2, 0]]), 0.5 * mixed(image)[:, :, [1, 2, 0]], atol=1e-5)
+
+
+def test_a_warp_moves_what_is_in_the_image():
+    image = torch.rand(1, 3, 8, 8)
+    # Half a side is 4 pixels: a flow of a quarter takes each pixel's colour from the one to the right of it.
+    flow = torch.tensor([0.25, 0.0]).reshape(1, 1, 2, 1, 1).expand(1, 2, 2, 8, 8)
+    mask = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1, 1).expand(1, 2, 1, 8, 8)
+    moved, still = apply_change(image, Change(torch.zeros(1, 2, 3, 8, 8), flow_BT2HW=flow, mask_BT1HW=mask))[0]
+    assert torch.allclose(moved[:, :, :7], image[0, :, :, 1:], atol=1e-5)
+    assert torch.allclose(moved[:, :, 7], image[0, :, :, 7], atol=1e-5)  # the edge extends outwards
+    assert torch.equal(still, image[0])
 
 
 def test_each_logit_of_stacked_frames_sees_all_of_them():

@@ -19,6 +19,7 @@ class Augmentation:
 
     top: int
     left: int
+    side: int
     frames: np.ndarray
     video_frames: np.ndarray
     image_frames: np.ndarray
@@ -33,7 +34,11 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     largest that fits.
     """
     random = np.random.default_rng([config.training.seed, draw.step, draw.index])
-    slack = config.clips.stored_size - crop_size(config.clips.stored_size)
+    stored = config.clips.stored_size
+    side = crop_size(stored)
+    if config.data.crop_growth:
+        side += int(random.integers(0, round(config.data.crop_growth * (stored - side)), endpoint=True))
+    slack = stored - side
     least = min(round(slack / 2 * (1 - config.data.crop_jitter)), slack // 2)
     top, left = random.integers(least, slack - least, size=2, endpoint=True)
     length, seen = frames_used(config), config.video_discriminator.frames
@@ -49,7 +54,7 @@ def draw_augmentation(draw: Draw, config: Config) -> Augmentation:
     image_frames = random.choice(len(frames), size=config.image_discriminator.frames, replace=False)
     frame = int(random.integers(config.clips.frames)) if config.data.input_frame != "first" else 0
     input_frame = frame * int(random.integers(2)) if config.data.input_frame == "mixed" else frame
-    return Augmentation(int(top), int(left), offset + frames, video_frames, image_frames, input_frame)
+    return Augmentation(int(top), int(left), side, offset + frames, video_frames, image_frames, input_frame)
 
 
 def frames_used(config: Config) -> int:

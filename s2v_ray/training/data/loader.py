@@ -20,7 +20,7 @@ from s2v_ray.models.sound_encoder import THUMBNAIL_SIDE
 from s2v_ray.storage.files import CONCURRENT_REQUESTS
 from s2v_ray.training.data.augmentation import draw_augmentation
 from s2v_ray.training.data.order import Draw, global_batch, rank_slice
-from s2v_ray.training.data.pixels import crop_size, motion_thumbnails, resize, to_float, wave_to_float
+from s2v_ray.training.data.pixels import crop_size, motion_thumbnails, resize, resize_bytes, to_float, wave_to_float
 
 _BATCHES_AHEAD = 4
 
@@ -84,12 +84,11 @@ class ReadAhead(IterableDataset[dict[str, Any]]):
 def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
     """What a step sees of a clip, as tensors on the CPU: the crop and the frames drawn for it."""
     chosen = draw_augmentation(draw, config)
-    size = crop_size(config.clips.stored_size)
-    rows, columns = slice(chosen.top, chosen.top + size), slice(chosen.left, chosen.left + size)
+    rows, columns = (slice(start, start + chosen.side) for start in (chosen.top, chosen.left))
     side = THUMBNAIL_SIDE if config.loss.thumbnail_weight else 0
     wanted = np.concatenate([[chosen.input_frame], chosen.frames])
     return {
-        "frames": torch.from_numpy(clip.frames_THWC[wanted, rows, columns]),
+        "frames": resize_bytes(clip.frames_THWC[wanted, rows, columns], crop_size(config.clips.stored_size)),
         "wave": torch.from_numpy(clip.wave.copy()),
         "frame": torch.from_numpy(chosen.frames),
         "video_frames": torch.from_numpy(chosen.video_frames),

@@ -44,6 +44,15 @@ def resize(video_BTCHW: Tensor, resolution: int) -> Tensor:
     return small.reshape(*video_BTCHW.shape[:-2], resolution, resolution)
 
 
+def resize_bytes(frames_THWC: np.ndarray, side: int) -> Tensor:
+    """Square frames uint8 [T, S, S, 3] to `side`, antialiased: uint8 [T, side, side, 3]; the same if they have it."""
+    if frames_THWC.shape[1] == side:
+        return torch.from_numpy(frames_THWC)
+    return torch.from_numpy(
+        np.stack([cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA) for frame in frames_THWC])
+    )
+
+
 def motion_thumbnails(frames_THWC: np.ndarray, side: int) -> np.ndarray:
     """Stored frames uint8 [T, S, S, 3] as grey thumbnails of `side` pixels, relative to the mean one: [T, side²].
 
