@@ -1,6 +1,6 @@
 """The paper's losses, as functions of logits and frames. Each is a mean over all its elements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 from torch.nn import functional
@@ -39,6 +39,19 @@ def thumbnail_loss(predicted_BTP: Tensor, real_BTP: Tensor) -> Tensor:
         shapes = f"predicted_BTP is {tuple(predicted_BTP.shape)} and real_BTP {tuple(real_BTP.shape)}"
         raise ValueError(f"{shapes}, but their shapes must be equal.")
     return functional.mse_loss(predicted_BTP, real_BTP)
+
+
+def feature_matching_loss(fake_maps: Sequence[Tensor], real_maps: Sequence[Tensor]) -> Tensor:
+    """How far what a discriminator sees in generated frames is from what it sees in the real ones of the same moments.
+
+    The mean absolute difference of a map, relative to the mean absolute value of the real one, averaged over maps
+    (after Wang et al. 2018, arXiv:1711.11585, equation 4, without their weights of layers).
+    """
+    terms = [
+        functional.l1_loss(fake, real) / real.abs().mean().clamp(min=1e-6)
+        for fake, real in zip(fake_maps, real_maps, strict=True)
+    ]
+    return sum(terms[1:], terms[0]) / len(terms)
 
 
 def generator_loss(

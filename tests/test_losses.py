@@ -5,7 +5,13 @@ from math import log
 import pytest
 import torch
 
-from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss
+from s2v_ray.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+    reconstruction_loss,
+)
 
 # sigmoid(ln 3) = 3/4, sigmoid(-ln 3) = 1/4, sigmoid(0) = 1/2.
 REAL, UNSURE, FAKE = log(3), 0.0, -log(3)
@@ -56,3 +62,11 @@ def test_gradients_have_the_right_sign():
         assert gradient.item() < 0  # a higher logit is better for G
     (gradient,) = torch.autograd.grad(discriminator_loss(torch.zeros(1), fake), fake)
     assert gradient.item() > 0  # and worse for D
+
+
+def test_feature_matching_is_relative_to_what_the_real_frames_show():
+    # Maps whose mean difference is 1 where the real ones' mean is 2, and 3 where it is 4.
+    real = [torch.tensor([1.0, 3.0]), torch.tensor([[-4.0, 4.0]])]
+    fake = [torch.tensor([2.0, 2.0]), torch.tensor([[-1.0, 1.0]])]
+    assert feature_matching_loss(fake, real).item() == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert feature_matching_loss(real, real).item() == 0

@@ -91,6 +91,9 @@ class LossConfig:
     thumbnail_weight: float = setting(
         0.0, "weight of the error with which SE alone predicts thumbnails of all frames; 0: it doesn't", low=0
     )
+    feature_matching_weight: float = setting(
+        0.0, "weight of how far what each discriminator sees in generated frames is from the real ones'", low=0
+    )
     reconstruction: Literal["l1", "l2"] = setting("l1", "mean absolute or mean squared error")
     reconstruction_weight: float = setting(100.0, "weight of the reconstruction error", low=0)
     adversarial: Literal["non_saturating", "saturating"] = setting("non_saturating", "the generator's GAN loss")

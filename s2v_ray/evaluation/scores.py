@@ -165,7 +165,7 @@ def score_sources(clips: Sequence[ClipScores]) -> list[SourceScores]:
 
 def _source_scores(source: str, clips: list[ClipScores]) -> SourceScores:
     # A control that some clips lack has None for what it doesn't define.
-    undefined: Metrics = dict.fromkeys(clips[0].scores[MODEL])
+    undefined: Metrics = dict.fromkeys(name for clip in clips for name in clip.scores[MODEL])
     means = {control: undefined | _means([clip.scores[control] for clip in clips]) for control in CONTROLS}
     sound_blind = sum(clip.sound_blind_error for clip in clips)
     frozen = sum(clip.scores[FROZEN][_ERROR] or 0.0 for clip in clips)
@@ -197,12 +197,14 @@ def mean(values: Sequence[float | None]) -> float | None:
 
 def summarise(sources: Sequence[SourceScores], seed: int) -> dict[str, dict[str, Score | None]]:
     """Each metric's mean over the sources that define it, with its bootstrap interval, by metric and control."""
-    return {
-        name: {
-            control: interval_score([source.scores[control][name] for source in sources], seed) for control in CONTROLS
-        }
-        for name in sources[0].scores[REAL]
-    } | {"motion_explained_pooled": {control: _pooled_score(sources, control, seed) for control in CONTROLS}}
+    names = dict.fromkeys(name for source in sources for name in source.scores[REAL])
+    return {name: {control: _interval_over(sources, control, name, seed) for control in CONTROLS} for name in names} | {
+        "motion_explained_pooled": {control: _pooled_score(sources, control, seed) for control in CONTROLS}
+    }
+
+
+def _interval_over(sources: Sequence[SourceScores], control: str, name: str, seed: int) -> Score | None:
+    return interval_score([source.scores[control].get(name) for source in sources], seed)
 
 
 def pooled_errors(sources: Sequence[SourceScores], control: str = MODEL) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What G changes of an image. It is smooth, so that it can be applied at the image's own size, whatever the model's is."""
+"""What G changes of an image. It is smooth, so that it can be applied at the image's own size."""
 
 from typing import NamedTuple
 

@@ -25,6 +25,16 @@ def _patch_layers(inputs: int, channels: tuple[int, ...], time_strides: Sequence
     return nn.Sequential(*layers, last(channels[-1], 1, 3, padding=1))
 
 
+def features(layers: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """The maps after each activation, the outermost first, and the map of logits."""
+    maps = []
+    for layer in layers:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            maps.append(x)
+    return [*maps, x]
+
+
 class ImageDiscriminator(nn.Module):
     """The PatchGAN of pix2pix: convolutions that halve the map, then one logit per location."""
 
@@ -36,8 +46,11 @@ class ImageDiscriminator(nn.Module):
         """Frames [N, 3, H, W] in [-1, 1] to logits [N, patches]; above 0 means real."""
         if frames_NCHW.dim() != 4 or frames_NCHW.shape[1] != 3:
             raise ValueError(f"frames_NCHW is {tuple(frames_NCHW.shape)}, but must be [N, 3, H, W].")
-        logits_N1HW: Tensor = self.layers(frames_NCHW)
-        return logits_N1HW.flatten(1)
+        return self.features(frames_NCHW)[-1].flatten(1)
+
+    def features(self, frames_NCHW: Tensor) -> list[Tensor]:
+        """What it sees in the frames: the maps after each activation, and that of the logits."""
+        return features(self.layers, frames_NCHW)
 
 
 class VideoDiscriminator(nn.Module):
@@ -63,5 +76,8 @@ class VideoDiscriminator(nn.Module):
         """Windows [B, T, 3, H, W] in [-1, 1] to logits [B, patches]; above 0 means real."""
         if video_BTCHW.dim() != 5 or video_BTCHW.shape[2] != 3:
             raise ValueError(f"video_BTCHW is {tuple(video_BTCHW.shape)}, but must be [B, T, 3, H, W].")
-        logits: Tensor = self.layers(video_BTCHW.flatten(1, 2) if self.stacked else video_BTCHW.transpose(1, 2))
-        return logits.flatten(1)
+        return self.features(video_BTCHW)[-1].flatten(1)
+
+    def features(self, video_BTCHW: Tensor) -> list[Tensor]:
+        """What it sees in the windows: the maps after each activation, and that of the logits."""
+        return features(self.layers, video_BTCHW.flatten(1, 2) if self.stacked else video_BTCHW.transpose(1, 2))

@@ -69,7 +69,8 @@ class Palette(nn.Module):
     def forward(self, image_BCHW: Tensor, map_BCHW: Tensor) -> Tensor:
         """The colours [B, 3, K]; `map_BCHW` has half the image's sides."""
         attention_BKN = self.places(map_BCHW).flatten(2).softmax(2)
-        return functional.avg_pool2d(image_BCHW, 2).flatten(2) @ attention_BKN.transpose(1, 2)
+        colour_BCK: Tensor = functional.avg_pool2d(image_BCHW, 2).flatten(2) @ attention_BKN.transpose(1, 2)
+        return colour_BCK
 
 
 class UNet(nn.Module):
@@ -128,7 +129,7 @@ class UNet(nn.Module):
         self.relative_hue = relative_hue
         self.palette = Palette(channels[0], palette) if palette else None
         # From the second last map, half as large: a flow is smooth.
-        self.warp, self.to_warp = warp, nn.Conv2d(channels[0], 3, 3, padding=1) if warp else None
+        self.warp, self.to_warp = warp, nn.Conv2d(channels[0], 3, 1) if warp else None
         if self.to_warp is not None:
             nn.init.normal_(self.to_warp.weight, std=1e-3)
             nn.init.zeros_(self.to_warp.bias)  # type: ignore[arg-type]
@@ -183,9 +184,10 @@ class UNet(nn.Module):
         if self.palette is not None:
             weight_BTKHW, colour_BCK = outer_BTCHW[:, :, 3:], self.palette(maps[0], maps[1])
         if self.to_warp is not None:
-            warp_NCHW = functional.interpolate(self.to_warp(half_BTCHW.flatten(0, 1)), scale_factor=2, mode="bilinear")
-            warp_BTCHW = torch.unflatten(warp_NCHW, 0, outer_BTCHW.shape[:2])
-            flow_BT2HW, mask_BT1HW = 2 * self.warp * warp_BTCHW[:, :, :2].tanh(), warp_BTCHW[:, :, 2:].sigmoid()
+            raw_N3HW = self.to_warp(half_BTCHW.flatten(0, 1))
+            bounded_N3HW = torch.cat([2 * self.warp * raw_N3HW[:, :2].tanh(), raw_N3HW[:, 2:].sigmoid()], dim=1)
+            warp_N3HW = functional.interpolate(bounded_N3HW, scale_factor=2, mode="bilinear")
+            flow_BT2HW, mask_BT1HW = torch.unflatten(warp_N3HW, 0, outer_BTCHW.shape[:2]).split((2, 1), dim=2)
         residual_BTCHW = self._in_hues_of(maps[0], outer_BTCHW[:, :, :3])
         return Change(residual_BTCHW, weight_BTKHW, colour_BCK, flow_BT2HW, mask_BT1HW)
 

@@ -10,8 +10,9 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
-from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.pretrained import Pretrained, load_pretrained
+from s2v_ray.evaluation.real_or_made import chosen, pair, taken_for_real
 from s2v_ray.evaluation.report.examples import choose_examples, write_example
 from s2v_ray.evaluation.report.figures import headline_figure
 from s2v_ray.evaluation.report.page import HEADLINE, report_page
@@ -72,15 +73,20 @@ def evaluate(
     model.to(device)
     references = ClipReader(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
-    scored, features, moments = [], [], []
+    scored, features, moments, pairs, judged = [], [], [], [], chosen(len(reader))
     for number in range(len(reader)):
         others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution, resampled=again, training=training)
         scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips, training=training))
         moments.append(moment(videos.clip))
+        if number in judged:
+            pairs.append(pair(number, videos.clip.source, videos.model, videos.real))
         if networks.i3d:
             features.append(clip_features(videos, networks.i3d))
         show(number + 1, len(reader))
+    for number, (made, real) in taken_for_real(pairs, seed).items():
+        scored[number].scores[MODEL]["taken_for_real"] = made
+        scored[number].scores[REAL]["taken_for_real"] = real
     units = score_units(moments, float(reader.settings.seconds))
     by_unit = [replace(clip, source=unit) for clip, unit in zip(scored, units.names, strict=True)]
     sources = score_sources(by_unit)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from s2v_ray.losses import adversarial_loss, discriminator_loss, generator_loss, reconstruction_loss, thumbnail_loss
+from s2v_ray.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+    reconstruction_loss,
+    thumbnail_loss,
+)
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import Discriminator, TrainingState
 
@@ -108,17 +115,30 @@ def generator_terms(state: TrainingState, part: Batch, made: Generated) -> Terms
 
 def image_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
     """Equations 1, 2 and 5, as SE and G minimise them."""
-    settings, adversarial = state.config.loss, {}
+    settings, adversarial, matching = state.config.loss, {}, {}
     reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for discriminator in state.discriminators:
-        frames = discriminator.frames(fake_BFCHW, part)
-        with autocast(frames.device):
-            logits = discriminator.network(frames)
-        adversarial[discriminator.name] = adversarial_loss(logits.to(frames.dtype), settings.adversarial)
+        fake_maps = seen_by(discriminator, fake_BFCHW, part)
+        logits = fake_maps[-1].to(fake_BFCHW.dtype)
+        adversarial[discriminator.name] = adversarial_loss(logits, settings.adversarial)
+        if settings.feature_matching_weight:
+            with torch.no_grad():
+                real_maps = seen_by(discriminator, part.video_BFCHW, part)
+            matching[discriminator.name] = feature_matching_loss(fake_maps[:-1], real_maps[:-1])
     weights = {discriminator.name: discriminator.weight for discriminator in state.discriminators}
     loss = generator_loss(adversarial, weights, reconstruction, settings.reconstruction_weight)
+    loss = loss + settings.feature_matching_weight * sum(matching.values())
     metrics = {f"loss/adversarial_{name}": value for name, value in adversarial.items()}
+    metrics |= {f"loss/feature_matching_{name}": value for name, value in matching.items()}
     return loss, {"loss/reconstruction": reconstruction, **metrics}
+
+
+def seen_by(discriminator: Discriminator, video_BFCHW: Tensor, part: Batch) -> list[Tensor]:
+    """A discriminator's maps of the frames that it sees of a video, that of its logits last."""
+    frames = discriminator.frames(video_BFCHW, part)
+    with autocast(frames.device):
+        maps: list[Tensor] = discriminator.network.features(frames)  # type: ignore[operator]
+    return maps
 
 
 def optimizer_step(

@@ -5,9 +5,11 @@ import pytest
 from helpers.small import small_config
 
 from s2v_ray.config import with_settings
+from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.training.data.augmentation import draw_augmentation
+from s2v_ray.training.data.loader import augmented
 from s2v_ray.training.data.order import Draw
-from s2v_ray.training.data.pixels import motion_thumbnails
+from s2v_ray.training.data.pixels import crop_size, motion_thumbnails
 
 
 def test_thumbnails_are_of_all_frames_relative_to_their_mean():
@@ -27,3 +29,14 @@ def test_the_crop_stays_near_the_centre_and_the_input_frame_is_mixed(small_clips
     assert 85 < firsts < 125  # half of them, and one in twenty of the others
     centred = with_settings(config, {"data.crop_jitter": 0.0})
     assert {draw_augmentation(Draw(0, step, 0), centred).top for step in range(9)} == {2}
+
+
+def test_a_crop_that_may_grow_takes_in_up_to_the_whole_frame_and_keeps_its_size_in_the_batch(small_clips):
+    config = small_config(small_clips, data__crop_growth=1.0, data__crop_jitter=1.0)
+    stored, crop = config.clips.stored_size, crop_size(config.clips.stored_size)
+    drawn = [draw_augmentation(Draw(0, step, 0), config) for step in range(200)]
+    assert {chosen.side for chosen in drawn} == set(range(crop, stored + 1))
+    assert all(edge >= 0 and edge + chosen.side <= stored for chosen in drawn for edge in (chosen.top, chosen.left))
+    reader = ClipReader(small_clips, "train")
+    shapes = {tuple(augmented(reader[0], Draw(0, step, 0), config)["frames"].shape[1:]) for step in range(20)}
+    assert shapes == {(crop, crop, 3)}

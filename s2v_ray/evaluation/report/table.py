@@ -40,6 +40,7 @@ METRICS = {
         "colour_error": ("colour error (CIEDE2000 of chroma)", 2),
         "flicker": ("flicker where nothing moves", 4),
         "sharpness": ("sharpness where it moves (log2, 0 is real)", 2),
+        "taken_for_real": ("windows taken for real by a judge that learnt to tell", 2),
         "temporal_spectrum_distance": ("temporal spectrum distance", 2),
     },
 }
