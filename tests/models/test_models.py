@@ -86,18 +86,20 @@ def test_a_sound_that_does_not_divide_into_frames_is_refused():
 def warped_one_by_one(unet: UNet, image_NCHW: torch.Tensor, half_NCHW: torch.Tensor) -> torch.Tensor:
     """Each image, its pixels looked up at their displaced coordinates."""
     side = image_NCHW.shape[-1]
-    raw = functional.interpolate(unet.to_warp(half_NCHW), size=(side, side), mode="bilinear")
+    raw = unet.to_warp(half_NCHW)
+    bounded = torch.cat([unet.warp * side * raw[:, :2].tanh(), raw[:, 2:].sigmoid()], dim=1)
+    large = functional.interpolate(bounded, size=(side, side), mode="bilinear")
     down, right = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     frames = []
-    for image_CHW, (flow_x, flow_y, mask) in zip(image_NCHW, raw, strict=True):
-        x = (right + unet.warp * side * flow_x.tanh()).clamp(0, side - 1)
-        y = (down + unet.warp * side * flow_y.tanh()).clamp(0, side - 1)
+    for image_CHW, (flow_x, flow_y, mask) in zip(image_NCHW, large, strict=True):
+        x = (right + flow_x).clamp(0, side - 1)
+        y = (down + flow_y).clamp(0, side - 1)
         left, top = x.detach().floor().long().clamp(max=side - 2), y.detach().floor().long().clamp(max=side - 2)
         across, along = x - left, y - top
         upper = image_CHW[:, top, left] * (1 - across) + image_CHW[:, top, left + 1] * across
         lower = image_CHW[:, top + 1, left] * (1 - across) + image_CHW[:, top + 1, left + 1] * across
         moved = upper * (1 - along) + lower * along
-        frames.append(image_CHW * (1 - mask.sigmoid()) + moved * mask.sigmoid())
+        frames.append(image_CHW * (1 - mask) + moved * mask)
     return torch.stack(frames)
 
 
