@@ -108,6 +108,11 @@ def is_folder(location: Location) -> bool:
     return bool(file_info(location).type == fs.FileType.Directory)
 
 
+def is_special(location: Location) -> bool:
+    """Whether there is something that is neither a file nor a folder: a pipe, a socket or a device."""
+    return bool(file_info(location).type == fs.FileType.Unknown)
+
+
 def list_versions(location: Location, *, recursive: bool = False) -> dict[str, str]:
     """The files in a folder by their names relative to it, sorted, each with a text that changes when the file does.
 
