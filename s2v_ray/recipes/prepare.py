@@ -50,8 +50,16 @@ def check_prepare_output(out: str, videos: Sequence[str], manifest: str = "") ->
     if any(root.rstrip("/") == out or (parent(root) == out and is_file(root)) for root in roots):
         refuse_other_kinds(out, "--out", DATASET)
         return
-    inside = [root[len(out) :].strip("/").partition("/")[0] for root in roots if root.startswith(f"{out}/")]
-    check_output_folder(out, "--out", DATASET, own=map(glob.escape, inside))
+    check_output_folder(out, "--out", DATASET, own=[glob.escape(_entry_of(out, root)) for root in roots])
+
+
+def _entry_of(folder: str, location: str) -> str:
+    """The name in `folder` of what holds `location`, or is it; "" if it lies elsewhere."""
+    while (above := parent(location)) != location:
+        if above == folder:
+            return base_name(location)
+        location = above
+    return ""
 
 
 def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:

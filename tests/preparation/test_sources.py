@@ -227,6 +227,13 @@ def bucket(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
+def test_what_s2v_wrote_is_no_source_in_an_object_store_either(bucket):
+    folder, end = bucket
+    touch(folder, "d/dataset.json", "d/rejects.jsonl", "d/_sources/a.json", "d/split=val/a.parquet", "d/videos/b.mp4")
+    touch(folder, "d/run/config.toml", "d/run/metrics.jsonl", "d/run/samples/c.mp4")
+    assert found_names(f"s3://bucket/d{end}") == ["videos/b.mp4"]
+
+
 def test_an_object_store_is_searched_as_a_folder_is(bucket):
     folder, end = bucket
     touch(folder, "videos/a b#.mp4", "videos/sea/c.mp4", "videos/.hidden.mp4", "other/d.mp4")
