@@ -41,8 +41,8 @@ class CheckpointWriter(ExitStack):
             why = error.reason.rstrip(".") if isinstance(error, StoreError) else reason(error)
             raise UserError(
                 "checkpoint_not_written",
-                f"A checkpoint could not be written to '{self.run}' ({why}); once that is mended, the same command "
-                f"resumes from {self.last or 'the start'}.",
+                f"A checkpoint could not be written to '{self.run}' ({why}). Give the same command "
+                f"afterwards: it resumes from {self.last or 'the start'}.",
             ) from error
 
     def _write(self, snapshot: Snapshot, best: bool) -> str:
