@@ -16,11 +16,11 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from s2v_ray.cli.job import local_path, location
 from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
@@ -43,9 +43,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", nargs="+", required=True)
-    parser.add_argument("--variants", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", nargs="+", type=location, required=True)
+    parser.add_argument("--variants", type=local_path, required=True)
+    parser.add_argument("--out", type=local_path, required=True)
     parser.add_argument("--config", default="tiny")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -13,10 +13,12 @@ from pathlib import Path
 from benchmarks.measuring import Ratio
 from benchmarks.recolour import recoloured
 from s2v_ray.cli.evaluate import evaluate
+from s2v_ray.cli.job import local_path
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config, with_settings
 from s2v_ray.dataset.settings import CENTRE, clip_settings
+from s2v_ray.errors import UserError
 from s2v_ray.evaluation.report.schema import Report
 from s2v_ray.evaluation.scores import Score, interval_score
 from s2v_ray.synthetic.nuisance.levels import LEVELS
@@ -31,7 +33,7 @@ _TRAINED, _UNSEEN = (0.0, 0.6), (0.68, 0.92)
 
 def add_flags(verb: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py quality`."""
-    verb.add_argument("--work", type=Path, required=True, help="the folder for videos, clips, runs and reports")
+    verb.add_argument("--work", type=local_path, required=True, help="the folder for videos, clips, runs and reports")
     verb.add_argument("--domains", nargs="+", choices=sorted(SCENES), default=sorted(SCENES))
     verb.add_argument("--minutes", type=float, default=5.0, help="length of each training")
     verb.add_argument("--seed", type=int, default=0, help="for the videos and the training")
@@ -120,7 +122,9 @@ def _evaluated(run: str, clips: str, out: Path, flags: argparse.Namespace, resam
 
 def _score(report: Report, name: str, control: str = "model") -> Score:
     score = report.score(name, control)
-    assert score is not None, f"{name} of the {control} is undefined"
+    if score is None:
+        why = f"{name} of the {control} is undefined on {report.counts.sources} sources of '{report.clips}'"
+        raise UserError("too_few_clips", f"{why}; prepare more videos.")
     return score
 
 
@@ -132,9 +136,10 @@ def _difference(name: str, ours: Report, theirs: Report) -> str:
     ]
     differences = [score(one) - score(other) for one, other in pairs if one is not None and other is not None]
     found = interval_score(differences, seed=0)
-    assert found is not None
+    if found is None:
+        return "undefined"
     return f"{found.mean:+.3f} {_interval(found)}"
 
 
 def _interval(score: Score) -> str:
-    return f"[{score.low:.2f}, {score.high:.2f}]"
+    return "" if score.low is None or score.high is None else f"[{score.low:.2f}, {score.high:.2f}]"

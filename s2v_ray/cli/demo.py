@@ -10,6 +10,7 @@ from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
 from s2v_ray.config import load_config
 from s2v_ray.dataset.settings import CENTRE, clip_settings
+from s2v_ray.storage.own_folders import check_output_folder
 from s2v_ray.synthetic.nuisance.levels import Level
 
 _SOURCES = 100
@@ -26,9 +27,13 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         minutes: how long to train.
         seed: seed for the videos and the training.
     """
+    from s2v_ray.synthetic.scenes import SCENES
     from s2v_ray.synthetic.write import synthesize
 
     home = Path(out) / domain
+    made = ("videos", "clips", "run", "report", "unseen", f"{domain}.mp4")
+    check_output_folder(str(home), "--out", own=made)
+    check_output_folder(out, "--out", own=SCENES)
     videos, clips, run, report = (str(home / name) for name in ("videos", "clips", "run", "report"))
     if len(list(Path(videos).glob("*.mp4"))) < _SOURCES:
         print(f"1. Making {_SOURCES} videos of {domain}")

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.next_command import command
+from s2v_ray.storage.own_folders import REPORT, check_output_folder
 
 if TYPE_CHECKING:
     from s2v_ray.evaluation.report.schema import Report
@@ -43,6 +45,7 @@ def evaluate(
     from s2v_ray.evaluation.report.table import notes
     from s2v_ray.recipes.evaluate import evaluate as run
 
+    check_output_folder(out, "--out", REPORT)
     with ProgressBar("evaluating") as bar:
         report = run(
             checkpoint,
@@ -58,7 +61,7 @@ def evaluate(
     Console(width=None if Console().is_terminal else 140).print(_table(report))
     print(*notes(report), sep="\n")
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
-    print(f"Next: s2v generate --checkpoint {checkpoint} --image IMAGE --sound SOUND --out video.mp4")
+    print(f"Next: {command('generate', checkpoint=checkpoint, image='IMAGE', sound='SOUND', out='video.mp4')}")
 
 
 def _table(report: Report) -> Table:

@@ -37,8 +37,9 @@ def _spec(kind: Any) -> Any:
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 _PATH: PrimitiveConstructorSpec[str] = replace(_spec(str), metavar="PATH")
 Location = Annotated[str, _PATH]  # a path or URI that a user types; `parse` normalises it
+_ANY = "any"  # no number, where that means any number
 # Where the default is nothing, the help says what that means.
-_HINT = tyro.conf.arg(help_behavior_hint=lambda text: "" if text in ("None", "''", "") else f"(default: {text})")
+_HINT = tyro.conf.arg(help_behavior_hint=lambda text: "" if text in (_ANY, "None", "''", "") else f"(default: {text})")
 
 _DEFAULT_PRESETS = {"train": "stable", "tune": "tiny"}
 _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Config)}
@@ -47,8 +48,8 @@ _SECTIONS: dict[Any, str] = {section.type: section.name for section in fields(Co
 def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> functools.partial[Any]:
     """The call of `function` that the flags in `arguments` ask for.
 
-    Raises UserError for unknown flags, and for invalid settings and locations. SystemExit for --help, and, once tyro
-    has printed what is wrong, for other flags that are missing or of a wrong type.
+    Raises UserError for flags that are unknown, missing or of a wrong type, and for invalid settings and locations;
+    SystemExit for --help.
     """
     signature = inspect.signature(function, eval_str=True)
     preset = _DEFAULT_PRESETS.get(verb, "paper")
@@ -62,9 +63,9 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     vars(bound)["__signature__"] = signature
     bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
     with _rules(preset, defaults):
-        call, unknown = tyro.cli(bound, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
+        call, unknown = _parsed(bound, verb, arguments)
         if unknown:
-            _refuse(unknown[0], bound)
+            _refuse(unknown[0], verb, bound)
     given = call.arguments
     for name, value in given.items():
         parameter = signature.parameters[name]
@@ -78,6 +79,56 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
         flag = f"--clips.{changed[0].replace('_', '-')}"
         raise UserError("clips_are_fixed", f"{flag} can't be set: the clips are as they were prepared; prepare others.")
     return functools.partial(function, *call.args, **call.kwargs)
+
+
+def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tuple[Any, list[str]]:
+    """What tyro makes of the arguments, and those that it doesn't know; its box of an error as one sentence."""
+    asks_help = any(argument in ("-h", "--help") for argument in arguments)
+    if not asks_help and (missing := _missing(function, arguments)):
+        known = _flags_of(function)
+        for argument in arguments:  # a flag that is mistyped is also one that is missing
+            if argument.startswith("--") and argument.partition("=")[0].replace("_", "-") not in known:
+                _refuse(argument, verb, function)
+        are = "is" if len(missing) == 1 else "are"
+        raise UserError(
+            "missing_flag", f"{' and '.join(missing)} {are} needed; `s2v help {verb}` says what {are} meant."
+        )
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        try:
+            call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
+        except SystemExit as ended:
+            if not ended.code:
+                raise
+            raise UserError("wrong_value", _sentence(printed.getvalue(), verb)) from None
+    return call, unknown
+
+
+def _missing(function: Callable[..., Any], arguments: list[str]) -> list[str]:
+    """The flags without a default that are not among the arguments."""
+    given = {argument.partition("=")[0].replace("_", "-") for argument in arguments}
+    missing = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty or name in ("config", "settings"):
+            continue
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            missing += [] if arguments else [name.upper()]
+        elif (flag := f"--{name.replace('_', '-')}") not in given:
+            missing.append(flag)
+    return missing
+
+
+def _sentence(box: str, verb: str) -> str:
+    """The message in a box that tyro drew: what is between its title and the next line across."""
+    paragraphs: list[list[str]] = [[]]
+    for row in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines():
+        text = row.strip("│| ")
+        if text[:1] in ("╭", "+") or re.fullmatch(r"[─╰╯-]+", text):  # where there are no colours, a title has no frame
+            paragraphs.append([])
+        elif text:
+            paragraphs[-1].append(text)
+    shown = paragraphs[1] if len(paragraphs) > 1 else paragraphs[0]
+    message = " ".join(shown).removeprefix("Error parsing ").rstrip(".")
+    return f"{message}; see `s2v help {verb}`."
 
 
 def flag_value(arguments: list[str], flag: str) -> str | None:
@@ -129,13 +180,15 @@ def _rules(preset: str, defaults: Config) -> ConstructorRegistry:
 
 def _number(kind: Any, optional: bool) -> PrimitiveConstructorSpec[Any]:
     def parsed(texts: list[str]) -> Any:
-        if optional and texts == ["None"]:
+        if optional and texts[0] in (_ANY, "None"):
             return None
         if isinstance(value := _value(kind, texts), str):
             raise ValueError(f"'{value}' is not {'a whole number' if kind is int else 'a number'}.")
         return value
 
-    return PrimitiveConstructorSpec(1, kind.__name__.upper(), parsed, lambda value: True, lambda value: [str(value)])
+    return PrimitiveConstructorSpec(
+        1, kind.__name__.upper(), parsed, lambda value: True, lambda value: [_ANY if value is None else str(value)]
+    )
 
 
 def _setting_flag(section: str, setting: Field[Any], defaults: Any) -> StructFieldSpec:
@@ -161,15 +214,22 @@ def _value(kind: Any, texts: list[str]) -> Any:
         return " ".join(texts)
 
 
-def _refuse(argument: str, function: Callable[..., Any]) -> None:
-    """Raise UserError, which names the nearest flag."""
-    flag = argument.partition("=")[0].replace("_", "-")
-    if not flag.startswith("--"):
-        raise UserError("unknown_flag", f"'{argument}' belongs to no flag; see the flags with --help.")
-    if new := RENAMED.get(flag.removeprefix("--").replace("-", "_")):
-        raise UserError("renamed_setting", f"{flag} has been called --{new.replace('_', '-')} since version 0.2.")
+def _flags_of(function: Callable[..., Any]) -> list[str]:
+    """The flags that the help lists."""
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         tyro.cli(function, args=["--help"])
-    nearest = difflib.get_close_matches(flag, re.findall(r"--\w[\w.-]+", printed.getvalue()), n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "see --help."
+    return re.findall(r"--\w[\w.-]+", printed.getvalue())
+
+
+def _refuse(argument: str, verb: str, function: Callable[..., Any]) -> None:
+    """Raise UserError, which names the nearest flag of this verb."""
+    flag = argument.partition("=")[0].replace("_", "-")
+    if not flag.startswith("--"):
+        raise UserError("unknown_flag", f"'{argument}' belongs to no flag; `s2v help {verb}` lists the flags.")
+    known = _flags_of(function)
+    new = RENAMED.get(flag.removeprefix("--").replace("-", "_"), "").replace("_", "-")
+    if f"--{new}" in known:
+        raise UserError("renamed_setting", f"{flag} has been called --{new} since version 0.2.")
+    nearest = difflib.get_close_matches(flag, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"`s2v help {verb}` lists the flags."
     raise UserError("unknown_flag", f"There is no flag {flag}; {hint}")

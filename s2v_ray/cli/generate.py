@@ -27,8 +27,10 @@ def generate(
         strength: how much the sound does: 0 shows the mean of the video, 1 what the model makes, 2 twice as much; to 4.
         device: auto, cpu or cuda.
     """
+    from s2v_ray.cli.generate_files import check_generate_files
     from s2v_ray.generation import generate as write_generated
 
+    check_generate_files(checkpoint, image, sound, out)
     with ProgressBar("generating") as show:
         frames, frame_rate = write_generated(
             checkpoint, image, sound, out, choose_device(device), show, strength=strength, region=region

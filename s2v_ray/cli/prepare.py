@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, format_duration
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.dataset.splits import BY_TIME
+from s2v_ray.errors import UserError
 from s2v_ray.preparation.blocks import GAP_SECONDS, least_seconds
-from s2v_ray.storage.paths import base_name, is_uri
+from s2v_ray.storage.paths import base_name, is_uri, join
 
 if TYPE_CHECKING:
-    from s2v_ray.preparation.plan import SourceTask
+    from s2v_ray.preparation.plan import Plan, SourceTask
     from s2v_ray.recipes.prepare import MapTasks
 
 
@@ -54,8 +56,9 @@ def prepare(
         local: work in this process, without Ray, for debugging.
     """
     from s2v_ray.preparation.plan import plan
-    from s2v_ray.recipes.prepare import domain_of, draw_previews, prepare_clips, run_here
+    from s2v_ray.recipes.prepare import check_prepare_output, domain_of, draw_previews, prepare_clips, run_here
 
+    check_prepare_output(out, videos, manifest)
     domain = domain_of(videos, domain, manifest)
     planned = plan(
         list(videos),
@@ -79,6 +82,8 @@ def prepare(
         map_tasks = run_in_parallel
     if preview:
         drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
+        if not drawn and planned.tasks:
+            raise UserError("no_previews", f"None of {len(planned.tasks)} videos can be read; s2v prepare says why.")
         print(f"Drew {drawn} contact sheets in {out}/preview")
         return
     if planned.done_before:
@@ -100,11 +105,22 @@ def prepare(
     for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
         if info.counts.clips and not info.split_counts[split].clips:
             print(f"No clip is in the split '{split}', so {use}; prepare more videos{shorter}.")
-    print(f"Wrote {info.counts.clips} clips to {out}")
     if info.counts.clips:
+        print(f"Wrote {info.counts.clips} clips to {out}")
         print(f"Data card: {out}/card.md")
-        print(f"Next: s2v probe --clips {out}   (in a minute: can these clips be learnt, and what would help)")
-        print(f"then: s2v train --clips {out} --out runs/{base_name(out)}")
+        probe = command("probe", clips=out)
+        print(f"Next: {probe}   (in a minute: can these clips be learnt, and what would help)")
+        print(f"then: {command('train', clips=out, out=f'runs/{base_name(out)}')}")
+    else:
+        raise UserError("no_clips", _nothing(planned, info, out))
+
+
+def _nothing(planned: "Plan", info: DatasetInfo, out: str) -> str:
+    """What became of videos of which none gave a clip."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
+    found = planned.done_before + len(planned.tasks)
+    videos = f"{found} video{'s' * (found != 1)}"
+    return f"No clip could be made of {videos} ({reasons}); {join(out, 'rejects.jsonl')} says why of each."
 
 
 def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:

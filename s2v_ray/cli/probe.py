@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
 from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.storage.own_folders import PROBE, check_output_folder
 from s2v_ray.storage.paths import base_name, join
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def probe(
     from s2v_ray.recipes.probe import probe as run
 
     out = out or join(clips, "probe")
+    check_output_folder(out, "--out", PROBE)
     with ProgressBar("probing") as bar:
         report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
     Console(width=None if Console().is_terminal else 120).print(_table(report))
@@ -49,7 +52,7 @@ def probe(
     print(*sentences, sep="\n")
     print(f"See {out}/probe.png; probe.json beside it has all figures, source by source.")
     if is_learnable(report):
-        print(f"Next: s2v train --clips {clips} --out runs/{base_name(clips)}")
+        print(f"Next: {command('train', clips=clips, out=f'runs/{base_name(clips)}')}")
     else:
         print("Next: s2v prepare, with what is said above changed, and another --out; then probe again.")
 

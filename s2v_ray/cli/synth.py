@@ -5,7 +5,9 @@ from typing import Annotated
 import tyro
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.storage.own_folders import check_output_folder
 from s2v_ray.synthetic.nuisance.levels import Level
 
 
@@ -33,8 +35,10 @@ def synth(
         seconds: how long each video lasts.
         size: height and width in pixels, an even number.
     """
+    from s2v_ray.synthetic.scenes import SCENES
     from s2v_ray.synthetic.write import synthesize
 
+    check_output_folder(out, "--out", own=[f"{each}_[0-9][0-9][0-9][0-9]*.mp4" for each in SCENES])
     with ProgressBar("making videos") as show:
         paths = synthesize(
             domain,
@@ -48,4 +52,4 @@ def synth(
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),
         )
     print(f"Wrote {len(paths)} videos to {out}")
-    print(f"Next: s2v prepare --videos {out} --domain {domain} --out clips/{domain}")
+    print(f"Next: {command('prepare', videos=out, domain=domain, out=f'clips/{domain}')}")

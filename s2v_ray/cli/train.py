@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location, Settings
+from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.config import with_settings
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
+from s2v_ray.storage.own_folders import RUN, check_output_folder
 from s2v_ray.storage.paths import base_name
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def train(
 
         print_dry_run(recipe.job_on(source, config, out), clips, choose_device(device))
         return
+    check_output_folder(out, "--out", RUN)
     with lock(out, out):
         open_run(out, config)
         if videos:
@@ -113,9 +116,9 @@ def train(
     if not finished:
         raise KeyboardInterrupt
     if videos:
-        print(f"Next: s2v generate --checkpoint {out} --image IMAGE --sound SOUND --out video.mp4")
+        print(f"Next: {command('generate', checkpoint=out, image='IMAGE', sound='SOUND', out='video.mp4')}")
     else:
-        print(f"Next: s2v evaluate --checkpoint {out} --clips {clips} --out reports/{base_name(out)}")
+        print(f"Next: {command('evaluate', checkpoint=out, clips=clips, out=f'reports/{base_name(out)}')}")
 
 
 def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop) -> bool:

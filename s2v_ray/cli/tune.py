@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Literal
 
 from s2v_ray.cli.flags import Location, Settings
+from s2v_ray.cli.next_command import command
 from s2v_ray.config import with_settings
+from s2v_ray.storage.own_folders import SWEEP, check_output_folder
 
 
 def tune(
@@ -70,14 +73,17 @@ def tune(
         gpus_per_worker=gpus_per_worker,
         warm_start=warm_start,
     )
+    check_output_folder(out, "--out", SWEEP)
     with open_sweep(job):
         with sweep_board(job.domains) as show:
             run_sweeps(job, show)
         findings = write_report(job.domains)
     for finding in findings:
         print(f"{finding.domain}: {finding.verdict}")
-    print(f"See {join(out, 'report.html')}, or the trials with: optuna-dashboard {job.domains[0].location.journal}")
+    dashboard = shlex.join(["optuna-dashboard", str(job.domains[0].location.journal)])
+    print(f"See {join(out, 'report.html')}, or the trials with: {dashboard}")
     for sweep, finding in zip(job.domains, findings, strict=True):
         if finding.best is not None:
             best = join(out, finding.domain, "best.toml")
-            print(f"Next: s2v train --clips {sweep.clips} --config {best} --out runs/{finding.domain}-tuned")
+            run = f"runs/{finding.domain}-tuned"
+            print(f"Next: {command('train', clips=sweep.clips, config=best, out=run)}")

@@ -13,6 +13,7 @@ from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang, watchdog_seconds
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import SourceTask
+from s2v_ray.storage.os_errors import reason
 
 
 def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
@@ -43,7 +44,7 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
             tries.finish.remote(name)
             return {"source": name, "result": result, "error": ""}
         except Exception as error:  # Ray Data would count it among the crashes of decoders
-            return {"source": name, "result": None, "error": f"{type(error).__name__}: {error}"}
+            return {"source": name, "result": None, "error": _text(error)}
 
     items = [{"task": replace(task, scenes=())} for task in tasks]
     rows = ray.data.from_items(items, override_num_blocks=len(items))
@@ -52,6 +53,10 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
             raise UserError("task_failed", f"'{row['source']}' failed: {row['error']}; the same command resumes.")
         if row["result"] is not None:
             yield row["source"], row["result"]
+
+
+def _text(error: Exception) -> str:
+    return reason(error) if isinstance(error, OSError) and error.errno else f"{type(error).__name__}: {error}"
 
 
 class _Tries:

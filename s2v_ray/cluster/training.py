@@ -72,7 +72,7 @@ def train_on_workers(
         # Ray's directory for this training is the run's, so that checkpoints are in place when they are reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=base_name(run),
-            storage_path=path.rpartition("/")[0],
+            storage_path=str(path).rpartition("/")[0],
             storage_filesystem=filesystem if is_uri(run) else None,
             failure_config=FailureConfig(max_failures=max_failures),
             # What workers raise comes back to us; Ray would print it at each retry.

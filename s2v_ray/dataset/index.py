@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,8 +14,17 @@ from s2v_ray.dataset.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import BY_SOURCE, SPLITS
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import exists, list_files, map_concurrently, read_bytes, write_bytes
-from s2v_ray.storage.paths import Location, is_uri, join
+from s2v_ray.storage.files import (
+    exists,
+    is_folder,
+    list_files,
+    list_folders,
+    map_concurrently,
+    read_bytes,
+    write_bytes,
+)
+from s2v_ray.storage.own_folders import kind_of
+from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def read_dataset(clips: Location) -> DatasetInfo:
     """What a data set is. Raises UserError where there is none, or one that can't be read."""
     path = join(clips, "dataset.json")
     if not exists(path):
-        raise UserError("no_clips", f"'{clips}' has no dataset.json; make clips with: s2v prepare --out {clips}")
+        raise UserError("no_clips", _where_clips_are(clips))
     try:
         values = json.loads(read_bytes(path))
         version = values["schema_version"]
@@ -93,6 +103,18 @@ def read_dataset(clips: Location) -> DatasetInfo:
         raise UserError("damaged_clips", f"'{path}' is damaged ({error!r}); prepare into another folder.") from None
     rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare the clips again."
     raise UserError("wrong_version", f"'{path}' {rule}")
+
+
+def _where_clips_are(clips: Location) -> str:
+    """What to do where a folder holds no clips."""
+    names = [*list_files(clips), *list_folders(clips)] if is_folder(clips) else []
+    if kind := kind_of(names):
+        return f"'{clips}' is {kind} and holds no clips; name what s2v prepare wrote."
+    if any(not name.startswith(".") for name in names):
+        make = shlex.join(["s2v", "prepare", "--videos", str(clips), "--out", f"clips/{base_name(clips)}"])
+        return f"'{clips}' holds no clips; if it holds videos, make clips of them with: {make}"
+    make = shlex.join(["s2v", "prepare", "--videos", "FOLDER", "--out", str(clips)])
+    return f"There are no clips in '{clips}'; make some of a folder of videos with: {make}"
 
 
 def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> DatasetInfo:

@@ -32,6 +32,6 @@ class QualityLimits:
     max_scene_cut: float = 0.03
     """clips with a larger abrupt and lasting change are `scene_cut`; 0 to 1"""
     max_lag_frames: int | None = None
-    """clips whose sound and motion are further apart, with confidence, are `lag`; None allows any lag"""
+    """clips whose sound and motion are further apart, with confidence, are `lag`; any allows any lag"""
     min_lag_confidence: float = 0.4
     """the least confidence in the lag for that, 0 to 1"""

@@ -15,6 +15,7 @@ from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
 from s2v_ray.storage.files import list_versions, map_concurrently, open_file, store_errors
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
 CACHE_GIB = 10.0
@@ -128,7 +129,7 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
         detail = f"'{location}' is not a complete Parquet file ({error})"
         raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
     except OSError as error:
-        raise UserError("unreadable", f"'{location}' can't be read ({error.strerror or error}).") from None
+        raise UserError("unreadable", f"'{location}' can't be read: {reason(error)}.") from None
     version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
     if version not in map(str, READABLE_VERSIONS):
         rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare it again."

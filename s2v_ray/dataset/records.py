@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from s2v_ray.errors import MediaError
+from s2v_ray.storage.paths import readable
 
 UNSEEN_MOMENTS = "unseen moments of seen videos"
 UNSEEN_OF_SPEAKERS = "unseen videos of seen speakers"
@@ -23,7 +24,7 @@ class Reject:
     @classmethod
     def from_error(cls, source: str, error: MediaError, start_seconds: float | None = None) -> "Reject":
         """What `error` says of a source, or of the window that starts at `start_seconds`."""
-        return cls(source, start_seconds, error.code, str(error))
+        return cls(source, start_seconds, error.code, readable(str(error)))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import writing_path
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location
 
 # The rates that AAC has (ISO/IEC 14496-3, table 1.18).
@@ -48,7 +49,7 @@ def write_video(
     file appears complete or not at all.
 
     Raises UserError `no_frames`, `wrong_shape` (odd or changing sizes, other types), `unknown_sample_rate` (AAC lacks
-    it) and `unwritable`.
+    it) and `not_writable`.
     """
     if wave.dtype != np.int16 or wave.ndim != 1:
         raise UserError("wrong_shape", f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
@@ -61,8 +62,7 @@ def write_video(
         with writing_path(path) as file, av.open(str(file), "w", format="mp4", options=options) as container:
             _encode(container, frames, wave, frame_rate, sample_rate, crf)
     except OSError as error:
-        problem = f"'{path}' can't be written ({error})"
-        raise UserError("unwritable", f"{problem}; free space or choose another location.") from error
+        raise UserError("not_writable", f"'{path}' can't be written: {reason(error)}.") from error
 
 
 def video_bytes(frames: Iterable[np.ndarray], wave: np.ndarray, *, frame_rate: Fraction, sample_rate: int) -> bytes:

@@ -24,7 +24,7 @@ from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
 from s2v_ray.preparation.survey import MOST_PROBED, common_span, lengths_of, probe_some
 from s2v_ray.preparation.windows import covering_starts, has_room, window_starts
 from s2v_ray.storage.files import list_files
-from s2v_ray.storage.paths import join
+from s2v_ray.storage.paths import join, readable
 
 # Up to this many sources are looked at to find scenes.
 _MOST_SOURCES_TO_SCAN = 24
@@ -97,7 +97,6 @@ def plan(
     sources, missing = find_sources(
         videos, manifest=manifest, manifest_format=manifest_format, select=select, own_manifest=own_manifest
     )
-    sources = [source for source in sources if not source.path.startswith(f"{out}/")]  # not what we wrote ourselves
     records = read_records(out)
     _check_names(sources, records)
     stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
@@ -141,9 +140,16 @@ def plan(
     return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
 
 
+def _has_version(source: Source, version: tuple[int, ...]) -> bool:
+    try:
+        return source.version() == version
+    except MediaError:  # gone since it was found
+        return False
+
+
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source has not changed, its clips exist, and another try would have the same result."""
-    if record is None or record.version != source.version() or record.framing_given != source.framing_given:
+    if record is None or record.framing_given != source.framing_given or not _has_version(source, record.version):
         return False
     if record.clips:
         return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
@@ -219,9 +225,9 @@ def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> Non
     names = {record.path: name for name, record in records.items()}
     for source in sources:
         known = records.get(source.name)
-        if known and known.path != source.path and known.version != source.version():
+        if known and known.path != readable(source.path) and not _has_version(source, known.version):
             detail = f"'{source.name}' is '{source.path}', but was '{known.path}' in this data set"
             raise UserError("same_name", f"{detail}; give one folder that holds both, or another --out.")
-        if not known and "@" not in source.name and source.path in names:
-            detail = f"'{source.path}' is '{names[source.path]}' in this data set, but would be '{source.name}'"
+        if not known and "@" not in source.name and (path := readable(source.path)) in names:
+            detail = f"'{path}' is '{names[path]}' in this data set, but would be '{source.name}'"
             raise UserError("other_name", f"{detail}; give the same --videos as before.")

@@ -28,7 +28,7 @@ from s2v_ray.preparation.framing.framing import Framing, square_of
 from s2v_ray.preparation.plan import SourceTask, SourceWindows, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.storage.files import exists, remove_file, writing
-from s2v_ray.storage.paths import join
+from s2v_ray.storage.paths import join, readable
 
 # A source's lag is searched for in up to this many of its windows; most of at least three must agree on it.
 _LAG_WINDOWS, _LEAST_LAG_WINDOWS = 8, 3
@@ -53,7 +53,7 @@ def prepare_source(task: SourceTask) -> int:
     rejects: list[Reject] = []
     record = SourceRecord(
         source.name,
-        source.path,
+        readable(source.path),
         version=(),
         split="",
         split_is_given=bool(source.split),

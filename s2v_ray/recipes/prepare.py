@@ -1,6 +1,7 @@
 """What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut."""
 
-from collections.abc import Callable, Iterable, Iterator
+import glob
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -14,8 +15,11 @@ from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
 from s2v_ray.preparation.scene import write_scenes
+from s2v_ray.preparation.sources.discovery import glob_root
+from s2v_ray.storage.files import exists, is_file
 from s2v_ray.storage.lock import lock
-from s2v_ray.storage.paths import base_name, is_uri
+from s2v_ray.storage.own_folders import DATASET, check_output_folder, refuse_other_kinds
+from s2v_ray.storage.paths import base_name, is_uri, parent
 
 # Does work on each task, as `run_here` or `cluster.preparation.run_in_parallel`; yields the source's name and the
 # result as each is done. What crashed has no result.
@@ -28,7 +32,34 @@ def domain_of(videos: tuple[str, ...], domain: str = "", manifest: str = "") -> 
         raise UserError("missing_setting", "--videos or --manifest is needed; give a folder of videos.")
     if not domain and len(videos) != 1:
         raise UserError("missing_setting", "--domain is needed unless --videos is one path; name what they show.")
-    return domain or PurePath(base_name(videos[0] if is_uri(videos[0]) else Path(videos[0]).resolve())).stem
+    if domain:
+        return domain
+    location = videos[0]
+    if not exists(location):  # a glob
+        location = glob_root(location)
+    name = base_name(location if is_uri(location) else Path(location).resolve())
+    found = PurePath(name).stem if is_file(location) else name
+    if not found:
+        raise UserError("missing_setting", f"--domain is needed, as '{videos[0]}' has no name; say what they show.")
+    return found
+
+
+def check_prepare_output(out: str, videos: Sequence[str], manifest: str = "") -> None:
+    """Raise UserError if `out` holds what is neither a data set nor the videos themselves."""
+    roots = [glob_root(each) for each in (*videos, manifest) if each]
+    if any(root.rstrip("/") == out or (parent(root) == out and is_file(root)) for root in roots):
+        refuse_other_kinds(out, "--out", DATASET)
+        return
+    check_output_folder(out, "--out", DATASET, own=[glob.escape(_entry_of(out, root)) for root in roots])
+
+
+def _entry_of(folder: str, location: str) -> str:
+    """The name in `folder` of what holds `location`, or is it; "" if it lies elsewhere."""
+    while (above := parent(location)) != location:
+        if above == folder:
+            return base_name(location)
+        location = above
+    return ""
 
 
 def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
+from s2v_ray.training.data.order import too_many_workers
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, Validate, train
 from s2v_ray.training.networks import build_networks
@@ -169,8 +170,7 @@ def worker_range(workers: str, batch_size: int) -> tuple[int, int]:
     if low > high:
         raise UserError("bad_workers", f"--workers is '{workers}', but must be a number or a range such as 2 or 1:4.")
     if high > batch_size:
-        problem = f"--workers is {workers}, but --training.batch-size is only {batch_size}"
-        raise UserError("too_many_workers", f"{problem}; use fewer workers or larger batches.")
+        raise too_many_workers(workers, batch_size)
     return low, high
 
 

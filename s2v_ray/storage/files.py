@@ -4,12 +4,15 @@ A file that is written appears complete or not at all.
 """
 
 import contextlib
+import errno
+import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_IFDIR, S_IFMT, S_IFREG
 from typing import IO, TypeVar
 
 import pyarrow as pa
@@ -17,23 +20,27 @@ from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.object_stores import connect_store
-from s2v_ray.storage.paths import Location, base_name, is_uri
+from s2v_ray.storage.os_errors import reason
+from s2v_ray.storage.paths import Location, base_name, is_uri, readable
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 CONCURRENT_REQUESTS = 16  # to an object store: each mostly waits
+_LONGEST_SUFFIX = 16  # bytes; a longer one names no format
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # only writing fails so
 
 
-def locate(location: Location) -> tuple[fs.FileSystem, str]:
-    """The file system of a path or URI, and the path there. Raises UserError."""
+def locate(location: Location) -> tuple[fs.FileSystem, str | bytes]:
+    """The file system of a path or URI, and the path there; bytes if it is not UTF-8. Raises UserError."""
     if is_uri(location):
         return connect_store(str(location))
-    return fs.LocalFileSystem(), str(Path(location).absolute())
+    path = str(Path(location).absolute())
+    return fs.LocalFileSystem(), path if readable(path) == path else os.fsencode(path)
 
 
 @contextlib.contextmanager
-def _store_of(location: Location) -> Iterator[tuple[fs.FileSystem, str]]:
+def _store_of(location: Location) -> Iterator[tuple[fs.FileSystem, str | bytes]]:
     """`locate`, and `store_errors` for what is done there."""
     found = locate(location)
     with store_errors(location):
@@ -42,13 +49,17 @@ def _store_of(location: Location) -> Iterator[tuple[fs.FileSystem, str]]:
 
 @contextlib.contextmanager
 def store_errors(location: Location) -> Iterator[None]:
-    """Raise StoreError for what an object store refuses after all retries, except FileNotFoundError."""
+    """Raise StoreError for what an object store refuses after all retries, except FileNotFoundError.
+
+    Other OSErrors get the location as their `filename`, if they have none: pyarrow's don't.
+    """
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
         if not is_uri(location):
+            error.filename = error.filename or str(location)
             raise
         raise StoreError(str(location), str(error)) from error
 
@@ -65,9 +76,21 @@ def file_info(location: Location) -> fs.FileInfo:
     """What is at `location`: a file with size and time, a folder, or nothing. Raises UserError if that is hidden."""
     try:
         with _store_of(location) as (filesystem, path):
+            if isinstance(path, bytes):  # of which pyarrow says nothing
+                return _local_info(path)
             return filesystem.get_file_info(path)
     except OSError as error:
-        raise UserError("unreadable", f"'{location}' can't be read: {error}.") from None
+        raise UserError("unreadable", f"'{location}' can't be read: {reason(error)}.") from None
+
+
+def _local_info(path: bytes) -> fs.FileInfo:
+    try:
+        stat = os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return fs.FileInfo("", fs.FileType.NotFound)
+    kinds = {S_IFREG: fs.FileType.File, S_IFDIR: fs.FileType.Directory}
+    kind = kinds.get(S_IFMT(stat.st_mode), fs.FileType.Unknown)
+    return fs.FileInfo("", kind, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
 
 def exists(location: Location) -> bool:
@@ -85,13 +108,17 @@ def is_folder(location: Location) -> bool:
     return bool(file_info(location).type == fs.FileType.Directory)
 
 
+def is_special(location: Location) -> bool:
+    """Whether there is something that is neither a file nor a folder: a pipe, a socket or a device."""
+    return bool(file_info(location).type == fs.FileType.Unknown)
+
+
 def list_versions(location: Location, *, recursive: bool = False) -> dict[str, str]:
     """The files in a folder by their names relative to it, sorted, each with a text that changes when the file does.
 
     A folder that does not exist has none.
     """
-    files = _inside(location, fs.FileType.File, recursive=recursive)
-    return {name: f"{info.size} {info.mtime_ns}" for name, info in files.items()}
+    return _inside(location, fs.FileType.File, recursive=recursive)
 
 
 def list_files(location: Location, *, recursive: bool = False) -> list[str]:
@@ -104,11 +131,30 @@ def list_folders(location: Location) -> list[str]:
     return list(_inside(location, fs.FileType.Directory))
 
 
-def _inside(location: Location, kind: fs.FileType, *, recursive: bool = False) -> dict[str, fs.FileInfo]:
+def _inside(location: Location, kind: fs.FileType, *, recursive: bool = False) -> dict[str, str]:
+    """What is in a folder by its name, sorted, with size and time of change."""
+    if not is_uri(location):
+        wants_files = kind == fs.FileType.File
+        return dict(sorted(_local_entries(str(location), "", files=wants_files, recursive=recursive)))
     with _store_of(location) as (filesystem, path):
         infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
     found = {info.path[len(path) :].lstrip("/"): info for info in infos if info.type == kind}
-    return dict(sorted(found.items()))
+    return {name: f"{info.size} {info.mtime_ns}" for name, info in sorted(found.items())}
+
+
+def _local_entries(folder: str, prefix: str, *, files: bool, recursive: bool) -> Iterator[tuple[str, str]]:
+    # pyarrow would fail on all of a folder that holds one name which is not UTF-8, or one link to itself.
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        with contextlib.suppress(OSError):  # removed meanwhile, or a link that leads nowhere
+            stat, name = entry.stat(), prefix + entry.name
+            if entry.is_file() if files else entry.is_dir():
+                yield name, f"{stat.st_size} {stat.st_mtime_ns}"
+            if recursive and entry.is_dir():
+                yield from _local_entries(entry.path, f"{name}/", files=files, recursive=True)
 
 
 def open_file(location: Location) -> pa.NativeFile:
@@ -147,14 +193,30 @@ def writing_path(location: Location) -> Iterator[Path]:
             yield temporary
             upload(temporary, location)
         return
-    path = Path(location).absolute()
+    path = _followed(Path(location).absolute())
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    # Not longer than the name itself may be.
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in _FULL or error.filename == str(temporary):
+            error.filename = str(location)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _followed(path: Path) -> Path:
+    """What a symbolic link leads to, there or not: the link itself must stay. Raises OSError if it leads in circles."""
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
 
 
 def upload(path: Path, location: Location) -> None:
@@ -180,7 +242,7 @@ def move_file(location: Location, target: Location) -> None:
     _, new_path = locate(target)
     with _store_of(location) as (filesystem, path):
         if not is_uri(target):
-            Path(new_path).parent.mkdir(parents=True, exist_ok=True)
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
         filesystem.move(path, new_path)
 
 

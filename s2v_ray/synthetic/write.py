@@ -9,6 +9,7 @@ import numpy as np
 
 from s2v_ray.errors import UserError
 from s2v_ray.media.encode import DEFAULT_CRF, write_video
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.synthetic.nuisance.levels import LEVELS, Level
 from s2v_ray.synthetic.nuisance.picture import disturbed_frames
 from s2v_ray.synthetic.nuisance.room import disturbed_sound
@@ -60,8 +61,7 @@ def synthesize(
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"The folder '{directory}' can't be made: {error.strerror}"
-        raise UserError("not_writable", f"{problem}; choose another.") from error
+        raise UserError("not_writable", f"The folder '{directory}' can't be made: {reason(error)}.") from error
     paths = []
     for index in range(sources):
         source_seed, nuisance_seed = np.random.SeedSequence((seed, index)).generate_state(2).tolist()

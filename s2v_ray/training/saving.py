@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from s2v_ray.errors import StoreError, UserError
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location
 from s2v_ray.training.checkpoint import Snapshot, take_snapshot, write_checkpoint
 from s2v_ray.training.checkpoint_files import last_checkpoint, remove_old_checkpoints
@@ -37,11 +38,11 @@ class CheckpointWriter(ExitStack):
         try:
             return writing.result() if writing else ""
         except (OSError, StoreError) as error:
-            reason = error.reason if isinstance(error, StoreError) else error.strerror or error
+            why = error.reason.rstrip(".") if isinstance(error, StoreError) else reason(error)
             raise UserError(
                 "checkpoint_not_written",
-                f"A checkpoint could not be written to '{self.run}' ({reason}); free space there or correct the "
-                f"location, then give the same command: it resumes from {self.last or 'the start'}.",
+                f"A checkpoint could not be written to '{self.run}' ({why}). Give the same command "
+                f"afterwards: it resumes from {self.last or 'the start'}.",
             ) from error
 
     def _write(self, snapshot: Snapshot, best: bool) -> str:

@@ -85,6 +85,14 @@ def test_verbs_and_the_version(capsys):
     assert all(f"\n  {verb} " in printed for verb in VERBS)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("s2v 0.")
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("s2v 0.")
+    assert main(["help"]) == 0
+    assert capsys.readouterr().out == printed
+    with pytest.raises(SystemExit) as caught:
+        main(["help", "synth"])
+    assert caught.value.code == 0
+    assert "--nuisance" in capsys.readouterr().out
     assert "did you mean 'train'" in error_line(capsys, "trian")
 
 
@@ -93,15 +101,22 @@ def test_flags_that_are_unknown_missing_or_not_numbers(capsys):
     assert "--stepz; did you mean --steps?" in error_line(capsys, *train, "--stepz", "3")
     assert "did you mean --min-motion?" in error_line(capsys, "prepare", "--out", "a", "--min-motoin", "3")
     assert error_of(capsys, *train, "--steps", "3", "4") == "unknown_flag"
-    for wrong, named in (
-        (["train"], "--out"),
-        ([*train, "--optim.beta2", "--steps", "3"], "--optim.beta2"),
-        ([*train, "--steps", "quick"], "quick"),
+    for wrong, named, code in (
+        (["train"], "--out", "missing_flag"),
+        (["info"], "WHERE", "missing_flag"),
+        (["synth", "--domain", "sea", "--outt", "b"], "--outt; did you mean --out?", "unknown_flag"),
+        ([*train, "--optim.beta2", "--steps", "3"], "--optim.beta2", "wrong_value"),
+        ([*train, "--steps", "quick"], "--steps: 'quick'", "wrong_value"),
+        (["synth", "--domain", "sea", "--out", "b", "--nuisance", "wild"], "'wild'", "wrong_value"),
     ):
-        with pytest.raises(SystemExit) as caught:
-            main(wrong)
-        assert caught.value.code == 2
-        assert named in capsys.readouterr().err
+        line = error_line(capsys, *wrong)
+        assert named in line
+        assert f"[{code}]" in line
+
+
+def test_an_unknown_flag_is_compared_with_those_of_its_verb_alone(capsys):
+    assert "--clips; did" not in error_line(capsys, "synth", "--domain", "sea", "--out", "b", "--clipz", "1")
+    assert "since version" not in error_line(capsys, "synth", "--loss.adversarial-from", "0.5")
 
 
 LOCATION_FLAGS = [
@@ -128,6 +143,7 @@ def test_every_location_is_normalised_and_keeps_no_password(verb, locations, oth
         ("~/x", "/home/ann/x"),
         ("file:///data/x%20y", "/data/x y"),
         ("s3://bucket/x/", "s3://bucket/x"),
+        ("FILE:///data/x", "/data/x"),
         ("x", str(Path("x").absolute())),
     ):
         found = given(typed)
@@ -191,8 +207,9 @@ def test_a_text_file_named_mp4_is_rejected_with_its_reason(capsys, tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "story.mp4").write_text("Once upon a time\n" * 100)
     out = tmp_path / "clips"
-    assert main(["prepare", "--videos", str(tmp_path / "videos"), "--out", str(out), "--local", *SMALL_CLIPS]) == 0
-    assert "Rejected: 1 unreadable" in capsys.readouterr().out
+    line = error_line(capsys, "prepare", "--videos", tmp_path / "videos", "--out", out, "--local", *SMALL_CLIPS)
+    assert "No clip could be made of 1 video (1 unreadable)" in line
+    assert str(out / "rejects.jsonl") in line
     (reject,) = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
     assert (reject["source"], reject["start_seconds"], reject["reason"]) == ("story.mp4", None, "unreadable")
     assert error_of(capsys, "train", "--clips", out, "--out", tmp_path / "run") == "no_clips"

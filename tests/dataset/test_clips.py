@@ -106,7 +106,7 @@ def test_workers_share_a_batch_without_overlap():
     parts = [rank_slice(batch, rank=rank, world_size=3) for rank in range(3)]
     assert [draw for part in parts for draw in part] == batch
     assert {len(part) for part in parts} == {2, 3}
-    with pytest.raises(UserError, match="8 workers can't share a batch of 7"):
+    with pytest.raises(UserError, match=r"--workers is 8, but --training\.batch-size is only 7"):
         rank_slice(batch, rank=0, world_size=8)
 
 

@@ -28,8 +28,10 @@ from s2v_ray.synthetic.write import synthesize
 
 
 def prepare(videos: Path, out: Path, *flags: str) -> dict[str, Any]:
-    assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *flags]) == 0
-    return json.loads((out / "dataset.json").read_text())
+    status = main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *flags])
+    description: dict[str, Any] = json.loads((out / "dataset.json").read_text())
+    assert (status == 0) == (description["counts"]["clips"] > 0)
+    return description
 
 
 def rejects(out: Path) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """Which files are found, what they are called, and what manifests say of them: each worked out by hand."""
 
 import http.server
+import json
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from helpers.finding import found_names, touch
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
+from s2v_ray.recipes.prepare import domain_of
 from s2v_ray.storage.paths import user_location
 
 
@@ -94,7 +97,63 @@ def test_a_name_that_is_no_text_is_listed_as_unusable(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")).write_bytes(b"")
     sources, missing = find_sources([str(tmp_path)])
     assert [source.name for source in sources] == ["a.mp4"]
-    assert [reject.source for reject in missing] == ["\\udcff.mp4"]
+    assert [reject.source for reject in missing] == [r"\xff.mp4"]
+
+
+def test_one_bad_entry_is_named_and_the_rest_is_done(tmp_path):
+    touch(tmp_path, "good.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    (tmp_path / "one.mp4").symlink_to("two.mp4")
+    (tmp_path / "two.mp4").symlink_to("one.mp4")
+    (tmp_path / "gone.mp4").symlink_to("nowhere")
+    (tmp_path / "null.mp4").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")).write_bytes(b"")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(tmp_path)  # a socket's path must be short
+        server.bind("socket.mp4")
+        os.chdir(here)
+        expected = {
+            "gone.mp4": "missing",
+            "loop.mp4": "unreadable",
+            "null.mp4": "not_a_file",
+            "one.mp4": "unreadable",
+            "pipe.mp4": "not_a_file",
+            r"\xff.mp4": "missing",
+            "socket.mp4": "not_a_file",
+            "two.mp4": "unreadable",
+        }
+        given = [str(path) for path in tmp_path.iterdir()]  # as a shell makes of *
+        for locations in ([str(tmp_path)], [f"{tmp_path}/*.mp4"], given):
+            sources, missing = find_sources(locations)
+            assert [source.name for source in sources] == ["good.mp4"]
+            assert {reject.source: reject.reason for reject in missing} == expected
+            json.dumps([reject.detail for reject in missing], ensure_ascii=False).encode()
+
+
+def test_only_what_s2v_wrote_itself_is_no_source(tmp_path):
+    touch(
+        tmp_path, "own/a.mp4", "own/dataset.json", "own/rejects.jsonl", "own/split=train/x.parquet", "own/notes/b.mp4"
+    )
+    touch(tmp_path, "run/config.toml", "run/metrics.jsonl", "run/samples/c.mp4", "run/film.mp4")
+    touch(tmp_path, "report/report.json", "report/report.html", "report/best_real.mp4")
+    touch(tmp_path, "plain/dataset.json", "plain/samples/d.mp4", "plain/split=train/e.mp4")
+    assert found_names(tmp_path) == [
+        *("own/a.mp4", "own/notes/b.mp4", "plain/dataset.json", "plain/samples/d.mp4", "plain/split=train/e.mp4"),
+        "run/film.mp4",
+    ]
+
+
+def test_the_domain_is_the_name_of_the_folder_or_the_file(tmp_path):
+    touch(tmp_path, "a.b.c/x.y.mp4")
+    folder = str(tmp_path / "a.b.c")
+    for videos in (folder, f"{folder}/*.mp4", f"{folder}/**/x*"):
+        assert domain_of((videos,)) == "a.b.c"
+    assert domain_of((f"{folder}/x.y.mp4",)) == "x.y"
+    with pytest.raises(UserError, match="--domain") as error:
+        domain_of(("/",))
+    assert error.value.code == "missing_setting"
 
 
 def test_file_uris_are_local_paths(tmp_path):
@@ -166,6 +225,13 @@ def bucket(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         yield folder, f"?scheme=http&endpoint_override=127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def test_what_s2v_wrote_is_no_source_in_an_object_store_either(bucket):
+    folder, end = bucket
+    touch(folder, "d/dataset.json", "d/rejects.jsonl", "d/_sources/a.json", "d/split=val/a.parquet", "d/videos/b.mp4")
+    touch(folder, "d/run/config.toml", "d/run/metrics.jsonl", "d/run/samples/c.mp4")
+    assert found_names(f"s3://bucket/d{end}") == ["videos/b.mp4"]
 
 
 def test_an_object_store_is_searched_as_a_folder_is(bucket):

@@ -1,8 +1,11 @@
 """The files in folders, globs and object stores, and the name of each."""
 
+import errno
 import fnmatch
 import os
 import re
+import stat
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +14,12 @@ from pyarrow import fs
 
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import file_info, is_folder, list_files
-from s2v_ray.storage.paths import base_name, is_uri, join, parent
+from s2v_ray.storage.os_errors import reason
+from s2v_ray.storage.own_folders import own_names
+from s2v_ray.storage.paths import base_name, is_uri, join, parent, readable
 
 _WILD = re.compile(r"[*?\[]")
+Problems = dict[str, tuple[str, str]]  # by name: the reason's fixed word, and a sentence
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class FoundFiles:
 
     locations: dict[str, str]
     roots: list[str]
-    problems: dict[str, str]
+    problems: Problems
 
 
 def find_files(locations: list[str]) -> FoundFiles:
@@ -31,13 +37,16 @@ def find_files(locations: list[str]) -> FoundFiles:
     `locations` are absolute paths or URIs, as `user_location` returns them. A name is relative to the folder, to the
     part of a glob before its first wildcard, or to the folder of a single file; a file found in several ways is named
     from the outermost folder. In a glob `*`, `?` and `[a-z]` stand for characters of one name, `**` for any folders; a
-    folder may match, too. Problems are folders that can't be read, broken links, and names that are not UTF-8.
+    folder may match, too. What s2v wrote itself, such as clips or a run, is left out, wherever it lies.
+
+    Problems are folders that can't be read, links that lead nowhere or in circles, names that are not UTF-8, and pipes,
+    sockets and devices; also where they are `locations` themselves, beside others.
 
     Raises UserError `not_found` for a location that does not exist, and `same_name` for two files.
     """
     names: dict[str, str] = {}
     roots: list[str] = []
-    problems: dict[str, str] = {}
+    problems: Problems = {}
     for location in locations:
         root, found = _found(location, problems)
         roots.append(root)
@@ -52,32 +61,59 @@ def find_files(locations: list[str]) -> FoundFiles:
     return FoundFiles(files, roots, problems)
 
 
-def _found(location: str, problems: dict[str, str]) -> tuple[str, Iterable[str]]:
+def glob_root(location: str) -> str:
+    """The folder before a glob's first wildcard; other locations unchanged."""
+    base, mark, query = location.partition("?") if is_uri(location) else (location, "", "")
+    return ("/".join(_plain_parts(base)) or "/") + mark + query
+
+
+def _plain_parts(base: str) -> list[str]:
+    parts = base.split("/")
+    return parts[: next((index for index, part in enumerate(parts) if _WILD.search(part)), None)]
+
+
+def _found(location: str, problems: Problems) -> tuple[str, Iterable[str]]:
     """The folder that names are relative to, and the names of the files found."""
+    if not is_uri(location) and (problem := _problem(location)):
+        problems[readable(base_name(location))] = problem
+        return parent(location), []
     kind = file_info(location).type
     if kind == fs.FileType.Directory:
         return location, _walk(location, [], problems)
     if kind == fs.FileType.File:
         return parent(location), [base_name(location)]
-    base, mark, query = location.partition("?") if is_uri(location) else (location, "", "")
-    parts = base.split("/")
-    wild = next((index for index, part in enumerate(parts) if _WILD.search(part)), None)
-    root = ("/".join(parts[:wild]) or "/") + mark + query
-    if wild is None or not is_folder(root):
+    root = glob_root(location)
+    if root == location or not is_folder(root):
         raise UserError("not_found", f"--videos '{location}' does not exist; give folders, globs or video files.")
-    return root, _walk(root, parts[wild:], problems)
+    base = location.partition("?")[0] if is_uri(location) else location
+    return root, _walk(root, base.split("/")[len(_plain_parts(base)) :], problems)
 
 
-def _walk(root: str, pattern: list[str], problems: dict[str, str]) -> Iterator[str]:
+def _walk(root: str, pattern: list[str], problems: Problems) -> Iterator[str]:
     """Names of the files below `root` that match, or that are in a folder that matches; all of them by no pattern."""
-    for name in list_files(root, recursive=True) if is_uri(root) else _walk_local(root, pattern, problems):
+    for name in _walk_store(root) if is_uri(root) else _walk_local(root, pattern, problems):
         parts = name.split("/")
         hidden = any(part.startswith(".") for part in parts)
         if not hidden and (not pattern or any(_matches(parts[:end], pattern) for end in range(1, len(parts) + 1))):
             yield name
 
 
-def _walk_local(root: str, pattern: list[str], problems: dict[str, str]) -> Iterator[str]:
+def _walk_store(root: str) -> Iterator[str]:
+    """Names of the files below a folder in an object store."""
+    files = list_files(root, recursive=True)
+    inside: dict[str, set[str]] = defaultdict(set)  # the names in each folder
+    for name in files:
+        parts = name.split("/")
+        for depth, part in enumerate(parts):
+            inside["/".join(parts[:depth])].add(part)
+    own = {folder: own_names(names) for folder, names in inside.items()}
+    for name in files:
+        parts = name.split("/")
+        if not any(part in own["/".join(parts[:depth])] for depth, part in enumerate(parts)):
+            yield name
+
+
+def _walk_local(root: str, pattern: list[str], problems: Problems) -> Iterator[str]:
     """Names of the files below a local folder, following links to folders except into a loop."""
     pending: list[tuple[str, str, tuple[str, ...]]] = [(root, "", (os.path.realpath(root),))]
     while pending:
@@ -85,22 +121,45 @@ def _walk_local(root: str, pattern: list[str], problems: dict[str, str]) -> Iter
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            problems[prefix or folder] = f"The folder can't be read ({error.strerror})."
+            problems[readable(prefix or folder)] = "unreadable", f"The folder can't be read: {reason(error)}."
             continue
+        own = own_names({entry.name for entry in entries})
         for entry in entries:
             name = prefix + entry.name
-            if not _may_hold(name.split("/"), pattern):
+            if entry.name in own or entry.name.startswith(".") or not _may_hold(name.split("/"), pattern):
                 continue
-            if (printable := name.encode("utf-8", "backslashreplace").decode()) != name:
-                problems[printable] = "Its name is not UTF-8; rename it."
-            elif entry.is_dir():
+            if problem := _problem(entry.path):
+                problems[readable(name)] = problem
+            elif Path(entry.path).is_dir():
                 real = os.path.realpath(entry.path)
-                if not entry.name.startswith(".") and real not in above:
+                if real not in above:
                     pending.append((entry.path, f"{name}/", (*above, real)))
-            elif entry.is_file():
+            else:
                 yield name
-            elif entry.is_symlink():
-                problems[name] = f"It is a broken link (to '{Path(entry.path).readlink()}')."
+
+
+def _problem(path: str) -> tuple[str, str] | None:
+    """Why what is at a local path is neither a file nor a folder to use; None if it is one, or if nothing is there."""
+    name = base_name(path)
+    if readable(name) != name:
+        return "missing", "Its name is not UTF-8; rename it."
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - follows links, unlike an entry's own mode
+    except OSError as error:
+        if not os.path.lexists(path):
+            return None if error.errno in (errno.ENOENT, errno.ENOTDIR) else ("unreadable", _sentence(error))
+        if error.errno == errno.ENOENT:
+            return "missing", f"It is a broken link (to '{readable(str(Path(path).readlink()))}')."
+        return "unreadable", _sentence(error)
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        return None
+    kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"))
+    what = next((kind for test, kind in kinds if test(mode)), "a device")
+    return "not_a_file", f"It is {what}, not a file; remove it, or put what it gives into a file."
+
+
+def _sentence(error: OSError) -> str:
+    return f"It can't be read: {reason(error)}."
 
 
 def _may_hold(parts: list[str], pattern: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Context
@@ -17,7 +17,7 @@ from s2v_ray.preparation.sources.manifests import Row, read_manifest
 from s2v_ray.preparation.sources.resolve import resolve_rows
 from s2v_ray.preparation.sources.select import select_labels
 from s2v_ray.preparation.sources.source import Source
-from s2v_ray.storage.paths import is_uri, parent
+from s2v_ray.storage.paths import is_uri, parent, readable
 
 _GRID = re.compile(r"s\d+")  # GRID's folder of one speaker
 
@@ -58,8 +58,11 @@ def find_sources(
     else:
         sources, missing = _from_files(locations, select)
     if not sources:
-        example = f", such as '{missing[0].source}': {missing[0].detail}" if missing else "; give a folder of videos."
-        raise UserError("no_files", f"No files to use in {', '.join(map(repr, locations or [manifest]))}{example}")
+        counts = ", ".join(f"{count} {reason}" for reason, count in Counter(each.reason for each in missing).items())
+        example = f" ({counts}), such as '{missing[0].source}': {missing[0].detail}" if missing else ""
+        found = f"No files to use in {', '.join(repr(readable(each)) for each in locations or [manifest])}{example}"
+        rule = "" if missing else " (what s2v wrote itself is no source); give a folder of videos."
+        raise UserError("no_files", f"{found}{rule}")
     sources.sort(key=lambda source: source.name)
     for first, second in itertools.pairwise(sources):
         if first.name == second.name:  # a file may be called like a part of another
@@ -102,7 +105,7 @@ def _from_manifest(
 
 
 def _problems(files: FoundFiles) -> list[Reject]:
-    return [Reject(name, None, "missing", detail) for name, detail in files.problems.items()]
+    return [Reject(name, None, reason, detail) for name, (reason, detail) in files.problems.items()]
 
 
 def _with_group(source: Source) -> Source:

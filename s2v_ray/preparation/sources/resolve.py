@@ -1,6 +1,5 @@
 """From the rows of a manifest to files."""
 
-import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles
 from s2v_ray.preparation.sources.manifests.rows import Part, Row, refused
 from s2v_ray.storage.files import is_file
-from s2v_ray.storage.paths import is_uri, join, parent
+from s2v_ray.storage.paths import absolute_path, is_uri, join, parent
 
 
 def resolve_rows(
@@ -50,10 +49,11 @@ def resolve_rows(
 
 def _absolute(path: str, roots: list[str]) -> str:
     """A local path with `~` or `..` as an absolute one, in the first of the roots where it exists; others unchanged."""
-    expanded = Path(path).expanduser() if path.startswith("~") else Path(path)
-    if is_uri(path) or not (path.startswith("~") or ".." in expanded.parts):
+    if is_uri(path) or not (path.startswith("~") or ".." in path.split("/")):
         return path
-    candidates = [os.path.normpath(Path(root) / expanded) for root in roots if not is_uri(root)]
+    if path.startswith("~"):
+        return absolute_path(path, "A path in the manifest")
+    candidates = [absolute_path(Path(root) / path, "A path in the manifest") for root in roots if not is_uri(root)]
     return next(filter(is_file, candidates), candidates[-1] if candidates else path)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from s2v_ray.errors import MediaError
+from s2v_ray.errors import MediaError, StoreError, UserError
 from s2v_ray.storage.files import file_info
 
 
@@ -45,7 +46,7 @@ class Source:
     def key(self) -> str:
         """A file name for what is made of it: readable, and unique by a hash of `name`."""
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.name).stem)[:60]
-        return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
+        return f"{readable}-{hashlib.sha256(os.fsencode(self.name)).hexdigest()[:16]}"
 
     @property
     def framing_given(self) -> str | None:
@@ -56,9 +57,14 @@ class Source:
     def version(self) -> tuple[int, int]:
         """Size in bytes and time of change in ns, which change when the file is replaced.
 
-        Raises MediaError `no_file` if the file has disappeared.
+        Raises MediaError `no_file` if the file has disappeared, and `unreadable` if it is hidden.
         """
-        info = file_info(self.path)
+        try:
+            info = file_info(self.path)
+        except StoreError:
+            raise
+        except UserError as error:
+            raise MediaError("unreadable", str(error)) from None
         if info.type != fs.FileType.File:
             raise MediaError("no_file", f"'{self.path}' is no longer there; put it back, or leave it out.")
         return info.size or 0, info.mtime_ns or 0

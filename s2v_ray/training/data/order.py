@@ -29,13 +29,16 @@ def global_batch(step: int, *, clip_count: int, batch_size: int, seed: int) -> l
     return draws
 
 
+def too_many_workers(workers: str, batch_size: int) -> UserError:
+    """The error for more workers than clips in a batch."""
+    problem = f"--workers is {workers}, but --training.batch-size is only {batch_size}"
+    return UserError("too_many_workers", f"{problem}; use fewer workers or larger batches.")
+
+
 def rank_slice(batch: list[Draw], *, rank: int, world_size: int) -> list[Draw]:
     """This worker's part: slices differ in length by at most one. Raises UserError if a worker would have none."""
     if world_size > len(batch):
-        raise UserError(
-            "too_many_workers",
-            f"{world_size} workers can't share a batch of {len(batch)}; use fewer or a larger --training.batch-size.",
-        )
+        raise too_many_workers(str(world_size), len(batch))
     return batch[len(batch) * rank // world_size : len(batch) * (rank + 1) // world_size]
 
 

@@ -6,6 +6,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.manifests import audioset, greatest_hits, plain, unav100, vggsound
 from s2v_ray.preparation.sources.manifests.rows import Row, csv_lines
 from s2v_ray.storage.files import read_bytes
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location
 
 FORMATS: dict[str, Callable[[str, str], Iterator[Row]]] = {
@@ -28,7 +29,7 @@ def read_manifest(location: Location, manifest_format: str = "") -> Iterator[Row
     except UnicodeDecodeError:
         raise UserError("wrong_manifest", f"{location} is not text in UTF-8; save it as UTF-8.") from None
     except OSError as error:
-        raise UserError("unreadable", f"{location} can't be read ({error}); give the file of a manifest.") from None
+        raise UserError("unreadable", f"'{location}' can't be read: {reason(error)}.") from None
     if manifest_format and manifest_format not in FORMATS:
         rule = f"must be one of {', '.join(FORMATS)}; GRID needs no manifest: give its folder."
         raise UserError("unknown_format", f"--manifest-format is '{manifest_format}', but {rule}")

@@ -1,0 +1,46 @@
+"""What the terminal, or the program at the other end of a pipe, can take."""
+
+import os
+import select
+import signal
+import sys
+from io import TextIOWrapper
+from typing import TextIO
+
+CLOSED_PIPE = 128 + signal.SIGPIPE  # the status of a program that the signal ended
+
+
+def replace_unprintable() -> None:
+    """Print a question mark or an escape for what the terminal's encoding lacks, and for names that are no text."""
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def flush_output() -> int:
+    """Print what is still to be printed; returns 0, or the status to end with if that is impossible.
+
+    Then what is printed goes nowhere from here on, as Python would otherwise complain at exit.
+    """
+    status = 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+            if _has_no_reader(stream):  # what was not buffered has been lost already
+                raise BrokenPipeError
+        except OSError as error:
+            status = CLOSED_PIPE if isinstance(error, BrokenPipeError) else 1
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+    return status
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    """Whether it is a pipe whose other end is closed."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):  # no file, as in a test
+        return False
