@@ -10,6 +10,7 @@ from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
+from s2v_ray.media.decoding.tracks import TrackNumbers
 from s2v_ray.preparation.sources.source import Source
 
 # Of the machine or of the place for the clips: the next source would fail likewise.
@@ -22,7 +23,8 @@ _WHOLE_JOB_ERRNOS = {
 @contextlib.contextmanager
 def open_source(source: Source, settings: ClipSettings) -> Iterator[MediaFile]:
     """The file of a source, read within the limits; what the block raises comes as `source_faults` says."""
-    with source_faults(source), MediaFile(source.path, Budget(settings.limits)) as media:
+    tracks = TrackNumbers(settings.video_track, settings.audio_track)
+    with source_faults(source), MediaFile(source.path, Budget(settings.limits), tracks) as media:
         yield media
 
 
