@@ -14,6 +14,7 @@ _COUNTED_FORMATS = {
 # Times that go back by less are disorder, and so are those that come back within a few packets.
 _LEAST_BACK_SECONDS = Fraction(1, 2)
 _CONFIRMING_PACKETS, _REMEMBERED_PACKETS = 8, 4
+_MOST_HELD_PACKETS = 500
 # Times can't jump ahead so far: it is how FFmpeg shows an MPEG clock that begins anew far back, as one that wraps.
 _WRAP_SECONDS = Fraction(12 * 3600)
 
@@ -95,17 +96,15 @@ def find_parts(packets: Iterable[Any]) -> tuple[Part, ...]:
             continue
         held.append((packet, time))
         leader = held[0][0].stream_index
-        if packet.stream_index != leader:
-            continue
-        own = [time for held_packet, time in held if held_packet.stream_index == leader]
-        if not part.goes_back(leader, time):  # it came back: disorder
+        own = sum(held_packet.stream_index == leader for held_packet, _ in held)
+        if packet.stream_index == leader and not part.goes_back(leader, time):  # it came back: disorder
             part = _settled(part, held, done, is_new=False)
             held = []
-        elif len(own) >= _CONFIRMING_PACKETS:
+        elif own >= _CONFIRMING_PACKETS or len(held) >= _MOST_HELD_PACKETS:
             part = _settled(part, held, done, is_new=True)
             held = []
-    if held:
-        part = _settled(part, held, done, is_new=True)
+    if held:  # a single packet at the end is disorder
+        part = _settled(part, held, done, is_new=len(held) > 1)
     done.append(part)
     return tuple(_on_one_clock(done))
 
