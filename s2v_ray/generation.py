@@ -40,12 +40,14 @@ def generate(
     *,
     strength: float = 1.0,
     region: str = CENTRE,
+    audio_track: int = 0,
 ) -> tuple[int, Fraction]:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Returns the number of frames and their rate. They are made and encoded a chunk at a time, so that memory doesn't
     grow with their number. `region` is the square of the image that is used: "centre", or "x,y,size" in its pixels; one
     framed as the training clips are works best. `strength` scales what the sound does, see `generate_frames`.
+    `audio_track` is that of `sound`, counted from 1; 0 is the first that sounds.
     `on_progress` gets the fraction done and a text. Raises UserError for a `strength` or a `region` out of range, for
     an `out` that can't be written, and for a checkpoint, an image or a sound that can't be read.
     """
@@ -60,10 +62,11 @@ def generate(
     model, config, _ = load_model(find_checkpoint(checkpoint))
     image_CHW = centre_crop(read_image(image, config.clips.stored_size, square)[None], config.data.resolution)[0]
     model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
-    wave = read_sound(sound, model_sample_rate)
+    wave = read_sound(sound, model_sample_rate, audio_track=audio_track)
     # Where AAC lacks the model's sample rate, the file gets the sound at a common one.
     file_sample_rate = model_sample_rate if model_sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE
-    file_wave = wave if file_sample_rate == model_sample_rate else read_sound(sound, file_sample_rate)
+    same_rate = file_sample_rate == model_sample_rate
+    file_wave = wave if same_rate else read_sound(sound, file_sample_rate, audio_track=audio_track)
     frame_count = -(-len(wave) // samples_per_frame(model_sample_rate, frame_rate))
 
     def frames() -> Iterator[np.ndarray]:

@@ -13,6 +13,7 @@ def generate(
     out: Location,
     region: str = "centre",
     strength: float = 1.0,
+    audio_track: int = 0,
     device: str = "auto",
 ) -> None:
     """Make a video from one image and a sound of any length.
@@ -25,6 +26,7 @@ def generate(
         sound: a sound file, or a video with sound.
         out: the video to write, an .mp4 with that sound.
         strength: how much the sound does: 0 shows the mean of the video, 1 what the model makes, 2 twice as much; to 4.
+        audio_track: which audio track of the sound to take, counted from 1; 0 is the first that works.
         device: auto, cpu or cuda.
     """
     from s2v_ray.cli.generate_files import check_generate_files
@@ -33,6 +35,14 @@ def generate(
     check_generate_files(checkpoint, image, sound, out)
     with ProgressBar("generating") as show:
         frames, frame_rate = write_generated(
-            checkpoint, image, sound, out, choose_device(device), show, strength=strength, region=region
+            checkpoint,
+            image,
+            sound,
+            out,
+            choose_device(device),
+            show,
+            strength=strength,
+            region=region,
+            audio_track=audio_track,
         )
     print(f"Wrote {frames} frames at {frame_rate} per second, with the sound, to {out}")

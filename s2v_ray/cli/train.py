@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ def train(
     frames_per_chunk: int | None = None,
     skip_damaged: bool = False,
     dry_run: bool = False,
+    audio_track: int = 0,
+    video_track: int = 0,
 ) -> None:
     """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command resumes.
 
@@ -59,6 +62,8 @@ def train(
         init_from: a run or checkpoint whose weights to start from, for fine-tuning.
         frames_per_chunk: how many frames of a clip are in memory at a time, for large models; same gradients.
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
+        audio_track: which audio track of --videos to take, counted from 1; 0 is the first that works.
+        video_track: which video track, likewise.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
     """
     from s2v_ray.recipes import train as recipe
@@ -74,7 +79,10 @@ def train(
         raise UserError("bad_flags", "Give either --clips (from s2v prepare) or --videos (which need no preparing).")
     if videos and (least != most or not most or dry_run):
         raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
+    if (audio_track or video_track) and not videos:
+        raise UserError("bad_flags", "--audio-track and --video-track go with --videos; give them to s2v prepare.")
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
+    settings = replace(settings, audio_track=audio_track, video_track=video_track) if videos else settings
     config = recipe.fitted_config(config, settings)
     if clips and not read_dataset(clips).complete:
         print(f"'{clips}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")

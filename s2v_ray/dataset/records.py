@@ -52,6 +52,9 @@ class SourceRecord:
     group: str | None = None  # what it belongs to, such as a speaker; None where release 0.1 or 0.2 wrote it
     unit: str | None = None  # what is in one split together; the same
     clips_by_split: Mapping[str, int] | None = None  # if they are in several
+    tracks_taken: Mapping[str, str] | None = None  # of "video" and "audio", where it has several: such as "2 of 3"
+    channels_taken: Mapping[str, int] | None = None  # by layout, where the mix loses too much: which, counted from 1
+    parts: int | None = None  # where its times begin anew on the way: into how many it falls
     gap_seconds: float | None = None  # how much of it is not used, to keep moments of different splits apart
 
     @property

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class ClipSettings:
     quality: QualityLimits
     limits: Limits
     stabilize: str = OFF  # "auto", "off", "camera" (undo its motion) or "subject" (follow what surrounds the crop)
+    audio_track: int = 0  # of the file, counted from 1; 0: the first that has a decoder and sounds
+    video_track: int = 0  # likewise, the first that has a decoder and moves
     auto: tuple[str, ...] = ()  # of "clip_seconds" and "frame_rate", those that are to be chosen by the videos
 
     @property
@@ -62,6 +64,9 @@ class ClipSettings:
         values = {name: value for name, value in asdict(self).items() if name != "auto"}
         if self.stabilize == OFF:  # as before there was a choice: runs on such clips resume
             del values["stabilize"]
+        for name in ("audio_track", "video_track"):  # likewise
+            if not values[name]:
+                del values[name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def clip_config(self) -> ClipConfig:
@@ -106,6 +111,8 @@ def clip_settings(
     crop: str = AUTO,
     stabilize: str = AUTO,
     fix_lag: bool = False,
+    audio_track: int = 0,
+    video_track: int = 0,
     quality: QualityLimits = QualityLimits(),
     limits: Limits = Limits(),
 ) -> ClipSettings:
@@ -125,6 +132,9 @@ def clip_settings(
         stabilize: camera (undo the motion of a hand-held one), subject (follow what surrounds the crop, such as a head
             that sways), off, or auto (what the video needs).
         fix_lag: shift a video's sound by the lag that its windows agree on.
+        audio_track: which audio track to take where a video has several, counted from 1; 0 is the first that has a
+            decoder and sounds.
+        video_track: which video track, likewise; 0 is the first that has a decoder and moves.
         quality: limits on a clip's quality.
         limits: the most that preparing a video may cost.
     """
@@ -150,6 +160,8 @@ def clip_settings(
         ("--clips-per-source", clips_per_source, 1),
         ("--stride-seconds", stride_seconds, 0),
         ("--seed", seed, 0),
+        ("--audio-track", audio_track, 0),
+        ("--video-track", video_track, 0),
     ):
         if value < least:
             raise UserError("out_of_range", f"{flag} is {value}, but must be at least {least}.")
@@ -160,4 +172,5 @@ def clip_settings(
         except ValueError as error:
             raise UserError(code, f"--{error}.") from None
     cut = (clips_per_source, stride_seconds, seed, crop, fix_lag)
-    return ClipSettings(str(rate), sample_rate, int(frames), stored_size, *cut, quality, limits, stabilize, tuple(auto))
+    settings = ClipSettings(str(rate), sample_rate, int(frames), stored_size, *cut, quality, limits, stabilize)
+    return replace(settings, audio_track=audio_track, video_track=video_track, auto=tuple(auto))

@@ -18,6 +18,7 @@ from s2v_ray.preparation.blocks import Block, least_seconds, time_blocks
 from s2v_ray.preparation.clip_format import choose_clip_format
 from s2v_ray.preparation.scene import Scene, read_scenes
 from s2v_ray.preparation.scene_search import Footage, find_scenes, uses_scenes
+from s2v_ray.preparation.source_file import source_faults
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
@@ -29,7 +30,7 @@ from s2v_ray.storage.paths import join, readable
 # Up to this many sources are looked at to find scenes.
 _MOST_SOURCES_TO_SCAN = 24
 # Possibly the machine's fault (permissions, memory, load): another run tries these sources again.
-_TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow"}
+_TEMPORARY_REASONS = {"not_found", "unreadable", "crashed", "hung", "too_slow", "failed"}
 
 
 @dataclass(frozen=True)
@@ -140,16 +141,12 @@ def plan(
     return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
 
 
-def _has_version(source: Source, version: tuple[int, ...]) -> bool:
-    try:
-        return source.version() == version
-    except MediaError:  # gone since it was found
-        return False
-
-
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source has not changed, its clips exist, and another try would have the same result."""
-    if record is None or record.framing_given != source.framing_given or not _has_version(source, record.version):
+    version: tuple[int, ...] | None = None
+    with contextlib.suppress(MediaError), source_faults(source):  # gone meanwhile, as its record will say
+        version = source.version()
+    if record is None or record.version != version or record.framing_given != source.framing_given:
         return False
     if record.clips:
         return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
@@ -207,8 +204,8 @@ def _scenes(
     footage = []
     for name in [name for name in infos if name in by_name][:_MOST_SOURCES_TO_SCAN]:
         task, info = by_name[name], infos[name]
-        with contextlib.suppress(MediaError):
-            footage.append(Footage(task.source.path, list(source_windows(task, info).splits), info.width, info.height))
+        with contextlib.suppress(MediaError), source_faults(task.source):
+            footage.append(Footage(task.source, list(source_windows(task, info).splits), info.width, info.height))
     return (*before, *(find_scenes(footage, settings, before) if len(footage) > 1 else ()))  # of at least two each
 
 

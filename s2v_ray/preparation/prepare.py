@@ -17,7 +17,7 @@ from s2v_ray.dataset.schema import clip_row
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.audio import channels_taken
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.windows import Window
@@ -27,6 +27,7 @@ from s2v_ray.preparation.framing.find import find_framing
 from s2v_ray.preparation.framing.framing import Framing, square_of
 from s2v_ray.preparation.plan import SourceTask, SourceWindows, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
+from s2v_ray.preparation.source_file import open_source, source_faults
 from s2v_ray.storage.files import exists, remove_file, writing
 from s2v_ray.storage.paths import join, readable
 
@@ -47,7 +48,8 @@ class _Cut:
 def prepare_source(task: SourceTask) -> int:
     """Cut one source into clips, write them as one Parquet file, and record what became of it; returns their number.
 
-    Never raises for a bad source: what can't be used is in the record's `rejects`.
+    Never raises for a bad source: what can't be used is in the record's `rejects`. Raises what concerns all sources,
+    such as a full disk.
     """
     settings, source = task.settings, task.source
     rejects: list[Reject] = []
@@ -67,9 +69,10 @@ def prepare_source(task: SourceTask) -> int:
         if task.failure:
             what = f"The decoder {task.failure} on this file"
             raise MediaError(task.failure, f"{what}; convert it with another program, or leave it out.")
-        with MediaFile(source.path, Budget(settings.limits)) as media:
+        with open_source(source, settings) as media:
             cut = _source_cut(media, task)
             record = replace(_framed(record, cut.framing), fingerprint=sound_fingerprint(media), lag_fixed=0)
+            record = _with_streams(record, media)
             lag = _source_lag(media, cut, settings)
             record = replace(record, lag_fixed=lag, gap_seconds=cut.windows.gap_seconds or None)
             record = record.with_clips(_write_clips(task, _rows(media, task, cut, lag, rejects)))
@@ -78,7 +81,8 @@ def prepare_source(task: SourceTask) -> int:
     for split in SPLITS:  # the clips of an earlier version of the source may be in another split
         if split not in record.split_clips and exists(_target(task, split)):
             remove_file(_target(task, split))
-    with contextlib.suppress(MediaError):  # gone meanwhile; should it come back, it is prepared then
+    # Gone meanwhile, perhaps; should it come back, it is prepared then.
+    with contextlib.suppress(MediaError), source_faults(source):
         record = replace(record, version=source.version())
     write_record(task.out, source.key, replace(record, rejects=tuple(rejects)))
     return record.clips
@@ -90,7 +94,7 @@ def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordB
     Never raises for a bad source.
     """
     try:
-        with MediaFile(task.source.path, Budget(task.settings.limits)) as media:
+        with open_source(task.source, task.settings) as media:
             cut = _source_cut(media, task)
             lag = _source_lag(media, cut, task.settings)
             for _, row in _rows(media, task, cut, lag, rejects):
@@ -126,6 +130,21 @@ def _framed(record: SourceRecord, framing: Framing) -> SourceRecord:
         stabilized=framing.mode,
         shift_pixels=round(framing.shift_pixels, 3),
         scene=framing.scene,
+    )
+
+
+def _with_streams(record: SourceRecord, media: MediaFile) -> SourceRecord:
+    """The record with what is not plain about the source's streams."""
+    tracks: dict[str, str] = {
+        kind: f"{track.number} of {track.count}" for kind, track in media.taken().items() if track.count > 1
+    }
+    channels = {layout: channel + 1 for layout, channel in channels_taken(media).items()}
+    parts = 1 + len(media.audio().parts)
+    return replace(
+        record,
+        tracks_taken=tracks or None,
+        channels_taken=channels or None,
+        parts=parts if parts > 1 else None,
     )
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from s2v_ray.dataset.settings import AUTO, MOTION, SUBJECT, ClipSettings
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.limits import Budget
-from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.preparation.autocrop import MotionScan, find_crop, scan_motion
 from s2v_ray.preparation.framing.subject import scene_reference
 from s2v_ray.preparation.scene import Scene, align, best_scene, is_alike, packed
+from s2v_ray.preparation.source_file import open_source
+from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.stabilise import IDENTITY, warp
 
 _MOST_SCENES = 5
@@ -24,7 +24,7 @@ _MOST_LOOKS = 12  # different ones that are told apart
 class Footage:
     """A source as it will be cut: where its clips start, in seconds, and the size of its upright frames."""
 
-    path: str
+    source: Source
     starts: Sequence[Fraction]
     width: int
     height: int
@@ -52,9 +52,8 @@ def find_scenes(footage: Iterable[Footage], settings: ClipSettings, known: Seque
     groups: list[_Group] = []
     for one in footage:
         # One file must not stop all others: what is wrong with it is found again, and reported, when it is prepared.
-        with contextlib.suppress(Exception):
-            with MediaFile(one.path, Budget(settings.limits)) as media:
-                scan = scan_motion(media, one.starts, one.width, one.height, settings)
+        with contextlib.suppress(MediaError), open_source(one.source, settings) as media:
+            scan = scan_motion(media, one.starts, one.width, one.height, settings)
             if scan is not None and not best_scene(known, scan.overview_HW, one.width, one.height):
                 _join(groups, one, scan)
     scenes: list[Scene] = []
@@ -87,7 +86,7 @@ def _scene(group: _Group, name: str, settings: ClipSettings) -> Scene:
     crop = settings.fixed_crop() or find_crop(np.sum(group.maps, axis=0), first.width, first.height, settings)
     if crop is not None and settings.stabilize in (AUTO, SUBJECT):
         found = None
-        with contextlib.suppress(MediaError), MediaFile(first.path, Budget(settings.limits)) as media:
+        with contextlib.suppress(MediaError), open_source(first.source, settings) as media:
             found = scene_reference(media, first.starts, crop, first.width, first.height, settings)
         if found:
             return Scene(name, first.width, first.height, crop, found[0], overview, packed(found[1]))

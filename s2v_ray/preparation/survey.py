@@ -6,10 +6,9 @@ from fractions import Fraction
 
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.limits import Budget
-from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.preparation.clip_format import Length
+from s2v_ray.preparation.source_file import open_source
 from s2v_ray.preparation.sources.source import Source
 
 # Up to this many sources are all probed, so that each is known to be usable or not; of more, a sample.
@@ -22,7 +21,7 @@ def probe_some(sources: Sequence[Source], settings: ClipSettings) -> dict[str, M
     infos = {}
     for source in spread if len(spread) <= MOST_PROBED else spread[:_SAMPLE]:
         # What is wrong with a file is found again, and recorded, when it is prepared.
-        with contextlib.suppress(MediaError), MediaFile(source.path, Budget(settings.limits)) as media:
+        with contextlib.suppress(MediaError), open_source(source, settings) as media:
             infos[source.name] = probe(media)
     return infos
 

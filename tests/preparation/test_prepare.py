@@ -89,6 +89,26 @@ def test_a_crop_is_what_was_asked_for_and_motion_finds_the_moving_part(tmp_path)
     assert main(["prepare", "--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "no"), "--crop", "left"]) == 1
 
 
+def test_the_record_says_which_track_and_channel_were_taken(tmp_path):
+    """Of a video whose default sound is silent, and whose other sound's channels are opposite."""
+    (tmp_path / "v").mkdir()
+    write_blinking(tmp_path / "one.mp4")
+    inputs = ["-f", "lavfi", "-i", "aevalsrc=0:s=8000:d=6", "-i", str(tmp_path / "one.mp4")]
+    opposite = "[1:a]pan=stereo|c0=c0|c1=-1*c0[a]"
+    out = ["-map", "1:v", "-map", "0:a", "-map", "[a]", "-c:v", "copy", "-c:a", "aac", str(tmp_path / "v" / "two.mp4")]
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    subprocess.run([program, "-v", "error", *inputs, "-filter_complex", opposite, *out], check=True)
+    flags = ("--crop", "centre", "--stabilize", "off")
+    assert prepare(tmp_path / "v", tmp_path / "found", *flags)["counts"]["clips"] > 0
+    (record,) = read_records(str(tmp_path / "found")).values()
+    assert (record.tracks_taken, record.channels_taken) == ({"audio": "2 of 2"}, {"stereo": 1})
+    assert "1 have several tracks of a kind" in (tmp_path / "found" / "card.md").read_text()
+    assert prepare(tmp_path / "v", tmp_path / "first", *flags, "--audio-track", "1")["counts"]["clips"] == 0
+    assert {reason for _, reason in rejects(tmp_path / "first")} == {"silent"}
+    assert prepare(tmp_path / "v", tmp_path / "third", *flags, "--audio-track", "3")["counts"]["clips"] == 0
+    assert rejects(tmp_path / "third") == [("two.mp4", "no_such_track")]
+
+
 def test_a_lag_is_found_and_fixed(tmp_path):
     (tmp_path / "videos").mkdir()
     write_blinking(tmp_path / "videos" / "late.mp4", sound_late_frames=4)

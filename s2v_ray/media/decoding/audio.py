@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import chain, groupby, islice
@@ -14,7 +14,9 @@ from av.audio.frame import AudioFrame
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
+from s2v_ray.media.decoding.mixdown import lossy_layouts, one_channel
 from s2v_ray.media.decoding.packets import decode_frames
+from s2v_ray.media.decoding.samples import Resamplers
 from s2v_ray.media.decoding.seeking import Cue, fill_windows
 
 # Timestamps this close to where the samples before them end are taken as rounded, not as a gap.
@@ -41,12 +43,26 @@ def mono_pieces(media: MediaFile, sample_rate: int) -> Iterator[tuple[int, np.nd
 
     Raises MediaError `undecodable_audio` where nothing decodes, `too_slow`, and what `MediaFile.audio` raises.
     """
+    channels = channels_taken(media)
     track = media.audio()
     piece = None
-    for piece in _pieces(_timed_frames(track, None), sample_rate):
+    for piece in _pieces(_timed_frames(track, None), sample_rate, channels):
         yield piece
     if piece is None:
         raise undecodable(track.container, track.stream)
+
+
+def channels_taken(media: MediaFile) -> dict[str, int]:
+    """For each layout of a file's channels whose mix loses too much: the channel taken instead, counted from 0.
+
+    It is decided once for a file, by all of its sound. Raises what `MediaFile.audio` raises, and `too_slow`.
+    """
+    if media.channels is None:
+        track = media.audio()
+        known = track.stream.codec_context.layout
+        is_mono = known is not None and known.nb_channels == 1
+        media.channels = {} if is_mono else lossy_layouts(decode_frames(track))
+    return media.channels
 
 
 def sound_windows(
@@ -59,12 +75,19 @@ def sound_windows(
     them; so it comes out the same however it is reached, but for what a decoder draws at random (noise in AAC, AC-3).
     Raises MediaError at once as `MediaFile.audio` does, and in the course `undecodable_audio` and `too_slow`.
     """
-    fill = partial(_fill, sample_rate=sample_rate, sample_count=sample_count)
+    channels = channels_taken(media)
+    fill = partial(_fill, sample_rate=sample_rate, sample_count=sample_count, channels=channels)
     return fill_windows(fill, starts, media.audio)
 
 
 def _fill(
-    starts: Sequence[Fraction], track: Track, cue: Cue | None, *, sample_rate: int, sample_count: int
+    starts: Sequence[Fraction],
+    track: Track,
+    cue: Cue | None,
+    *,
+    sample_rate: int,
+    sample_count: int,
+    channels: Mapping[str, int],
 ) -> Iterator[np.ndarray | MediaError]:
     waiting = deque(starts)
     until_tail_end = Fraction(sample_count, sample_rate) + TAIL_SECONDS
@@ -78,7 +101,7 @@ def _fill(
         """The samples of one window; frames before its lead and after its tail do not count."""
         frames = [timed for timed in near if start - LEAD_SECONDS <= timed[0] < start + until_tail_end]
         wave, first = np.zeros(sample_count, np.int16), round(start * sample_rate)
-        heard = sum(paste(wave, samples, index - first) for index, samples in _pieces(frames, sample_rate))
+        heard = sum(paste(wave, samples, index - first) for index, samples in _pieces(frames, sample_rate, channels))
         if heard and sample_count - heard <= MAX_MISSING_SECONDS * sample_rate:
             return wave
         return MediaError(
@@ -111,12 +134,14 @@ def paste(wave: np.ndarray, samples: np.ndarray, first: int) -> int:
     return max(0, end - start)
 
 
-def _pieces(frames: Iterable[_TimedFrame], sample_rate: int) -> Iterator[tuple[int, np.ndarray]]:
+def _pieces(
+    frames: Iterable[_TimedFrame], sample_rate: int, channels: Mapping[str, int]
+) -> Iterator[tuple[int, np.ndarray]]:
     """`mono_pieces` of these frames."""
     position: int | None = None
     for (_, run_start), run in groupby(_runs(iter(frames)), key=lambda item: item[:2]):
         index = round(run_start * sample_rate)
-        for samples in _resample((frame for *_, frame in run), sample_rate):
+        for samples in _resample((frame for *_, frame in run), sample_rate, channels):
             known = 0 if position is None else max(0, position - index)
             if known < len(samples):
                 yield index + known, samples[known:]
@@ -166,16 +191,19 @@ def _lookahead(items: Iterator[_Item], count: int) -> Iterator[list[_Item]]:
         ahead.extend(islice(items, 1))
 
 
-def _resample(frames: Iterable[AudioFrame], sample_rate: int) -> Iterator[np.ndarray]:
+def _resample(frames: Iterable[AudioFrame], sample_rate: int, channels: Mapping[str, int]) -> Iterator[np.ndarray]:
     """The int16 mono samples of contiguous `frames`, the first of them at the first frame's time.
 
     They end early where the frames are no sound that can be mixed down, as in a damaged file.
     """
     resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+    one_channel_resamplers: Resamplers = {}
     for frame in chain(frames, [None]):
         if frame is not None:
             frame.pts = None  # the run's start says when; the filter should only count
         try:
+            if frame is not None:
+                frame = one_channel(frame, channels, one_channel_resamplers)
             outputs = resampler.resample(frame)
         except (av.error.FFmpegError, ValueError):
             return

@@ -1,18 +1,21 @@
 """A media file that is opened once and read as often as needed: its streams, and its clock's zero."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import av
 from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.stream import Disposition
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.demux import demux
 from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.parts import Part, find_parts, may_begin_anew
+from s2v_ray.media.decoding.tracks import Kind, TakenTrack, TrackNumbers, needs_reading, take_track
 from s2v_ray.storage.files import open_file
 from s2v_ray.storage.paths import is_uri
 
@@ -33,8 +36,6 @@ _REPEATABLE_DECODERS = {
 }
 _BEFORE_EVERYTHING = -(2**62)  # in any stream's ticks
 
-_Kind = Literal["video", "audio"]
-
 
 @dataclass(frozen=True)
 class Track:
@@ -48,6 +49,7 @@ class Track:
     decoder: Any  # a VideoCodecContext or an AudioCodecContext
     zero: Fraction
     budget: Budget
+    parts: tuple[Part, ...] = ()  # after the first, where times begin anew on the way
 
     @property
     def time_base(self) -> Fraction:
@@ -58,19 +60,23 @@ class Track:
 class MediaFile:
     """A video or sound file at a path or URI, for use in a `with`. Nothing is opened before it is needed.
 
-    It is opened at most twice, once for its picture and once for its sound, as reading both through one container would
-    hold in memory all that lies between them. Each pass seeks back to the start; only the files for which that
+    It is opened twice, once for its picture and once for its sound, as reading both through one container would hold in
+    memory all that lies between them; and once more to look where it has several tracks of a kind, or where its times
+    may begin anew on the way. Each pass seeks back to the start; only the files for which that
     would change the result (see above) are opened again for each. `budget` bounds the cost of all passes together; by
-    default it starts now.
+    default it starts now. `track_numbers` names the tracks to read; by default those that work.
 
     All methods raise MediaError `not_found` or `unreadable`; `no_video` or `no_audio`; `undecodable_video` or
-    `undecodable_audio` where there is no decoder.
+    `undecodable_audio` where there is no decoder; `no_such_track`.
     """
 
-    def __init__(self, path: str | Path, budget: Budget | None = None) -> None:
-        self.path, self.budget = path, budget or Budget()
-        self._containers: dict[_Kind, InputContainer] = {}
-        self._zero: Fraction | None = None
+    def __init__(
+        self, path: str | Path, budget: Budget | None = None, track_numbers: TrackNumbers | None = None
+    ) -> None:
+        self.path, self.budget, self.track_numbers = path, budget or Budget(), track_numbers or TrackNumbers()
+        self._containers: dict[Kind, InputContainer] = {}
+        self._layout: _Layout | None = None
+        self.channels: dict[str, int] | None = None  # see `audio.channels_taken`, which finds it
 
     def __enter__(self) -> "MediaFile":
         return self
@@ -102,20 +108,27 @@ class MediaFile:
         container = self._rewound("video")
         return self._track(container, "video"), self._track(container, "audio")
 
-    def _rewound(self, kind: _Kind) -> InputContainer:
+    def taken(self) -> dict[Kind, TakenTrack]:
+        """Which tracks are taken, once one has been read; of a kind that the file lacks, none."""
+        return {kind: track for kind, track in self._layout.taken.items() if track} if self._layout else {}
+
+    def _rewound(self, kind: Kind) -> InputContainer:
         """The container of this kind of stream, at its start: opened, sought back, or opened again."""
         known = self._containers.get(kind)
         if known is not None:
-            if _seeks_to_start(known, _stream(known, kind)):
+            if _seeks_to_start(known, self._stream(known, kind)):
                 return known
             known.close()
         container = self._containers[kind] = _open(self.path)
-        if self._zero is None:  # before anything is read: that may change what a stream says about its start
-            self._zero = _clock_zero(container)
+        if self._layout is None:
+            self._layout = _find_layout(container, self.path, self.track_numbers, self.budget)
         return container
 
-    def _track(self, container: InputContainer, kind: _Kind) -> Track:
-        stream = _stream(container, kind)
+    def _stream(self, container: InputContainer, kind: Kind) -> Any:
+        return _stream(container, kind, self._layout.taken[kind] if self._layout else None)
+
+    def _track(self, container: InputContainer, kind: Kind) -> Track:
+        stream, layout = self._stream(container, kind), self._layout
         decoder: Any = stream.codec_context
         if decoder.name in _REPEATABLE_DECODERS:
             decoder = _new_decoder(stream)
@@ -123,7 +136,35 @@ class MediaFile:
             decoder.skip_frame = "DEFAULT"
         if not decoder.is_open:
             decoder.thread_count = 1  # sources are prepared in parallel
-        return Track(container, stream, decoder, self._zero or Fraction(0), self.budget)
+        zero, parts = (layout.zero, layout.parts) if layout else (Fraction(0), ())
+        return Track(container, stream, decoder, zero, self.budget, parts)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What is found before a file is read: which streams, when they start, and where their times begin anew."""
+
+    taken: dict[Kind, TakenTrack | None]
+    zero: Fraction
+    parts: tuple[Part, ...]
+
+
+def _find_layout(container: InputContainer, path: str | Path, numbers: TrackNumbers, budget: Budget) -> _Layout:
+    """The layout of a file whose `container` was just opened: what must be read for it is read in another."""
+    taken: dict[Kind, TakenTrack | None] = {}
+    kinds: tuple[tuple[Kind, int], ...] = (("video", numbers.video), ("audio", numbers.audio))
+    for kind, number in kinds:
+        if needs_reading(container, kind, number):
+            with _open(path) as other:
+                taken[kind] = take_track(other, kind, number, budget)
+        else:
+            taken[kind] = take_track(container, kind, number, budget)
+    zero = _clock_zero(container, taken.values())
+    indices = [track.index for track in taken.values() if track]
+    if not indices or not may_begin_anew(container.format.name):
+        return _Layout(taken, zero, ())
+    with _open(path) as other:
+        return _Layout(taken, zero, find_parts(demux(other, [other.streams[index] for index in indices], budget)))
 
 
 def undecodable(container: InputContainer, stream: Any) -> MediaError:
@@ -148,32 +189,23 @@ def _open(path: str | Path) -> InputContainer:
         raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({why}).") from None
 
 
-def _best_stream(container: InputContainer, kind: _Kind) -> Any:
-    """The stream that FFmpeg chooses by default, or None; cover art is no video."""
-    best = container.streams.best(kind)
-    if kind == "audio":
-        return best
-    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    return best if best in moving else next(iter(moving), None)
-
-
-def _stream(container: InputContainer, kind: _Kind) -> Any:
-    stream = _best_stream(container, kind)
-    if stream is None:
+def _stream(container: InputContainer, kind: Kind, taken: TakenTrack | None) -> Any:
+    if taken is None:
         what = "moving picture" if kind == "video" else "sound"
         raise MediaError(f"no_{kind}", f"'{container.name}' ({container.format.name}) has no {what}.")
+    stream = container.streams[taken.index]
     if stream.codec_context is None:
         raise undecodable(container, stream)
     return stream
 
 
-def _clock_zero(container: InputContainer) -> Fraction:
+def _clock_zero(container: InputContainer, taken: Iterable[TakenTrack | None]) -> Fraction:
     """The time in seconds, by the streams' own timestamps, at which the file starts: the earlier of the two."""
-    streams = (_best_stream(container, "video"), _best_stream(container, "audio"))
+    streams = [container.streams[track.index] for track in taken if track]
     starts = [
         stream.start_time * stream.time_base
         for stream in streams
-        if stream and stream.start_time is not None and stream.time_base is not None
+        if stream.start_time is not None and stream.time_base is not None
     ]
     return min(starts, default=Fraction(0))
 

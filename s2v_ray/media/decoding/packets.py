@@ -1,54 +1,26 @@
-"""Reading a stream's packets and decoding them to frames."""
+"""Reading a track's packets and decoding them to frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import av
-from av.container import InputContainer
-from av.stream import Discard
 
-from s2v_ray.media.decoding.limits import Budget
+from s2v_ray.media.decoding.demux import decode_packet, demux
 from s2v_ray.media.decoding.media_file import Track
+from s2v_ray.media.decoding.parts import shifted
 from s2v_ray.media.decoding.seeking import Cue, MissedError, needed_packets
 
 # Decoders that can be asked to leave out the pictures to which no other refers, and only those.
 _DROPPING_DECODERS = {"h264"}
 
 
-def read_packets(
-    container: InputContainer, streams: Sequence[Any], budget: Budget | None = None
-) -> Iterator["av.Packet[Any]"]:
-    """The packets of `streams` alone, up to where the file ends or breaks off.
+def read_packets(*tracks: Track) -> Iterator["av.Packet[Any]"]:
+    """The packets of tracks of one container, and of these alone, up to where the file ends or breaks off.
 
-    Raises MediaError `too_slow`.
+    Where times begin anew on the way, they are those of the first part's clock. Raises MediaError `too_slow`.
     """
-    budget = budget or Budget()
-    wanted = {stream.index for stream in streams}
-    for stream in container.streams:
-        stream.discard = Discard.default if stream.index in wanted else Discard.all
-    packets = container.demux(*streams)
-    while True:
-        budget.check_time(container)
-        try:
-            yield next(packets)
-        except IndexError:  # a packet of a stream that appears later in the file, and so of none of these
-            packets = container.demux(*streams)
-        except (StopIteration, av.error.FFmpegError):
-            return
-
-
-def decode_packet(decoder: Any, packet: "av.Packet[Any] | None") -> list[Any]:
-    """The frames that `packet` completes (None: those still held back); none where it is damaged.
-
-    An empty packet means "as before" (Theora has them) and decodes to none: the decoder would take it for the end.
-    """
-    if packet is not None and not packet.size:
-        return []
-    try:
-        frames: list[Any] = decoder.decode(packet)
-    except av.error.FFmpegError:
-        return []
-    return frames
+    first = tracks[0]
+    return shifted(demux(first.container, [track.stream for track in tracks], first.budget), first.parts)
 
 
 def decode_frames(track: Track, cue: Cue | None = None) -> Iterator[Any]:
@@ -60,7 +32,7 @@ def decode_frames(track: Track, cue: Cue | None = None) -> Iterator[Any]:
     decoder, is_video = track.decoder, track.stream.type == "video"
     if is_video:
         track.budget.limit_pixels(track.container, decoder)
-    packets = read_packets(track.container, [track.stream], track.budget)
+    packets = read_packets(track)
     landing: int | None = None  # the time of the keyframe jumped to, until it is decoded
     for packet, is_jump, is_past in needed_packets(packets, cue or Cue(), track):
         if decoder.name in _DROPPING_DECODERS:

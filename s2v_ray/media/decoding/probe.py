@@ -8,8 +8,9 @@ from typing import Any
 import av
 import numpy as np
 
+from s2v_ray.media.decoding.demux import decode_packet
 from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
-from s2v_ray.media.decoding.packets import decode_packet, read_packets
+from s2v_ray.media.decoding.packets import read_packets
 from s2v_ray.media.decoding.rgb import displayed_size
 
 
@@ -41,7 +42,7 @@ def probe(media: MediaFile) -> MediaInfo:
     container, budget = video.container, video.budget
     budget.limit_pixels(container, video.decoder)
     picture, sound = _PacketTimes(video), _PacketTimes(audio)
-    for packet in read_packets(container, [video.stream, audio.stream], budget):
+    for packet in read_packets(video, audio):
         (picture if packet.stream_index == video.stream.index else sound).add(packet)
     picture.finish()
     sound.finish()

@@ -77,7 +77,7 @@ def needed_packets(packets: Iterator[Any], cue: Cue, track: Track) -> Iterator[_
     Raises MissedError where a seek doesn't land on a keyframe.
     """
     container, stream = track.container, track.stream
-    if container.format.name not in _SKIPPABLE_FORMATS:
+    if container.format.name not in _SKIPPABLE_FORMATS or track.parts:
         yield from ((packet, False, False) for packet in packets)
         return
     held: list[av.Packet[Any]] = []
@@ -126,9 +126,11 @@ def _released(held: list["av.Packet[Any]"], is_jump: bool, goal: int | None) -> 
 def seek(track: Track, seconds: Fraction) -> None:
     """Go to the packet to decode from for what is displayed at `seconds` after the file's start.
 
-    Where the format can't say which that is, go to the file's start.
+    Where the format can't say which that is, go to the file's start; where times begin anew on the way, stay.
     """
     container, stream = track.container, track.stream
+    if track.parts:
+        return  # a time may be in several places: read on instead
     target = int((track.zero + seconds) / track.time_base)
     track.decoder.flush_buffers()
     try:

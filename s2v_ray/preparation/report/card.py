@@ -55,7 +55,10 @@ def write_card(
     with writing(join(out, "card.png")) as file:
         _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
     gap_seconds = sum(record.gap_seconds or 0 for record in records)
-    write_bytes(join(out, "card.md"), _text(info, measured, by_count, gap_seconds, _framing(records)).encode())
+    write_bytes(
+        join(out, "card.md"),
+        _text(info, measured, by_count, gap_seconds, _framing(records), _streams(records)).encode(),
+    )
 
 
 def _text(
@@ -64,6 +67,7 @@ def _text(
     rejects: Mapping[str, list[Reject]],
     gap_seconds: float,
     framing: str,
+    streams: str,
 ) -> str:
     sizes = [
         [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
@@ -87,7 +91,7 @@ def _text(
     parts += [
         "## How it was made",
         _table(["setting", "value"], settings),
-        framing,
+        *filter(None, [framing, streams]),
         "## What is in it",
         _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
         "## What was left out",
@@ -113,6 +117,18 @@ def _framing(records: Iterable[SourceRecord]) -> str:
         named = ", ".join(f"{name} {count:,}" for name, count in sorted(scenes.items()))
         parts.append(f"sources filmed alike share a square and a reference ({named})")
     return "; ".join(parts) + "."
+
+
+def _streams(records: Iterable[SourceRecord]) -> str:
+    """Of how many sources the tracks were chosen, a channel was taken, or times begin anew; "" where of none."""
+    used = [record for record in records if record.clips]
+    counts = {
+        "have several tracks of a kind": sum(bool(record.tracks_taken) for record in used),
+        "have channels that cancel, of which the loudest is taken": sum(bool(record.channels_taken) for record in used),
+        "have parts with times of their own": sum(bool(record.parts) for record in used),
+    }
+    parts = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f"Of {len(used):,} sources, {'; '.join(parts)}: `_sources/` says which." if parts else ""
 
 
 def _summary(name: str, values: list[float]) -> list[str]:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from s2v_ray.errors import MediaError
-from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
@@ -18,6 +17,7 @@ from s2v_ray.preparation.framing.framing import Framing, in_words
 from s2v_ray.preparation.plan import SourceTask, source_windows
 from s2v_ray.preparation.prepare import source_framing
 from s2v_ray.preparation.report.scan import VIDEO_SAMPLES, Scan, scan_source, time_text
+from s2v_ray.preparation.source_file import open_source, source_faults
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
 
@@ -40,19 +40,19 @@ def preview_source(task: SourceTask) -> int:
     out_png = join(task.out, "preview", f"{source.key}.png")
     starts: list[Fraction] = []
     framing, warnings = Framing(None), []
-    with MediaFile(source.path, Budget(settings.limits)) as media:
+    with contextlib.suppress(MediaError), open_source(source, settings) as media:  # prepare records why
         try:
-            info = probe(media)
-            starts = list(source_windows(task, info).splits)
-            framing = source_framing(media, starts, info, task)
+            with source_faults(source):
+                info = probe(media)
+                starts = list(source_windows(task, info).splits)
+                framing = source_framing(media, starts, info, task)
         except MediaError as error:
             warnings = [str(error)]
-        with contextlib.suppress(MediaError):  # prepare records why
-            draw_preview(
-                media, out_png, source.name, starts, settings.seconds,
-                crop=framing.crop, stabilisation=in_words(framing), warnings=warnings,
-            )  # fmt: skip
-            return 1
+        draw_preview(
+            media, out_png, source.name, starts, settings.seconds,
+            crop=framing.crop, stabilisation=in_words(framing), warnings=warnings,
+        )  # fmt: skip
+        return 1
     return 0
 
 

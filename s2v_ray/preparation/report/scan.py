@@ -13,8 +13,9 @@ from av.audio.frame import AudioFrame
 from av.video.reformatter import VideoReformatter
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.demux import decode_packet
 from s2v_ray.media.decoding.media_file import MediaFile, Track, undecodable
-from s2v_ray.media.decoding.packets import decode_packet, read_packets
+from s2v_ray.media.decoding.packets import read_packets
 from s2v_ray.media.decoding.rgb import displayed_size, whole_frame
 from s2v_ray.media.decoding.seeking import seek
 from s2v_ray.metrics.motion import motion_energy
@@ -140,7 +141,7 @@ def _runs(track: Track, end_seconds: float, samples: int, length: int) -> Iterat
 
 
 def _timed_frames(track: Track) -> Iterator[tuple[float, Any]]:
-    for packet in chain(read_packets(track.container, [track.stream]), [None]):
+    for packet in chain(read_packets(track), [None]):
         for frame in decode_packet(track.decoder, packet):
             stamp = frame.pts if frame.pts is not None else frame.dts
             if stamp is not None:
@@ -160,7 +161,7 @@ def _end_seconds(media: MediaFile) -> float:
     track = media.video()
     if track.container.duration:
         return track.container.duration / av.time_base
-    stamps = [packet.pts for packet in read_packets(track.container, [track.stream]) if packet.pts is not None]
+    stamps = [packet.pts for packet in read_packets(track) if packet.pts is not None]
     return max(0.1, float(max(stamps, default=0) * track.time_base - track.zero))
 
 
