@@ -141,12 +141,15 @@ def plan(
     return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
 
 
+def _has_version(source: Source, version: tuple[int, ...]) -> bool:
+    with contextlib.suppress(MediaError), source_faults(source):  # gone meanwhile, as its record will say
+        return source.version() == version
+    return False
+
+
 def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
     """Whether a source has not changed, its clips exist, and another try would have the same result."""
-    version: tuple[int, ...] | None = None
-    with contextlib.suppress(MediaError), source_faults(source):  # gone meanwhile, as its record will say
-        version = source.version()
-    if record is None or record.version != version or record.framing_given != source.framing_given:
+    if record is None or record.framing_given != source.framing_given or not _has_version(source, record.version):
         return False
     if record.clips:
         return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
