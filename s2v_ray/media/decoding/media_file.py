@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.formats import OPEN_OPTIONS, is_picture_item, why_not_listed
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.storage.files import open_file
 from s2v_ray.storage.paths import is_uri
@@ -137,10 +138,15 @@ def undecodable(container: InputContainer, stream: Any) -> MediaError:
 def _open(path: str | Path) -> InputContainer:
     try:
         if not is_uri(path):  # an absolute path, since FFmpeg takes what precedes a colon in a name for a protocol
-            return av.open(str(Path(path).absolute()), "r", metadata_errors="replace")
+            return av.open(str(Path(path).absolute()), "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
         remote = open_file(str(path))
         named = SimpleNamespace(name=str(path), read=remote.read, seek=remote.seek, tell=remote.tell)
-        return av.open(named, "r", metadata_errors="replace")
+        return av.open(named, "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
+    except av.error.ArgumentError:  # the format is not in OPEN_OPTIONS
+        with open_file(path) as file:
+            raise MediaError(
+                "unreadable", f"'{path}' can't be read as video or sound: {why_not_listed(file)}."
+            ) from None
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -149,11 +155,15 @@ def _open(path: str | Path) -> InputContainer:
 
 
 def _best_stream(container: InputContainer, kind: _Kind) -> Any:
-    """The stream that FFmpeg chooses by default, or None; cover art is no video."""
+    """The stream that FFmpeg chooses by default, or None; cover art and still pictures are no video."""
     best = container.streams.best(kind)
     if kind == "audio":
         return best
-    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic and not is_picture_item(stream)
+    ]
     return best if best in moving else next(iter(moving), None)
 
 

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.wide_colour import is_wide, to_srgb
 
 # swscale's bicubic kernel widens with the reduction, so that it antialiases.
 _SCALING = "bicubic+accurate_rnd+full_chroma_int"
@@ -46,7 +47,8 @@ class SquareScaler:
     """Turns frames of one stream into square RGB arrays, uint8 [size, size, 3], cut out and scaled in one pass.
 
     `sample_aspect` is a pixel's width over its height (None or 0: unknown, taken as 1). `crop` is by default the
-    largest square in the centre. The matrix and the range of the colours are those that the frame names.
+    largest square in the centre. Matrix and range of the colours are those that the frame names; high dynamic range
+    and wide primaries become sRGB.
     """
 
     def __init__(self, size: int, sample_aspect: Fraction | None, crop: Crop | None = None) -> None:
@@ -61,12 +63,20 @@ class SquareScaler:
         that can't be converted.
         """
         turn = _turn(frame)
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
+        kind = (
+            frame.width,
+            frame.height,
+            frame.format.name,
+            frame.colorspace,
+            frame.color_range,
+            turn,
+            _is_wide(frame),
+        )
         try:
             if self._graph is None or kind != self._kind:
                 self._graph, self._kind = self._make_graph(frame, turn), kind
             self._graph.push(frame)
-            square_HWC = cast(VideoFrame, self._graph.pull()).to_ndarray()
+            square_HWC = _srgb_array(cast(VideoFrame, self._graph.pull()), frame)
         except (av.error.FFmpegError, ValueError) as error:
             raise _not_rgb(frame, error) from None
         return _upright(square_HWC, turn)
@@ -101,10 +111,26 @@ def whole_picture(frame: VideoFrame, sample_aspect: Fraction | None) -> np.ndarr
     try:
         graph = _rgb_graph(frame, f"{frame.width}:{frame.height}:0:0:exact=1", width, height)
         graph.push(frame)
-        picture_HWC = cast(VideoFrame, graph.pull()).to_ndarray()
+        picture_HWC = _srgb_array(cast(VideoFrame, graph.pull()), frame)
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_rgb(frame, error) from None
     return _upright(picture_HWC, turn)
+
+
+def _is_wide(frame: VideoFrame) -> bool:
+    return is_wide(int(frame.color_primaries), int(frame.color_trc))
+
+
+def _rgb_format(frame: VideoFrame) -> str:
+    return "rgb48le" if _is_wide(frame) else "rgb24"
+
+
+def _srgb_array(rgb: VideoFrame, frame: VideoFrame) -> np.ndarray:
+    """The pixels of `rgb`, made from `frame`, as sRGB uint8 [H, W, 3]."""
+    pixels_HWC = rgb.to_ndarray()
+    if not _is_wide(frame):
+        return pixels_HWC
+    return to_srgb(pixels_HWC, int(frame.color_primaries), int(frame.color_trc))
 
 
 def _rgb_graph(frame: VideoFrame, area: str, width: int, height: int) -> Graph:
@@ -115,7 +141,7 @@ def _rgb_graph(frame: VideoFrame, area: str, width: int, height: int) -> Graph:
         source,
         graph.add("crop", area),
         graph.add("scale", f"{width}:{height}:flags={_SCALING}:out_range=full"),
-        graph.add("format", "rgb24"),
+        graph.add("format", _rgb_format(frame)),
         graph.add("buffersink"),
     ).configure()
     return graph
@@ -145,14 +171,14 @@ def whole_frame(
             frame,
             width=height if turn.swap else width,
             height=width if turn.swap else height,
-            format="rgb24",
+            format=_rgb_format(frame),
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BICUBIC,  # it antialiases as it reduces
             threads=1,
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_rgb(frame, error) from None
-    return _upright(rgb.to_ndarray(), turn)
+    return _upright(_srgb_array(rgb, frame), turn)
 
 
 class _Turn(NamedTuple):
