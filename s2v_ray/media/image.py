@@ -98,6 +98,8 @@ def _still_picture(
             if image_seconds > 0:
                 problem = f"but '{path}' is a still picture; leave it out, or give a video"
                 raise UserError("image_time_outside", f"--image-time is {image_seconds:g} s, {problem}.")
+            if image.info.get("primary") is False:  # HEIF: libheif offers a part where the whole can't be read
+                raise UserError("unreadable_image", f"The image '{path}' is damaged; choose another.")
             _limit_pixels(image, path, may_reduce)
             image.load()
             return np.asarray(_flat(_upright(image), path, background, head, image.format))
