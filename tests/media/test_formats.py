@@ -59,9 +59,10 @@ def playlists(target: str) -> dict[str, str]:
         "m3u": f"#EXTM3U\n{target}\n",
         "concat": f"ffconcat version 1.0\nfile '{target}'\n",
         "pls": f"[playlist]\nFile1={target}\nNumberOfEntries=1\n",
-        "dash": '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration='
-        '"PT9S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet mimeType="video/mp4">'
-        f'<Representation id="0" bandwidth="9"><BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>',
+        "dash": '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+        'mediaPresentationDuration="PT9S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>'
+        '<AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="9">'
+        f"<BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>",
         "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
     }
 
@@ -93,7 +94,7 @@ def test_postscript_is_not_run(tmp_path: Path, started: list[str], name: str) ->
     assert started == []
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a.msp", "a.pcx", "a.im", "a.tga", "a.sgi", "a.ico", "a.icns", "a.dds"])
+@pytest.mark.parametrize("name", ["a.msp", "a.pcx", "a.tga", "a.sgi", "a.ico", "a.icns", "a.dds"])
 def test_pictures_of_other_formats_are_refused(tmp_path: Path, started: list[str], name: str) -> None:
     Image.new("1" if name == "a.msp" else "RGB", (32, 32)).save(tmp_path / name)
     with pytest.raises(UserError):
@@ -117,5 +118,4 @@ def test_numbered_pictures_are_not_read_as_one_video(tmp_path: Path) -> None:
 
 
 def test_each_container_is_one_of_ffmpegs() -> None:
-    named = {name for container in formats._CONTAINERS for name in container.split(",")}
-    assert named <= av.formats_available
+    assert set(formats._CONTAINERS) <= av.formats_available

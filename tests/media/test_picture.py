@@ -79,7 +79,7 @@ def test_orientation_is_that_of_exif(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 8  # to be turned a quarter to the left
     turned = Image.fromarray(quarters(64, 96)).transpose(Image.Transpose.ROTATE_270)
-    for name in ("a.jpg", "a.png", "a.avif", "a.webp"):
+    for name in ("a.jpg", "a.png", "a.webp", "a.avif"):  # the last one takes the orientation out of exif
         turned.save(tmp_path / name, exif=exif)
         assert_quarters(read_picture(tmp_path / name), 64, 96)
 
@@ -158,7 +158,7 @@ def test_a_frame_has_its_displayed_size(tmp_path: Path) -> None:
 def test_a_large_jpeg_is_reduced_while_it_is_read(tmp_path: Path) -> None:
     picture = Image.fromarray(quarters(100, 140)).resize((14000, 10000), Image.Resampling.NEAREST)
     picture.save(tmp_path / "a.jpg")
-    assert 14000 * 10000 > MAX_PIXELS
+    assert picture.width * picture.height > MAX_PIXELS
     assert_quarters(read_picture(tmp_path / "a.jpg", may_reduce=True), 5000, 7000)
     # Otherwise a square in the image's own pixels would be looked for in a smaller one.
     assert refusal(tmp_path / "a.jpg").code == "too_large"

@@ -22,6 +22,7 @@ _PLAYLISTS = {
     b"<smil": "SMIL",
     b"v=0": "SDP",
 }
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%!PS")
 _HEAD_BYTES = 1024
 
 
@@ -32,6 +33,8 @@ def why_not_listed(file: Any) -> str:
     for mark, name in _PLAYLISTS.items():
         if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(mark) or (mark[:1] == b"<" and mark in head):
             return f"it is a playlist ({name}), and no file may open others; give the files that it names"
+    if head.startswith(_PICTURES) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
+        return "it is a picture; give a video or a sound"
     return "its format is none that is read; convert it to MP4, MKV or WAV"
 
 

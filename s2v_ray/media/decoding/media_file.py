@@ -1,5 +1,6 @@
 """A media file that is opened once and read as often as needed: its streams, and its clock's zero."""
 
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -142,16 +143,17 @@ def _open(path: str | Path) -> InputContainer:
         remote = open_file(str(path))
         named = SimpleNamespace(name=str(path), read=remote.read, seek=remote.seek, tell=remote.tell)
         return av.open(named, "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
-    except av.error.ArgumentError:  # the format is not in OPEN_OPTIONS
-        with open_file(path) as file:
-            raise MediaError(
-                "unreadable", f"'{path}' can't be read as video or sound: {why_not_listed(file)}."
-            ) from None
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({why}).") from None
+        raise MediaError("unreadable", f"'{path}' can't be read as video or sound{_why(path, error)}") from None
+
+
+def _why(path: str | Path, error: Exception) -> str:
+    if isinstance(error, av.error.ArgumentError):  # what FFmpeg says of a format that OPEN_OPTIONS leaves out
+        with contextlib.suppress(OSError), open_file(path) as file:
+            return f": {why_not_listed(file)}."
+    return f" ({getattr(error, 'strerror', None) or error})."
 
 
 def _best_stream(container: InputContainer, kind: _Kind) -> Any:
