@@ -1,5 +1,6 @@
 """A media file that is opened once and read as often as needed: its streams, and its clock's zero."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,7 @@ from av.container import InputContainer
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.demux import demux
+from s2v_ray.media.decoding.formats import OPEN_OPTIONS, why_not_listed
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.parts import Part, find_parts, may_begin_anew
 from s2v_ray.media.decoding.tracks import Kind, TakenTrack, TrackNumbers, needs_reading, take_track
@@ -178,15 +180,21 @@ def undecodable(container: InputContainer, stream: Any) -> MediaError:
 def _open(path: str | Path) -> InputContainer:
     try:
         if not is_uri(path):  # an absolute path, since FFmpeg takes what precedes a colon in a name for a protocol
-            return av.open(str(Path(path).absolute()), "r", metadata_errors="replace")
+            return av.open(str(Path(path).absolute()), "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
         remote = open_file(str(path))
         named = SimpleNamespace(name=str(path), read=remote.read, seek=remote.seek, tell=remote.tell)
-        return av.open(named, "r", metadata_errors="replace")
+        return av.open(named, "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise MediaError("unreadable", f"'{path}' can't be read as video or sound ({why}).") from None
+        raise MediaError("unreadable", f"'{path}' can't be read as video or sound{_why(path, error)}") from None
+
+
+def _why(path: str | Path, error: Exception) -> str:
+    if isinstance(error, av.error.ArgumentError):  # what FFmpeg says of a format that OPEN_OPTIONS leaves out
+        with contextlib.suppress(OSError), open_file(path) as file:
+            return f": {why_not_listed(file)}."
+    return f" ({getattr(error, 'strerror', None) or error})."
 
 
 def _stream(container: InputContainer, kind: Kind, taken: TakenTrack | None) -> Any:

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.wide_colour import is_wide, to_srgb
 
 # swscale's bicubic kernel widens with the reduction, so that it antialiases.
 _SCALING = "bicubic+accurate_rnd+full_chroma_int"
@@ -46,7 +47,8 @@ class SquareScaler:
     """Turns frames of one stream into square RGB arrays, uint8 [size, size, 3], cut out and scaled in one pass.
 
     `sample_aspect` is a pixel's width over its height (None or 0: unknown, taken as 1). `crop` is by default the
-    largest square in the centre. The matrix and the range of the colours are those that the frame names.
+    largest square in the centre. Matrix and range of the colours are those that the frame names; high dynamic range
+    and wide primaries become sRGB.
     """
 
     def __init__(self, size: int, sample_aspect: Fraction | None, crop: Crop | None = None) -> None:
@@ -61,30 +63,27 @@ class SquareScaler:
         that can't be converted.
         """
         turn = _turn(frame)
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
+        kind = (
+            frame.width,
+            frame.height,
+            frame.format.name,
+            frame.colorspace,
+            frame.color_range,
+            turn,
+            _is_wide(frame),
+        )
         try:
             if self._graph is None or kind != self._kind:
                 self._graph, self._kind = self._make_graph(frame, turn), kind
             self._graph.push(frame)
-            square_HWC = cast(VideoFrame, self._graph.pull()).to_ndarray()
+            square_HWC = _srgb_array(cast(VideoFrame, self._graph.pull()), frame)
         except (av.error.FFmpegError, ValueError) as error:
             raise _not_rgb(frame, error) from None
         return _upright(square_HWC, turn)
 
     def _make_graph(self, frame: VideoFrame, turn: "_Turn") -> Graph:
         x, y, width, height = self._coded_area(frame, turn)
-        graph = Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
-        )
-        graph.link_nodes(
-            source,
-            graph.add("crop", f"{width}:{height}:{x}:{y}:exact=1"),
-            graph.add("scale", f"{self._size}:{self._size}:flags={_SCALING}:out_range=full"),
-            graph.add("format", "rgb24"),
-            graph.add("buffersink"),
-        ).configure()
-        return graph
+        return _rgb_graph(frame, f"{width}:{height}:{x}:{y}:exact=1", self._size, self._size)
 
     def _coded_area(self, frame: VideoFrame, turn: "_Turn") -> tuple[int, int, int, int]:
         """(x, y, width, height) of the crop in the frame's own pixels."""
@@ -99,6 +98,53 @@ class SquareScaler:
         width = min(max(1, round(crop.size / self._sample_aspect)), frame.width)
         height = min(crop.size, frame.height)
         return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
+
+
+def whole_picture(frame: VideoFrame, sample_aspect: Fraction | None) -> np.ndarray:
+    """`frame` as a player shows it, uncropped, at its displayed size: uint8 RGB [H, W, 3].
+
+    Raises MediaError `undecodable_video` for a pixel format that can't be converted.
+    """
+    turn = _turn(frame)
+    width, height = displayed_size(frame, sample_aspect)
+    width, height = (height, width) if turn.swap else (width, height)
+    try:
+        graph = _rgb_graph(frame, f"{frame.width}:{frame.height}:0:0:exact=1", width, height)
+        graph.push(frame)
+        picture_HWC = _srgb_array(cast(VideoFrame, graph.pull()), frame)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _not_rgb(frame, error) from None
+    return _upright(picture_HWC, turn)
+
+
+def _is_wide(frame: VideoFrame) -> bool:
+    return is_wide(int(frame.color_primaries), int(frame.color_trc))
+
+
+def _rgb_format(frame: VideoFrame) -> str:
+    return "rgb48le" if _is_wide(frame) else "rgb24"
+
+
+def _srgb_array(rgb: VideoFrame, frame: VideoFrame) -> np.ndarray:
+    """The pixels of `rgb`, made from `frame`, as sRGB uint8 [H, W, 3]."""
+    pixels_HWC = rgb.to_ndarray()
+    if not _is_wide(frame):
+        return pixels_HWC
+    return to_srgb(pixels_HWC, int(frame.color_primaries), int(frame.color_trc))
+
+
+def _rgb_graph(frame: VideoFrame, area: str, width: int, height: int) -> Graph:
+    """What cuts `area` out of frames like this one, and scales it to RGB of `width` × `height` pixels."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
+    graph.link_nodes(
+        source,
+        graph.add("crop", area),
+        graph.add("scale", f"{width}:{height}:flags={_SCALING}:out_range=full"),
+        graph.add("format", _rgb_format(frame)),
+        graph.add("buffersink"),
+    ).configure()
+    return graph
 
 
 def scaled_width(width: int, height: int, new_height: int) -> int:
@@ -125,14 +171,14 @@ def whole_frame(
             frame,
             width=height if turn.swap else width,
             height=width if turn.swap else height,
-            format="rgb24",
+            format=_rgb_format(frame),
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BICUBIC,  # it antialiases as it reduces
             threads=1,
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_rgb(frame, error) from None
-    return _upright(rgb.to_ndarray(), turn)
+    return _upright(_srgb_array(rgb, frame), turn)
 
 
 class _Turn(NamedTuple):

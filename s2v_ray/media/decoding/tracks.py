@@ -10,6 +10,7 @@ from av.stream import Disposition
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.demux import decode_packet, demux
+from s2v_ray.media.decoding.formats import is_picture_item
 from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.samples import Resamplers, channel_samples
 
@@ -42,7 +43,9 @@ def candidates(container: InputContainer, kind: Kind) -> list[Any]:
     best = container.streams.best(kind)
     if best is None and kind == "audio":  # none has channels and a rate
         return []
-    streams = [s for s in _tracks(container, kind) if kind == "audio" or not s.disposition & _STILL]
+    streams = [
+        s for s in _tracks(container, kind) if kind == "audio" or not (s.disposition & _STILL or is_picture_item(s))
+    ]
     return sorted(streams, key=lambda stream: best is None or stream.index != best.index)  # keeps the others' order
 
 
