@@ -12,8 +12,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-_PRELOADED = ["s2v_ray.cli.main", "s2v_ray.recipes.train", "s2v_ray.recipes.prepare", "s2v_ray.recipes.evaluate"]
-_PRELOADED += ["s2v_ray.generation", "s2v_ray.training.checkpoint", "s2v_ray.dataset.reader", "av", "PIL.Image"]
+# All that verbs import on their way: each child then starts with it, also one whose user may not read it.
+_PRELOADED = ["cProfile", "sqlite3", "av", "PIL.Image", "matplotlib.pyplot", "torch._dynamo", "torch.utils.tensorboard"]
+_PRELOADED += [f"s2v_ray.cli.{verb}" for verb in ("main", "device", "dry_run", "tune_progress")]
+_PRELOADED += [f"s2v_ray.recipes.{verb}" for verb in ("prepare", "probe", "train", "evaluate", "tune")]
+_PRELOADED += ["s2v_ray.generation", "s2v_ray.cluster.sweeps"]
+
 
 
 @dataclass(frozen=True)
