@@ -65,7 +65,7 @@ class DatasetInfo:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
-        """As it was written, or as releases up to 0.2 did. Raises KeyError, TypeError or ValueError for anything else."""
+        """As it was written, or as releases up to 0.2 did. Raises KeyError, TypeError or ValueError for others."""
         total = dict(values["counts"])
         splits, rejected = typed(total.pop("splits"), Mapping[str, Counts]), typed(total.pop("rejected"), _NUMBERS)
         planned = typed(values["planned_splits"] if "planned_splits" in values else values["ranked_splits"], _NAMES)

@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import os
 import resource
 import time
 import traceback
@@ -17,7 +16,6 @@ _PRELOADED = ["cProfile", "sqlite3", "av", "PIL.Image", "matplotlib.pyplot", "to
 _PRELOADED += [f"s2v_ray.cli.{verb}" for verb in ("main", "device", "dry_run", "tune_progress")]
 _PRELOADED += [f"s2v_ray.recipes.{verb}" for verb in ("prepare", "probe", "train", "evaluate", "tune")]
 _PRELOADED += ["s2v_ray.generation", "s2v_ray.cluster.sweeps"]
-
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def memory(field: str) -> int:
 def open_files() -> int:
     """How many files this process has open; 0 where the system does not tell."""
     with contextlib.suppress(OSError):
-        return len(os.listdir("/proc/self/fd"))
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
     return 0
 
 

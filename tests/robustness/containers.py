@@ -120,7 +120,7 @@ def ogg(content: bytes) -> Layout:
 def mended_ogg(content: bytes) -> bytes:
     """With the right checksum of each page."""
     mended, start = bytearray(content), content.find(b"OggS")
-    while 0 <= start and start + 27 < len(content):
+    while start >= 0 and start + 27 < len(content):
         end = start + 27 + content[start + 26]
         end = min(len(content), end + sum(content[start + 27 : end]))
         mended[start + 22 : start + 26] = bytes(4)

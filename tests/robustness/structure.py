@@ -116,4 +116,3 @@ def _move(draw: DrawFn, content: bytearray, layout: Layout, move: str, edits: li
             grown = int.from_bytes(content[place], length.order) + len(content) - before
             content[place] = (grown % 256**length.size).to_bytes(length.size, length.order)
     edits.append(f"{move} {chosen.name} at {chosen.start}{', sizes mended' if fits else ''}")
-

@@ -32,7 +32,6 @@ def _ended(call: Any) -> str:
     try:
         call()
     except UserError as error:
-        assert str(error)
         return error.code
     return "result"
 
@@ -90,7 +89,8 @@ def broken_toml(config: Config) -> SearchStrategy[bytes]:
     whole = tomli_w.dumps(asdict(config)).encode()
     layout = Layout()
     layout.words("text", 0, len(whole), 1)
-    return broken_trees({"preset": "tiny", **asdict(config)}).map(text) | variants(whole, layout).map(lambda v: v.content)
+    trees = broken_trees({"preset": "tiny", **asdict(config)}).map(text)
+    return trees | variants(whole, layout).map(lambda variant: variant.content)
 
 
 def _without_none(tree: Any) -> Any:
@@ -122,7 +122,7 @@ def broken_manifest(files: dict[str, bytes]) -> SearchStrategy[dict[str, bytes]]
 
 
 def broken_tensors(files: dict[str, bytes]) -> SearchStrategy[dict[str, bytes]]:
-    """safetensors whose header lies: lengths, offsets, shapes and types."""
+    """Tensors whose header lies: lengths, offsets, shapes and types."""
     whole = files[WEIGHTS]
     size = int.from_bytes(whole[:8], "little")
     header, data = json.loads(whole[8 : 8 + size]), whole[8 + size :]

@@ -42,12 +42,9 @@ def world() -> Iterator[Path]:
     for good in ("weights", "sweep"):
         (folder / good).mkdir()
     prepare = ["--domain=sea", "--clips-per-source=1", "--split-by=source", "--local", *SMALL_CLIPS]
-    for arguments in (
-        ["prepare", f"--videos={folder / 'videos'}", f"--out={folder / 'clips'}", *prepare],
-        ["train", f"--clips={folder / 'clips'}", f"--config={folder / 'small.toml'}", f"--out={folder / 'run'}"]
-        + ["--steps=2", "--training.batch-size=1"],
-    ):
-        assert run(arguments).status == 0
+    assert run(["prepare", f"--videos={folder / 'videos'}", f"--out={folder / 'clips'}", *prepare]).status == 0
+    train = [f"--config={folder / 'small.toml'}", "--steps=2", "--training.batch-size=1"]
+    assert run(["train", f"--clips={folder / 'clips'}", f"--out={folder / 'run'}", *train]).status == 0
     yield folder
     shutil.rmtree(folder)
 

@@ -21,25 +21,23 @@ MINUTES = float(os.environ.get("S2V_SOAK_MINUTES", "20"))
 CUT = [*SMALL_CLIPS, "--clips-per-source", "1", "--crop", "centre", "--stabilize", "off"]
 
 
-def soak(files: list[Path], checkpoint: Path, scratch: Path, minutes: float) -> list[tuple[float, int, int, int]]:
-    """Prepare and generate from each file, again and again; after each, its minute, memory in bytes and open files.
+def soak(files: list[Path], checkpoint: Path, scratch: Path, minutes: float) -> list[tuple[float, int, int]]:
+    """Prepare and generate from each file, again and again; after each, the minute, memory in bytes and open files.
 
-    The fourth is the number of the file. Whatever can't be used ends with its sentence.
+    Whatever can't be used ends with its sentence.
     """
     started_at, measured = time.monotonic(), []
-    for number, path in itertools.cycle(enumerate(files)):
+    for path in itertools.cycle(files):
         if time.monotonic() - started_at > 60 * minutes and len(measured) >= 2 * len(files):
             return measured
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             prepared = main(["prepare", "--videos", str(path), "--out", str(scratch / "clips"), "--local", *CUT])
-            generated = main(
-                ["generate", "--checkpoint", str(checkpoint), "--image", str(path), "--sound", str(path)]
-                + ["--out", str(scratch / "made.mp4")]
-            )
+            given = ["--image", str(path), "--sound", str(path), "--out", str(scratch / "made.mp4")]
+            generated = main(["generate", "--checkpoint", str(checkpoint), *given])
         assert {prepared, generated} <= {0, 1}
         shutil.rmtree(scratch / "clips", ignore_errors=True)
         gc.collect()
-        measured.append(((time.monotonic() - started_at) / 60, memory("VmRSS"), open_files(), number))
+        measured.append(((time.monotonic() - started_at) / 60, memory("VmRSS"), open_files()))
     raise AssertionError("there are no files")
 
 
@@ -49,9 +47,9 @@ def test_memory_and_open_files_stay_flat(small_run: Path, tmp_path: Path) -> Non
     files = sorted(path for path in REAL.rglob("*") if path.is_file() and path.suffix not in (".md", ".tsv"))
     outcome = in_child(soak, files, small_run, tmp_path, MINUTES, seconds=60 * MINUTES + 1200)
     assert not outcome.fault, outcome.fault
-    minute, rss, opened, number = (np.array(column) for column in zip(*outcome.result, strict=True))
+    minute, rss, opened = (np.array(column) for column in zip(*outcome.result, strict=True))
     passes = len(minute) / len(files)
-    # Each file against itself a pass earlier: what one file needs more than another is no leak.
+    # The first pass loads what is needed and fills caches.
     later = slice(len(files), None)
     slope = np.polyfit(minute[later], rss[later] / 2**20, 1)[0]
     print(
