@@ -90,6 +90,8 @@ class ClipReader:
             clip = clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
             if len(clip.wave) != self.settings.frames * self.settings.samples_per_frame:
                 raise ValueError(f"{len(clip.wave)} samples")
+            if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
+                raise TypeError(f"a clip '{clip.clip_id}' of '{clip.source}' at {clip.start_seconds}")
         return clip
 
 
