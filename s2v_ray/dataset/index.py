@@ -13,6 +13,7 @@ from s2v_ray.dataset.records import UNSEEN_VIDEOS, Reject, SourceRecord, held_ou
 from s2v_ray.dataset.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import BY_SOURCE, SPLITS
+from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import (
     exists,
@@ -25,6 +26,8 @@ from s2v_ray.storage.files import (
 )
 from s2v_ray.storage.own_folders import kind_of
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
+
+_NUMBERS, _NAMES = Mapping[str, int], Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,20 @@ class DatasetInfo:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
-        """As it was written, or as releases up to 0.2 did. Raises KeyError or TypeError for anything else."""
+        """As it was written, or as releases up to 0.2 did. Raises KeyError, TypeError or ValueError for others."""
         total = dict(values["counts"])
-        splits = {split: Counts(**counts) for split, counts in total.pop("splits").items()}
-        rejected, settings = total.pop("rejected"), ClipSettings.from_json(values["settings"])
+        splits, rejected = typed(total.pop("splits"), Mapping[str, Counts]), typed(total.pop("rejected"), _NUMBERS)
+        planned = typed(values["planned_splits"] if "planned_splits" in values else values["ranked_splits"], _NAMES)
+        if not splits.keys() | set(planned.values()) <= set(SPLITS):
+            raise ValueError(f"there are no splits but {', '.join(SPLITS)}")
         return cls(
-            values["complete"],
-            values["domain"],
-            settings,
-            values.get("split_by", BY_SOURCE),
-            values.get("held_out", UNSEEN_VIDEOS),
-            values["planned_splits"] if "planned_splits" in values else values["ranked_splits"],
-            Counts(**total),
+            typed(values["complete"], bool),
+            typed(values["domain"], str),
+            ClipSettings.from_json(values["settings"]),
+            typed(values.get("split_by", BY_SOURCE), str),
+            typed(values.get("held_out", UNSEEN_VIDEOS), str),
+            planned,
+            typed(total, Counts),
             splits,
             rejected,
         )

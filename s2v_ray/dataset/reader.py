@@ -1,7 +1,8 @@
 """Prepared clips by index: reading one costs the bytes of that clip and no more."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -20,6 +21,7 @@ from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
 CACHE_GIB = 10.0
 _OPEN_FILES = 64
+_MOST_ROWS_PER_BYTE = 1000  # of a footer, which has some hundred bytes for each row group, of a few clips
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,14 @@ class ClipReader:
         location, group, row = self._rows[index]
         read = partial(_read_group, location, group)
         name = f"{location} {group} {self._versions[location]}"
-        table = self._cache.table(name, read) if self._cache else read()
-        return clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
+        with _clips_of(location):
+            table = self._cache.table(name, read) if self._cache else read()
+            clip = clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
+            if len(clip.wave) != self.settings.frames * self.settings.samples_per_frame:
+                raise ValueError(f"{len(clip.wave)} samples")
+            if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
+                raise TypeError(f"a clip '{clip.clip_id}' of '{clip.source}' at {clip.start_seconds}")
+        return clip
 
 
 def _files(clips: Location, split: str) -> dict[str, str]:
@@ -101,16 +109,32 @@ def _files(clips: Location, split: str) -> dict[str, str]:
 def _contents(location: str) -> tuple[str, list[int]]:
     """The source that all clips of a file are from, and the number of clips in each row group."""
     file = _open(location)
-    counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    with store_errors(location):
-        source = file.read_row_group(0, ["source"], use_threads=False)["source"][0].as_py() if counts else ""
+    with _clips_of(location):
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        if sum(counts) > file.metadata.serialized_size * _MOST_ROWS_PER_BYTE:
+            raise ValueError(f"{sum(counts)} rows")
+        source = file.read_row_group(0, ["source"], use_threads=False)["source"][0].as_py() if any(counts) else ""
+        if not isinstance(source, str):
+            raise TypeError(f"source is {source!r}")
     return source, counts
 
 
+@contextlib.contextmanager
+def _clips_of(location: str) -> Iterator[None]:
+    """Raise UserError `damaged_clips` for what is found only when a file is read: other columns, types and sizes."""
+    try:
+        with store_errors(location):
+            yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+        detail = f"'{location}' does not hold the clips that its data set describes ({error})"
+        raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
+
+
 def _read_group(location: str, group: int) -> pa.Table:
-    with store_errors(location):
-        # For one small row, Arrow's threads would cost more than they save.
-        return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
+    # For one small row, Arrow's threads would cost more than they save.
+    return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
 
 
 def _open(location: str) -> pq.ParquetFile:
@@ -125,7 +149,7 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
         with store_errors(location):
             file = open_file(location)
             whole = pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         detail = f"'{location}' is not a complete Parquet file ({error})"
         raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
     except OSError as error:
@@ -138,8 +162,8 @@ def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
 
 
 def _read_measures(location: str) -> pa.Table:
-    with store_errors(location):
-        return _open(location).read(list(MEASURES))
+    with _clips_of(location):
+        return _open(location).read(list(MEASURES)).select(list(MEASURES))
 
 
 def card_columns(clips: str) -> dict[str, list[float]]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import MediaError
 from s2v_ray.storage.paths import readable
 
@@ -75,10 +77,12 @@ class SourceRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "SourceRecord":
-        """As it was written. Raises KeyError or TypeError for anything else."""
-        lists = {name: tuple(values[name]) for name in ("version", "crop") if values.get(name) is not None}
-        rejects = tuple(Reject(**reject) for reject in values["rejects"])
-        return cls(**{**values, **lists, "rejects": rejects})
+        """As it was written. Raises KeyError, TypeError or ValueError for anything else."""
+        record: SourceRecord = typed(values, cls)
+        # They become names of folders.
+        if not {record.split, *(record.clips_by_split or ())} <= {"", *SPLITS}:
+            raise ValueError(f"'{record.split}' is not one of {', '.join(SPLITS)}")
+        return record
 
 
 def held_out(records: Iterable[SourceRecord]) -> str:

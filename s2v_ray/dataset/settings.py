@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from s2v_ray.config import ClipConfig
 from s2v_ray.dataset.measures import QualityLimits
+from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import UserError
 from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
 from s2v_ray.media.decoding.limits import Limits
@@ -79,9 +80,15 @@ class ClipSettings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ClipSettings":
-        """Settings as `asdict` made them. Raises TypeError or KeyError for anything else."""
-        quality, limits = QualityLimits(**values["quality"]), Limits(**values["limits"])
-        return cls(**{**values, "quality": quality, "limits": limits, "auto": tuple(values.get("auto", ()))})
+        """Settings as `asdict` made them. Raises TypeError, KeyError or ValueError for anything else."""
+        settings: ClipSettings = typed(values, cls)
+        counts = (settings.sample_rate, settings.frames, settings.stored_size, settings.clips_per_source)
+        if min(counts) < 1 or not (math.isfinite(settings.stride_seconds) and settings.stride_seconds >= 0):
+            raise ValueError(f"{values} are out of range")
+        check_crop(settings.crop)
+        check_stabilize(settings.stabilize)
+        samples_per_frame(settings.sample_rate, parse_frame_rate(settings.frame_rate))
+        return settings
 
 
 DEFAULT_SECONDS, DEFAULT_FRAME_RATE = 4.0, "30"

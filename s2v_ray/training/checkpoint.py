@@ -6,6 +6,7 @@ Nothing is unpickled. Checkpoints of formats 2 and 3, as releases 0.1 and 0.2 wr
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import safetensors.torch
@@ -30,6 +31,16 @@ _STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.saf
 # Format 2's names of files, and prefixes of its tensors' names; the first that fits is replaced.
 _FORMAT_2_FILES = {"average.safetensors": _EMA}
 _FORMAT_2_TENSORS = {"sound_to_video.generator.": "generator.unet.", "sound_to_video.": "generator."}
+
+# What `state.json` holds beside the configuration and the schedule, as far as it is used.
+_DESCRIBED: dict[str, Any] = {
+    **dict.fromkeys(("step", "epoch", "clips_seen"), int),
+    "training_seconds": int | float,
+    "best_score": int | float | None,
+    "clips": str,
+    "metrics": dict,
+    "config": dict,
+}
 
 # Tensors by file and name, copied to the CPU's memory, and what goes into `state.json`.
 Snapshot = tuple[dict[str, dict[str, Tensor]], dict[str, Any]]
@@ -163,22 +174,42 @@ def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Sc
                 f"'{checkpoint}' has format version {version}, but this s2v reads 2 to {FORMAT_VERSION}; "
                 "use the s2v that wrote it, or train again.",
             )
+        _check_types(description)
         config = config_from_dict(upgraded(description["config"]), where=join(checkpoint, _STATE))
         schedule = _schedule(config, description)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise damaged(checkpoint, f"{_STATE} can't be read ({error!r})") from None
     return config, schedule, description
+
+
+def _check_types(description: dict[str, Any]) -> None:
+    """Raise KeyError or ValueError where a value that is used later is missing, or of another type."""
+    for name, kind in _DESCRIBED.items():
+        value = description[name]
+        # A bool is an int to Python; NaN and infinity are numbers to its JSON.
+        if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
+            raise ValueError(f"{name} is {value!r}")
+    if description["step"] < 0 or not all(isinstance(value, int | float) for value in description["metrics"].values()):
+        raise ValueError(f"step is {description['step']}, metrics are {description['metrics']}")
 
 
 def _schedule(config: Config, description: dict[str, Any]) -> Schedule:
     """That of the run; format 2 has none, and format 3 has when the discriminators start instead."""
     start = config.loss.discriminator_start
     if description["format_version"] == FORMAT_VERSION:
-        return Schedule(**description["schedule"])
+        return _checked_schedule(Schedule(**description["schedule"]))
     if description["format_version"] == 2 or not start:
         return config_schedule(config)
     step, seconds = (description["schedule"][f"discriminator_start_{unit}"] for unit in ("step", "seconds"))
-    return Schedule(int(step / start + 1e-9), None if seconds is None else seconds / start)
+    return _checked_schedule(Schedule(int(step / start + 1e-9), None if seconds is None else seconds / start))
+
+
+def _checked_schedule(schedule: Schedule) -> Schedule:
+    """The same. Raises ValueError unless it has at least a step, and seconds above 0 or none."""
+    steps, seconds = schedule.steps, schedule.seconds
+    if type(steps) is not int or steps < 1 or not (seconds is None or (isfinite(seconds) and seconds > 0)):
+        raise ValueError(f"the schedule is {schedule}")
+    return schedule
 
 
 def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:
