@@ -73,18 +73,7 @@ class SquareScaler:
 
     def _make_graph(self, frame: VideoFrame, turn: "_Turn") -> Graph:
         x, y, width, height = self._coded_area(frame, turn)
-        graph = Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
-        )
-        graph.link_nodes(
-            source,
-            graph.add("crop", f"{width}:{height}:{x}:{y}:exact=1"),
-            graph.add("scale", f"{self._size}:{self._size}:flags={_SCALING}:out_range=full"),
-            graph.add("format", "rgb24"),
-            graph.add("buffersink"),
-        ).configure()
-        return graph
+        return _rgb_graph(frame, f"{width}:{height}:{x}:{y}:exact=1", self._size, self._size)
 
     def _coded_area(self, frame: VideoFrame, turn: "_Turn") -> tuple[int, int, int, int]:
         """(x, y, width, height) of the crop in the frame's own pixels."""
@@ -99,6 +88,37 @@ class SquareScaler:
         width = min(max(1, round(crop.size / self._sample_aspect)), frame.width)
         height = min(crop.size, frame.height)
         return min(round(x / self._sample_aspect), frame.width - width), min(y, frame.height - height), width, height
+
+
+def whole_picture(frame: VideoFrame, sample_aspect: Fraction | None) -> np.ndarray:
+    """`frame` as a player shows it, uncropped, at its displayed size: uint8 RGB [H, W, 3].
+
+    Raises MediaError `undecodable_video` for a pixel format that can't be converted.
+    """
+    turn = _turn(frame)
+    width, height = displayed_size(frame, sample_aspect)
+    width, height = (height, width) if turn.swap else (width, height)
+    try:
+        graph = _rgb_graph(frame, f"{frame.width}:{frame.height}:0:0:exact=1", width, height)
+        graph.push(frame)
+        picture_HWC = cast(VideoFrame, graph.pull()).to_ndarray()
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _not_rgb(frame, error) from None
+    return _upright(picture_HWC, turn)
+
+
+def _rgb_graph(frame: VideoFrame, area: str, width: int, height: int) -> Graph:
+    """What cuts `area` out of frames like this one, and scales it to RGB of `width` × `height` pixels."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
+    graph.link_nodes(
+        source,
+        graph.add("crop", area),
+        graph.add("scale", f"{width}:{height}:flags={_SCALING}:out_range=full"),
+        graph.add("format", "rgb24"),
+        graph.add("buffersink"),
+    ).configure()
+    return graph
 
 
 def scaled_width(width: int, height: int, new_height: int) -> int:
