@@ -1,5 +1,6 @@
-"""All of a file's sound."""
+"""All of a file's sound, whole or in blocks."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +17,63 @@ MAX_PADDING_SECONDS = 0.26
 
 
 def read_sound(path: str | Path, sample_rate: int) -> np.ndarray:
-    """The sound of any sound or video file as int16 mono samples [S] at `sample_rate`.
-
-    Sample 0 is heard at the file's start: a video whose sound starts late begins with silence. Gaps are silence. What a
-    coder added to fill its last block, by the file's own account, is left out.
+    """The sound of any sound or video file as int16 mono samples [S] at `sample_rate`: all `sound_blocks` in one.
 
     Raises MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
     """
+    return np.concatenate([np.zeros(0, np.int16), *sound_blocks(path, sample_rate)])
+
+
+def sound_blocks(
+    path: str | Path, sample_rate: int, *, block_seconds: float = 10.0, sample_count: int | None = None
+) -> Iterator[np.ndarray]:
+    """The sound of any sound or video file as int16 mono samples, in blocks [S] of `block_seconds` or, the last, less.
+
+    Sample 0 is heard at the file's start: a video whose sound starts late begins with silence. Gaps are silence. What a
+    coder added to fill its last block, by the file's own account, is left out. No more than a block is held in memory.
+    `sample_count` is that of `count_samples` where it is known already; it costs a pass over the file.
+
+    Raises, at once, MediaError `not_found`, `unreadable`, `no_audio` or `undecodable_audio`.
+    """
+    count = count_samples(path, sample_rate) if sample_count is None else sample_count
+
+    def blocks() -> Iterator[np.ndarray]:
+        with MediaFile(path) as media:
+            yield from _blocks(mono_pieces(media, sample_rate), count, max(1, round(block_seconds * sample_rate)))
+
+    return blocks()
+
+
+def count_samples(path: str | Path, sample_rate: int) -> int:
+    """How many samples all `sound_blocks` of a file have together, found by decoding it; raises what they do."""
     with MediaFile(path) as media:
-        pieces = list(mono_pieces(media, sample_rate))
-        track = media.audio()
-        packets = read_packets(track.container, [track.stream])
-        ends = [packet.pts + packet.duration for packet in packets if packet.pts is not None and packet.duration]
-    stated_end = round((max(ends) * track.time_base - track.zero) * sample_rate) if ends else 0
-    end = max(first + len(samples) for first, samples in pieces)
-    if 0 < end - stated_end < MAX_PADDING_SECONDS * sample_rate:
-        end = stated_end
-    if end - sum(len(samples) for _, samples in pieces) > MAX_GAPS_SECONDS * sample_rate:
+        end = heard = 0
+        for first, samples in mono_pieces(media, sample_rate):
+            end, heard = first + len(samples), heard + len(samples)
+        track, stated_end = media.audio(), None
+        for packet in read_packets(track.container, [track.stream]):
+            if packet.pts is not None and packet.duration:
+                stated_end = max(stated_end or packet.pts + packet.duration, packet.pts + packet.duration)
+        if stated_end is not None:
+            stated_count = round((stated_end * track.time_base - track.zero) * sample_rate)
+            if 0 < end - stated_count < MAX_PADDING_SECONDS * sample_rate:
+                end = stated_count
+    if end - heard > MAX_GAPS_SECONDS * sample_rate:
         raise MediaError("undecodable_audio", f"The times of the sound in '{path}' are broken; convert it first.")
-    wave = np.zeros(max(end, 0), np.int16)
+    return max(end, 0)
+
+
+def _blocks(pieces: Iterable[tuple[int, np.ndarray]], count: int, block_length: int) -> Iterator[np.ndarray]:
+    """The samples from 0 to `count` in blocks, silent where no piece is."""
+    start, block = 0, np.zeros(min(block_length, count), np.int16)
     for first, samples in pieces:
-        paste(wave, samples, first)
-    return wave
+        while start < count and first + len(samples) >= start + len(block):
+            paste(block, samples, first - start)
+            yield block
+            start += len(block)
+            block = np.zeros(min(block_length, count - start), np.int16)
+        paste(block, samples, first - start)
+    while start < count:
+        yield block
+        start += len(block)
+        block = np.zeros(min(block_length, count - start), np.int16)

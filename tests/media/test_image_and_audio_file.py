@@ -1,6 +1,7 @@
 """Images and sounds of every kind that a user may pass."""
 
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from s2v_ray.errors import UserError
-from s2v_ray.media.audio_file import read_sound
+from s2v_ray.media.audio_file import count_samples, read_sound, sound_blocks
 from s2v_ray.media.image import read_image
 
 
@@ -136,6 +137,39 @@ def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
     loud = np.flatnonzero(np.abs(wave.astype(int)) > 1000)
     assert len(wave) == pytest.approx(24000, abs=16)
     assert np.diff(loud).max() == pytest.approx(8000, abs=1100)  # FFmpeg drops whole packets of 1024 samples
+
+
+@pytest.mark.parametrize("block_seconds", [0.0005, 0.3, 100])
+@pytest.mark.parametrize("codec", ["pcm_s16le", "aac"])
+def test_blocks_are_the_whole_sound(tmp_path: Path, codec: str, block_seconds: float) -> None:
+    """Of a sound that starts 0.7 s after the picture and has a second's hole."""
+    hole = ("-itsoffset", "0.7", "-f", "lavfi", "-i", "aevalsrc=random(0)-0.5:s=8000:d=3,aselect='lt(t,1)+gte(t,2)'")
+    picture = ("-f", "lavfi", "-i", "color=red:s=32x32:r=25:d=2")
+    ffmpeg(*picture, *hole, "-c:v", "libx264", "-c:a", codec, str(tmp_path / "hole.mkv"))
+    wave = read_sound(tmp_path / "hole.mkv", 44100)
+    blocks = list(sound_blocks(tmp_path / "hole.mkv", 44100, block_seconds=block_seconds))
+    assert len(wave) == count_samples(tmp_path / "hole.mkv", 44100) == pytest.approx(3.7 * 44100, abs=44100 / 7)
+    assert {len(block) for block in blocks[:-1]} <= {round(block_seconds * 44100)}
+    assert 0 < len(blocks[-1]) <= round(block_seconds * 44100)
+    np.testing.assert_array_equal(np.concatenate(blocks), wave)
+
+
+def test_blocks_of_a_long_sound_take_little_memory(tmp_path: Path) -> None:
+    """Five minutes at 44.1 kHz are 26 MB of samples; ten seconds are 0.9."""
+    ffmpeg("-f", "lavfi", "-i", "sine=d=300:r=44100", str(tmp_path / "long.wav"))
+    count = count_samples(tmp_path / "long.wav", 44100)
+    tracemalloc.start()
+    total = sum(len(block) for block in sound_blocks(tmp_path / "long.wav", 44100, sample_count=count))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == count == 300 * 44100
+    assert peak_bytes < 5e6
+
+
+def test_what_has_no_sound_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        sound_blocks(tmp_path / "none.wav", 8000)
+    assert caught.value.code == "not_found"
 
 
 def test_what_has_no_sound_is_refused(tmp_path: Path) -> None:
