@@ -5,9 +5,16 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import prepare, quality, scale, train, tune
+from benchmarks import generate, prepare, quality, scale, train, tune
 
-BENCHMARKS = {"prepare": prepare, "train": train, "tune": tune, "quality": quality, "scale": scale}
+BENCHMARKS = {
+    "prepare": prepare,
+    "train": train,
+    "generate": generate,
+    "tune": tune,
+    "quality": quality,
+    "scale": scale,
+}
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         print(f"1. Making {_SOURCES} videos of {domain}")
         synth(domain=domain, out=videos, sources=_SOURCES, seed=seed, nuisance=_NUISANCE)
     print("\n2. Cutting them into clips")
-    # What moves fills the frames; the unseen image is cropped in its middle, too.
+    # What moves fills the frames, and so it does in the unseen image.
     settings = clip_settings(clips_per_source=2, seed=seed, crop=CENTRE)
     prepare(videos=(videos,), out=clips, domain=domain, settings=settings)
     print(f"\n3. Training for {minutes:g} minutes")
