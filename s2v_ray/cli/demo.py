@@ -43,7 +43,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
     print("\n5. Generating a video from an unseen image and the sound of another video")
     unseen_seed = seed + _UNSEEN_SEED_STEP
-    unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=96, nuisance=_NUISANCE)
+    unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=360, nuisance=_NUISANCE)
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
     print(

@@ -1,5 +1,7 @@
 """From a checkpoint, a picture and a sound to a video."""
 
+import json
+import shutil
 import subprocess
 from fractions import Fraction
 
@@ -121,3 +123,89 @@ def test_a_strength_out_of_range_is_refused(tmp_path, capsys, strength):
     error = capsys.readouterr().err
     assert "[out_of_range]" in error
     assert f"--strength is {strength}" in error
+
+
+def first_frame(path) -> np.ndarray:
+    with av.open(str(path)) as made:
+        return next(made.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+
+
+def generated(small_run, image, tmp_path, *flags) -> np.ndarray:
+    """The first frame of what the command makes of an image with half a second of sound."""
+    sound, out = sound_file(tmp_path / "sound.mp4", 0.5), tmp_path / "made.mp4"
+    arguments = ["--checkpoint", str(small_run), "--image", str(image), "--sound", str(sound), "--out", str(out)]
+    assert main(["generate", *arguments, *flags]) == 0
+    return first_frame(out)
+
+
+def two_colours(height, width) -> np.ndarray:
+    """Left dark, right bright."""
+    pixels = np.full((height, width, 3), (40, 60, 80), np.uint8)
+    pixels[:, width // 2 :] = (200, 180, 160)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("size", "flags", "expected"),
+    [
+        ((91, 61), [], (90, 60)),
+        ((61, 91), [], (60, 90)),
+        ((90, 60), ["--max-side", "45"], (44, 30)),
+        ((20, 14), [], (20, 14)),  # fewer pixels than the model has
+        ((91, 61), ["--size", "model"], (32, 32)),
+    ],
+)
+def test_a_video_has_the_size_of_its_picture(small_run, tmp_path, capsys, size, flags, expected):
+    Image.fromarray(two_colours(*size[::-1])).save(tmp_path / "image.png")
+    assert generated(small_run, tmp_path / "image.png", tmp_path, *flags).shape == (*expected[::-1], 3)
+    printed = capsys.readouterr().out
+    assert f"frames of {expected[0]} x {expected[1]} pixels" in printed
+    assert "the centre, since nothing in the image looks clearly like the training frames" in printed
+
+
+def test_a_region_given_is_the_one_that_moves(small_run, tmp_path, capsys):
+    Image.fromarray(two_colours(80, 120)).save(tmp_path / "image.png")
+    generated(small_run, tmp_path / "image.png", tmp_path, "--region", "70,20,40")
+    assert "Region: 70,20,40, as given." in capsys.readouterr().out
+
+
+def test_a_picture_is_upright_and_laid_on_the_background(small_run, tmp_path):
+    turned = Image.fromarray(two_colours(60, 90))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    upright = generated(small_run, tmp_path / "turned.jpg", tmp_path)
+    assert upright.shape == (90, 60, 3)
+    assert upright[:30].mean() < 90 < 150 < upright[60:].mean()
+    transparent = np.zeros((60, 90, 4), np.uint8)
+    Image.fromarray(transparent).save(tmp_path / "clear.png")
+    for background, level in (("white", 255), ("#202020", 32)):
+        frame = generated(small_run, tmp_path / "clear.png", tmp_path, "--background", background)
+        assert np.abs(frame - level).mean() < 8
+
+
+def test_a_frame_of_a_video_is_chosen_by_its_time(small_run, tmp_path):
+    frames = [np.full((60, 80, 3), level, np.uint8) for level in [20] * 10 + [220] * 10]
+    write_video(tmp_path / "v.mp4", frames, np.zeros(16000, np.int16), frame_rate=Fraction(10), sample_rate=8000)
+    assert generated(small_run, tmp_path / "v.mp4", tmp_path).mean() < 60
+    assert generated(small_run, tmp_path / "v.mp4", tmp_path, "--image-time", "1.5").mean() > 180
+
+
+@pytest.mark.parametrize("max_side", ["0", "15", "8193"])
+def test_a_longest_side_out_of_range_is_refused(tmp_path, capsys, max_side):
+    arguments = ["--image", "a.png", "--sound", "a.wav", "--out", str(tmp_path / "a.mp4")]
+    assert main(["generate", "--checkpoint", "run", *arguments, "--max-side", max_side]) == 1
+    assert f"--max-side is {max_side}, but must be from 16 to 8192 pixels. [out_of_range]" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_an_older_checkpoint_generates_around_the_centre(small_run, tmp_path, capsys, image):
+    """Without its mean frame, as those before had none."""
+    copy = tmp_path / "older"
+    shutil.copytree(find_checkpoint(small_run), copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["mean_frame.safetensors"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    generated(copy, image, tmp_path)
+    assert "Region: 15,0,60, the centre, since the checkpoint has no mean training frame" in capsys.readouterr().out
