@@ -102,7 +102,10 @@ def _matches(grey_HW: np.ndarray, template_HW: np.ndarray, size: float, side: in
     interpolation = cv2.INTER_AREA if size > side else cv2.INTER_LINEAR
     directions = _directions(cv2.resize(grey_HW, (width, height), interpolation=interpolation))
     template = _directions(cv2.resize(template_HW, (side, side), interpolation=cv2.INTER_AREA))
-    correlation_YX = np.nan_to_num(cv2.matchTemplate(directions, template, cv2.TM_CCOEFF_NORMED), posinf=0, neginf=0)
+    # Near its edges the template has no gradients of what continues beyond them.
+    edge = side // 16
+    inner, inner_template = (each[edge:-edge, edge:-edge] for each in (directions, template))
+    correlation_YX = np.nan_to_num(cv2.matchTemplate(inner, inner_template, cv2.TM_CCOEFF_NORMED), posinf=0, neginf=0)
     matches = []
     for _ in range(3):
         _, peak, _, (x, y) = cv2.minMaxLoc(correlation_YX)

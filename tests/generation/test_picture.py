@@ -47,4 +47,5 @@ def test_the_model_sees_the_square_of_the_picture_before_it_was_reduced() -> Non
     box = box_in(Crop(250, 100, 200), picture, reduced)
     assert (reduced.shape, box) == ((40, 60, 3), Box(25, 10, 45, 30))
     levels = (model_image(picture, reduced, box, 64) + 1) * 127.5
-    assert np.abs(levels.permute(1, 2, 0).numpy() - (200, 90, 10)).max() < 0.01
+    inner = levels.permute(1, 2, 0).numpy()[2:-2, 2:-2]  # within what a cubic filter takes from beside it
+    assert np.abs(inner - (200, 90, 10)).max() < 0.01

@@ -28,7 +28,7 @@ def whole_features(model: SoundToVideo, config: Config, wave: np.ndarray) -> tor
     padded_S = torch.from_numpy(np.pad(wave, (0, -len(wave) % FRAME_SAMPLES)) / 32768).float()
     total = len(padded_S) // FRAME_SAMPLES
     window = min(config.clips.frames, total)
-    starts = [*range(0, total - window, window // 2), total - window]
+    starts = [*range(0, total - window, max(1, window // 2)), total - window]
     weight_T1 = torch.tensor([[min(t + 1, window - t)] for t in range(window)]).float()
     sum_TD, weight_sum_T1 = torch.zeros(total, model.sound_encoder.features), torch.zeros(total, 1)
     for start in starts:
