@@ -1,7 +1,7 @@
 """Speed and memory of generating: the model, compositing, encoding and all together, against real time."""
 
 import argparse
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -161,4 +161,6 @@ def _peak_mebibytes(folder: Path, checkpoint: str) -> float:
 if __name__ == "__main__":
     checkpoint, picture, sound, out = sys.argv[1:]
     generate(checkpoint, picture, sound, out, _CPU, options=Options(region="centre", max_side=_LONG_SIDE))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # `resource` would count what the parent process had when it started this one.
+    (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    print(int(peak) / 1024)
