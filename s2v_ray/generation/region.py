@@ -16,7 +16,7 @@ from s2v_ray.training.data.pixels import to_bytes
 _SIDE, _FINE_SIDE = 32, 64
 _STEP, _FINE_STEP = 1.1, 1.025  # from one size to the next
 _LEAST_PART = 0.15  # of the picture's shorter side
-# A place is sure if it looks like the mean frame, and nowhere else does nearly as much. By the mouths of one of
+# A place is sure if it looks like the mean frame, and nowhere else does nearly as much. Chosen by the mouths of one of
 # GRID's speakers: 27 of 33 pictures of him and others of GRID are, and none of 51 other pictures (peaks up to 0.52).
 _LEAST_PEAK = 0.55
 _MOST_SECOND = 0.85  # of the peak, at another place
