@@ -5,12 +5,19 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import prepare, quality, scale, train, tune
+from benchmarks import generate, prepare, quality, scale, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
 
-BENCHMARKS = {"prepare": prepare, "train": train, "tune": tune, "quality": quality, "scale": scale}
+BENCHMARKS = {
+    "prepare": prepare,
+    "train": train,
+    "generate": generate,
+    "tune": tune,
+    "quality": quality,
+    "scale": scale,
+}
 
 
 def main() -> None:

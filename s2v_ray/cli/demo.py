@@ -39,7 +39,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
         print(f"1. Making {_SOURCES} videos of {domain}")
         synth(domain=domain, out=videos, sources=_SOURCES, seed=seed, nuisance=_NUISANCE)
     print("\n2. Cutting them into clips")
-    # What moves fills the frames; the unseen image is cropped in its middle, too.
+    # What moves fills the frames, and so it does in the unseen image.
     settings = clip_settings(clips_per_source=2, seed=seed, crop=CENTRE)
     prepare(videos=(videos,), out=clips, domain=domain, settings=settings)
     print(f"\n3. Training for {minutes:g} minutes")
@@ -48,7 +48,7 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
     print("\n5. Generating a video from an unseen image and the sound of another video")
     unseen_seed = seed + _UNSEEN_SEED_STEP
-    unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=96, nuisance=_NUISANCE)
+    unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=360, nuisance=_NUISANCE)
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
     print(

@@ -1,7 +1,9 @@
 """Frames and samples to an MP4 file (H.264 and AAC) whose two streams share one exact clock."""
 
 import tempfile
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -29,13 +31,16 @@ _BT709 = 1  # the number of BT.709 among matrices, primaries and transfer curves
 _SOUND_BITS_PER_SECOND = 160_000
 # One thread and no instructions that differ between processors: the same frames always give the same bytes.
 _X264 = {"threads": "1", "x264-params": "cpu-independent=1"}
+# At 1280 x 720, three times as fast as the default, for files of the same size and 0.3 dB.
+_LARGE_PIXELS, _LARGE_PRESET = 512 * 512, "veryfast"
+_FRAMES_AHEAD = 16  # made while earlier ones are encoded
 _CONVERSION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 
 def write_video(
     path: Location,
     frames: Iterable[np.ndarray],
-    wave: np.ndarray,
+    wave: np.ndarray | Iterable[np.ndarray],
     *,
     frame_rate: Fraction,
     sample_rate: int,
@@ -44,23 +49,23 @@ def write_video(
     """Write `frames` and `wave` to the MP4 file `path`, also of an object store, both starting at time zero.
 
     `frames` are uint8 RGB arrays [H, W, 3] of one even size, taken one at a time; frame t is displayed at
-    exactly t / frame_rate. `wave` is int16 mono [S]; sample n is heard at n / sample_rate. Each is written to its
-    end, whichever is longer. `crf` is H.264's quality, 0 to 51: 18 looks like the frames, 6 more halve the file. The
-    file appears complete or not at all.
+    exactly t / frame_rate. `wave` is int16 mono [S], or blocks of it, which are taken as the frames need them; sample n
+    is heard at n / sample_rate. Each is written to its end, whichever is longer. `crf` is H.264's quality, 0 to 51: 18
+    looks like the frames, 6 more halve the file. The file appears complete or not at all. While `frames` makes the
+    next, a thread encodes those before.
 
     Raises UserError `no_frames`, `wrong_shape` (odd or changing sizes, other types), `unknown_sample_rate` (AAC lacks
     it) and `not_writable`.
     """
-    if wave.dtype != np.int16 or wave.ndim != 1:
-        raise UserError("wrong_shape", f"The wave is {wave.dtype} {list(wave.shape)}; it must be int16 [S].")
     if sample_rate not in AAC_SAMPLE_RATES:
         rates = ", ".join(map(str, AAC_SAMPLE_RATES))
         raise UserError("unknown_sample_rate", f"AAC has no sample rate of {sample_rate} Hz; use one of {rates}.")
+    samples = _SampleQueue([wave] if isinstance(wave, np.ndarray) else wave)
     # The movie clock of one tick a sample keeps the sound's length exact; its default is a millisecond.
     options = {"movflags": "+faststart", "movie_timescale": str(sample_rate)}
     try:
         with writing_path(path) as file, av.open(str(file), "w", format="mp4", options=options) as container:
-            _encode(container, frames, wave, frame_rate, sample_rate, crf)
+            _encode(container, frames, samples, frame_rate, sample_rate, crf)
     except OSError as error:
         raise UserError("not_writable", f"'{path}' can't be written: {reason(error)}.") from error
 
@@ -87,7 +92,7 @@ def for_aac(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
 def _encode(
     container: OutputContainer,
     frames: Iterable[np.ndarray],
-    wave: np.ndarray,
+    samples: "_SampleQueue",
     frame_rate: Fraction,
     sample_rate: int,
     crf: int,
@@ -100,7 +105,8 @@ def _encode(
     if height % 2 or width % 2:
         problem = f"A frame of {width} x {height} pixels can't be written as H.264"
         raise UserError("wrong_shape", f"{problem}; use an even size.")
-    picture = container.add_stream("libx264", rate=frame_rate, options=_X264 | {"crf": str(crf)})
+    preset = {"preset": _LARGE_PRESET} if height * width > _LARGE_PIXELS else {}
+    picture = container.add_stream("libx264", rate=frame_rate, options=_X264 | preset | {"crf": str(crf)})
     picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
     picture.codec_context.time_base = 1 / frame_rate
     picture.color_range = ColorRange.MPEG
@@ -108,17 +114,26 @@ def _encode(
     sound = container.add_stream("aac", rate=sample_rate, layout="mono")
     sound.bit_rate = min(_SOUND_BITS_PER_SECOND, 4 * sample_rate)
 
-    samples_done = 0
-    for index, frame_HWC in enumerate(chain([first_HWC], frames)):
-        if frame_HWC.dtype != np.uint8 or frame_HWC.shape != (height, width, 3):
-            problem = f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}"
-            raise UserError("wrong_shape", f"{problem}; it must be uint8 {[height, width, 3]} as frame 0.")
+    def encode(frame_HWC: np.ndarray, index: int) -> None:
         _encode_frame(container, picture, frame_HWC, index)
         # The sound keeps pace with the picture, so that the muxer has little to hold back.
-        samples_due = min(int((index + 1) * sample_rate / frame_rate), len(wave))
-        _encode_samples(container, sound, wave, samples_done, samples_due)
-        samples_done = samples_due
-    _encode_samples(container, sound, wave, samples_done, len(wave))
+        _encode_samples(container, sound, samples, until=int((index + 1) * sample_rate / frame_rate))
+
+    waiting: deque[Future[None]] = deque()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+    try:
+        for index, frame_HWC in enumerate(chain([first_HWC], frames)):
+            if frame_HWC.dtype != np.uint8 or frame_HWC.shape != (height, width, 3):
+                problem = f"Frame {index} is {frame_HWC.dtype} {list(frame_HWC.shape)}"
+                raise UserError("wrong_shape", f"{problem}; it must be uint8 {[height, width, 3]} as frame 0.")
+            waiting.append(thread.submit(encode, frame_HWC, index))
+            if len(waiting) > _FRAMES_AHEAD:
+                waiting.popleft().result()
+        for encoded in waiting:
+            encoded.result()
+    finally:
+        thread.shutdown(cancel_futures=True)
+    _encode_samples(container, sound, samples)
     container.mux(picture.encode(None))
     container.mux(sound.encode(None))
 
@@ -136,10 +151,37 @@ def _encode_frame(container: OutputContainer, stream: VideoStream, frame_HWC: np
     container.mux(stream.encode(frame))
 
 
-def _encode_samples(container: OutputContainer, stream: AudioStream, wave: np.ndarray, start: int, end: int) -> None:
-    """Encode wave[start:end] in pieces of at most a second."""
-    for first in range(start, end, stream.sample_rate):
-        piece = wave[first : min(first + stream.sample_rate, end)]
+def _encode_samples(
+    container: OutputContainer, stream: AudioStream, samples: "_SampleQueue", until: int | None = None
+) -> None:
+    """Encode the samples from where they are up to `until`, or all, in pieces of at most a second."""
+    while until is None or samples.taken < until:
+        first = samples.taken
+        piece = samples.take(stream.sample_rate if until is None else min(stream.sample_rate, until - first))
+        if not len(piece):
+            return
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = stream.sample_rate, first, Fraction(1, stream.sample_rate)
         container.mux(stream.encode(frame))
+
+
+class _SampleQueue:
+    """The samples of blocks, int16 [S] each, one after the other."""
+
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+        self._blocks: Iterator[np.ndarray] = iter(blocks)
+        self._block = np.zeros(0, np.int16)
+        self.taken = 0
+
+    def take(self, most: int) -> np.ndarray:
+        """The next samples, up to `most`; none at the end."""
+        while not len(self._block):
+            block = next(self._blocks, None)
+            if block is None:
+                return self._block
+            if block.dtype != np.int16 or block.ndim != 1:
+                raise UserError("wrong_shape", f"The wave is {block.dtype} {list(block.shape)}; it must be int16 [S].")
+            self._block = block
+        piece, self._block = self._block[:most], self._block[most:]
+        self.taken += len(piece)
+        return piece

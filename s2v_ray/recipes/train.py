@@ -3,7 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
+
+from torch import Tensor
 
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_dataset
@@ -15,6 +18,7 @@ from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
+from s2v_ray.training.data.mean_frame import mean_frame
 from s2v_ray.training.data.order import too_many_workers
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, Validate, train
@@ -30,7 +34,8 @@ class Feed:
     """What one worker trains on.
 
     `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it; with `by_epoch`,
-    those from the start of its epoch. `warning` is a sentence if there is too little to validate on.
+    those from the start of its epoch. `warning` is a sentence if there is too little to validate on. `mean_frame` is
+    None for videos that are decoded meanwhile: of these, a model sees the central squares, and later of pictures, too.
     """
 
     fingerprint: str
@@ -38,6 +43,7 @@ class Feed:
     batches: Callable[[TrainingState], Iterator[Batch]]
     by_epoch: bool = False
     warning: str | None = None
+    mean_frame: Callable[[], Tensor] | None = None
 
 
 class ClipSource(Protocol):
@@ -62,7 +68,8 @@ class PreparedClips:
             return training_batches(reader, config, workers.device, first_step=state.step, **ranks)
 
         validate, warning = held_out_validation(self.location, config)
-        return Feed(reader.fingerprint, validate, batches, warning=warning)
+        mean = partial(mean_frame, reader, config.data.resolution)
+        return Feed(reader.fingerprint, validate, batches, warning=warning, mean_frame=mean)
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,8 @@ def start_training(
     elif job.init_from:
         load_weights(state, job.init_from)
         notify(f"Starting from the weights of {job.init_from}")
+    if state.mean_frame is None and feed.mean_frame is not None and workers.rank == 0:
+        state.mean_frame = feed.mean_frame()
     if feed.warning:
         notify(feed.warning)
     return feed, state

@@ -1,6 +1,7 @@
-"""What a checkpoint holds: weights, EMA and optimiser moments in safetensors, the rest in `state.json`.
+"""What a checkpoint holds: weights, EMA, optimiser moments and the mean frame in safetensors, the rest in `state.json`.
 
-Nothing is unpickled. Checkpoints of formats 2 and 3, as releases 0.1 and 0.2 wrote them, are read, too.
+Nothing is unpickled. Checkpoints of formats 2 and 3, as releases 0.1 and 0.2 wrote them, are read, too. Those of
+format 4 may lack the mean frame.
 """
 
 import json
@@ -28,6 +29,7 @@ from s2v_ray.training.state import TrainingState
 
 FORMAT_VERSION = 4
 _STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.safetensors", "optimizers.safetensors"
+_MEAN_FRAME = "mean_frame.safetensors"
 # Format 2's names of files, and prefixes of its tensors' names; the first that fits is replaced.
 _FORMAT_2_FILES = {"average.safetensors": _EMA}
 _FORMAT_2_TENSORS = {"sound_to_video.generator.": "generator.unet.", "sound_to_video.": "generator."}
@@ -62,6 +64,8 @@ def take_snapshot(state: TrainingState) -> Snapshot:
     tensors = {_WEIGHTS: state.networks.state_dict(), _MOMENTS: _moments(state)}
     if state.ema is not None:
         tensors[_EMA] = nn.ModuleDict({"generator": state.ema}).state_dict()
+    if state.mean_frame is not None:
+        tensors[_MEAN_FRAME] = {"mean_CHW": state.mean_frame}
     copies = {
         file: {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
         for file, named in tensors.items()
@@ -138,6 +142,7 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     if state.ema is not None:
         _put(saved, _EMA, generator=state.ema)
     _put_moments(state, _file(saved, _MOMENTS))
+    state.mean_frame = _mean_frame(saved)
     state.schedule = saved.schedule
     state.step, state.epoch, state.seconds = description["step"], description["epoch"], description["training_seconds"]
     metrics = description["metrics"]
@@ -158,9 +163,25 @@ def load_weights(state: TrainingState, checkpoint: Location) -> None:
 def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, Any]]:
     """SE and G for generating (their EMA if the checkpoint has one), their configuration, and `state.json`."""
     saved = read_checkpoint(checkpoint)
+    return _model(saved), saved.config, saved.description
+
+
+def load_model_and_mean_frame(checkpoint: Location) -> tuple[SoundToVideo, Config, Tensor | None]:
+    """SE and G as `load_model` gives them, their configuration, and the mean frame [3, R, R] if there is one."""
+    saved = read_checkpoint(checkpoint)
+    return _model(saved), saved.config, _mean_frame(saved)
+
+
+def _model(saved: SavedState) -> SoundToVideo:
+    """SE and G, ready to generate."""
     model = build_sound_to_video(saved.config)
     _put(saved, _EMA if _EMA in saved.tensors else _WEIGHTS, generator=model)
-    return model.eval().requires_grad_(False), saved.config, saved.description
+    return model.eval().requires_grad_(False)
+
+
+def _mean_frame(saved: SavedState) -> Tensor | None:
+    """None in checkpoints of earlier releases, and of training on videos that are decoded meanwhile."""
+    return saved.tensors.get(_MEAN_FRAME, {}).get("mean_CHW")
 
 
 def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Schedule, dict[str, Any]]:

@@ -39,6 +39,7 @@ class TrainingState:
     optimizers: dict[str, Optimizer]
     ema: SoundToVideo | None
     clips: str = ""  # the fingerprint of what it is trained on
+    mean_frame: Tensor | None = None  # [3, R, R], of the clips; only the first worker, which writes checkpoints, has it
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0

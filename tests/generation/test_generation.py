@@ -1,5 +1,7 @@
-"""From a checkpoint, an image and a sound to a video."""
+"""From a checkpoint, a picture and a sound to a video."""
 
+import json
+import shutil
 import subprocess
 from fractions import Fraction
 
@@ -12,10 +14,8 @@ from PIL import Image
 
 from s2v_ray.cli.main import main
 from s2v_ray.errors import UserError
-from s2v_ray.generation import generate, generate_frames, sound_features
-from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.generation import generate, generate_frames
 from s2v_ray.media.encode import write_video
-from s2v_ray.media.image import read_image
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
@@ -43,7 +43,7 @@ def test_a_video_lasts_as_long_as_its_sound(small_run, image, tmp_path, seconds)
     assert main(["generate", *arguments]) == 0
     with av.open(str(out)) as made:
         video_seconds = sum(1 for _ in made.decode(video=0)) / 25
-        assert (made.streams.video[0].width, made.streams.video[0].height) == (32, 32)
+        assert (made.streams.video[0].width, made.streams.video[0].height) == (90, 60)
     # Counted by another decoder, which leaves out AAC's padding of its last block.
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(out), "-f", "s16le", "-ac", "1", "-"]
     samples = len(subprocess.run(ffmpeg, capture_output=True, check=True).stdout) // 2
@@ -59,19 +59,6 @@ def test_the_frames_for_a_clips_own_sound_are_those_that_evaluation_scores(small
     video_TCHW = model(image_CHW.unsqueeze(0), torch.from_numpy(wave / 32768).float().unsqueeze(0))[0]
     expected = ((video_TCHW.clamp(-1, 1) + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(np.stack(frames) - expected).max() <= 1
-
-
-def test_features_of_a_long_sound_do_not_jump_where_windows_meet(small_run):
-    model, config, _ = load_model(find_checkpoint(small_run))
-    window, samples = config.clips.frames, 320
-    wave = torch.zeros(window * samples * 5, dtype=torch.int16)
-    # A steady tone: all frames in the middle of the sound have nearly the same features.
-    wave[:] = (torch.sin(torch.arange(len(wave)) * 2 * torch.pi / 20) * 9000).to(torch.int16)
-    features_TD = sound_features(model, config, wave)
-    assert features_TD.shape[0] == 5 * window
-    steps_T = features_TD[window:-window].diff(dim=0).abs().amax(1)
-    whole_T = model.sound_encoder((wave / 32768).unsqueeze(0))[0].diff(dim=0).abs().amax(1)
-    assert steps_T.max() <= 1.5 * whole_T.max()
 
 
 def test_the_same_inputs_give_the_same_bytes(small_run, image, tmp_path):
@@ -122,26 +109,11 @@ def test_strength_scales_each_frame_from_the_mean_over_the_sound(small_run):
     assert np.ptp(made(), axis=0).max() > 8
 
 
-def test_a_region_is_the_square_that_is_used(tmp_path):
-    pixels = np.zeros((40, 60, 3), np.uint8)
-    pixels[10:30, 35:55] = (200, 90, 10)
-    Image.fromarray(pixels).save(tmp_path / "image.png")
-    write_video(
-        tmp_path / "video.mp4", [pixels] * 4, np.zeros(3200, np.int16), frame_rate=Fraction(10), sample_rate=8000
-    )
-    assert (read_image(tmp_path / "image.png", 20, Crop(35, 10, 20)) == (200, 90, 10)).all()
-    of_video = read_image(tmp_path / "video.mp4", 20, Crop(35, 10, 20))
-    assert np.abs(of_video[4:-4, 4:-4].astype(int) - (200, 90, 10)).max() < 12  # coded
-    for name in ("image.png", "video.mp4"):
-        with pytest.raises(UserError, match=r"--region 45,10,20 leaves the image .* of 60 x 40 pixels"):
-            read_image(tmp_path / name, 20, Crop(45, 10, 20))
-
-
 @pytest.mark.parametrize("region", ["middle", "1,2", "-1,0,5", "1,2,0"])
 def test_a_region_that_is_no_square_is_refused(tmp_path, capsys, region):
     command = ["generate", "--checkpoint", str(tmp_path), "--image", "a.png", "--sound", "a.wav", "--out", "a.mp4"]
     assert main([*command, f"--region={region}"]) == 1
-    assert f"--region is '{region}', but must be centre, or x,y,size" in " ".join(capsys.readouterr().err.split())
+    assert f"--region is '{region}', but must be auto, centre, or x,y,size" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("strength", ["-0.1", "4.5", "nan", "inf"])
@@ -151,3 +123,89 @@ def test_a_strength_out_of_range_is_refused(tmp_path, capsys, strength):
     error = capsys.readouterr().err
     assert "[out_of_range]" in error
     assert f"--strength is {strength}" in error
+
+
+def first_frame(path) -> np.ndarray:
+    with av.open(str(path)) as made:
+        return next(made.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+
+
+def generated(small_run, image, tmp_path, *flags) -> np.ndarray:
+    """The first frame of what the command makes of an image with half a second of sound."""
+    sound, out = sound_file(tmp_path / "sound.mp4", 0.5), tmp_path / "made.mp4"
+    arguments = ["--checkpoint", str(small_run), "--image", str(image), "--sound", str(sound), "--out", str(out)]
+    assert main(["generate", *arguments, *flags]) == 0
+    return first_frame(out)
+
+
+def two_colours(height, width) -> np.ndarray:
+    """Left dark, right bright."""
+    pixels = np.full((height, width, 3), (40, 60, 80), np.uint8)
+    pixels[:, width // 2 :] = (200, 180, 160)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("size", "flags", "expected"),
+    [
+        ((91, 61), [], (90, 60)),
+        ((61, 91), [], (60, 90)),
+        ((90, 60), ["--max-side", "45"], (44, 30)),
+        ((20, 14), [], (20, 14)),  # fewer pixels than the model has
+        ((91, 61), ["--size", "model"], (32, 32)),
+    ],
+)
+def test_a_video_has_the_size_of_its_picture(small_run, tmp_path, capsys, size, flags, expected):
+    Image.fromarray(two_colours(*size[::-1])).save(tmp_path / "image.png")
+    assert generated(small_run, tmp_path / "image.png", tmp_path, *flags).shape == (*expected[::-1], 3)
+    printed = capsys.readouterr().out
+    assert f"frames of {expected[0]} x {expected[1]} pixels" in printed
+    assert "the centre, since nothing in the image looks clearly like the training frames" in printed
+
+
+def test_a_region_given_is_the_one_that_moves(small_run, tmp_path, capsys):
+    Image.fromarray(two_colours(80, 120)).save(tmp_path / "image.png")
+    generated(small_run, tmp_path / "image.png", tmp_path, "--region", "70,20,40")
+    assert "Region: 70,20,40, as given." in capsys.readouterr().out
+
+
+def test_a_picture_is_upright_and_laid_on_the_background(small_run, tmp_path):
+    turned = Image.fromarray(two_colours(60, 90))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    upright = generated(small_run, tmp_path / "turned.jpg", tmp_path)
+    assert upright.shape == (90, 60, 3)
+    assert upright[:30].mean() < 90 < 150 < upright[60:].mean()
+    transparent = np.zeros((60, 90, 4), np.uint8)
+    Image.fromarray(transparent).save(tmp_path / "clear.png")
+    for background, level in (("white", 255), ("#202020", 32)):
+        frame = generated(small_run, tmp_path / "clear.png", tmp_path, "--background", background)
+        assert np.abs(frame - level).mean() < 8
+
+
+def test_a_frame_of_a_video_is_chosen_by_its_time(small_run, tmp_path):
+    frames = [np.full((60, 80, 3), level, np.uint8) for level in [20] * 10 + [220] * 10]
+    write_video(tmp_path / "v.mp4", frames, np.zeros(16000, np.int16), frame_rate=Fraction(10), sample_rate=8000)
+    assert generated(small_run, tmp_path / "v.mp4", tmp_path).mean() < 60
+    assert generated(small_run, tmp_path / "v.mp4", tmp_path, "--image-time", "1.5").mean() > 180
+
+
+@pytest.mark.parametrize("max_side", ["0", "15", "8193"])
+def test_a_longest_side_out_of_range_is_refused(tmp_path, capsys, max_side):
+    arguments = ["--image", "a.png", "--sound", "a.wav", "--out", str(tmp_path / "a.mp4")]
+    assert main(["generate", "--checkpoint", "run", *arguments, "--max-side", max_side]) == 1
+    assert f"--max-side is {max_side}, but must be from 16 to 8192 pixels. [out_of_range]" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_an_older_checkpoint_generates_around_the_centre(small_run, tmp_path, capsys, image):
+    """Without its mean frame, as those before had none."""
+    copy = tmp_path / "older"
+    shutil.copytree(find_checkpoint(small_run), copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["mean_frame.safetensors"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    generated(copy, image, tmp_path)
+    assert "Region: 15,0,60, the centre, since the checkpoint has no mean training frame" in capsys.readouterr().out
