@@ -27,7 +27,7 @@ def test_the_paper_preset_has_the_papers_numbers():
     assert paper == Config()
 
 
-@pytest.mark.parametrize("preset", ["paper", "stable", "small", "tiny"])
+@pytest.mark.parametrize("preset", ["paper", "stable", "large", "small", "tiny"])
 def test_both_adversarial_weights_are_above_zero(preset):
     loss = load_config(preset).loss
     assert loss.adversarial_image_weight > 0
