@@ -42,9 +42,8 @@ def open_run(run: Location, config: Config) -> None:
     Raises UserError by name for each that differs, and `not_utf8` for a run whose name TensorBoard can't write to.
     """
     if readable(str(run)) != str(run):
-        raise UserError(
-            "not_utf8", f"'{readable(str(run))}' is not UTF-8, but TensorBoard needs names that are; give another --out."
-        )
+        rule = "TensorBoard can only write where names are; give another --out"
+        raise UserError("not_utf8", f"'{readable(str(run))}' is not UTF-8, but {rule}.")
     path = join(run, "config.toml")
     if last_checkpoint(run):
         try:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 from av.filter.graph import Graph
 from av.sidedata.sidedata import SideDataContainer, Type
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 # FFmpeg's kinds of side data are numbered from 0; there are about 32.
@@ -59,10 +60,10 @@ def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
 @lru_cache(maxsize=16)
 def _matrix_graph(width: int, height: int, pixel_format: str) -> Graph:
     """What lets frames with a display matrix through, and takes all other side data from them."""
-    matrix = Type.DISPLAYMATRIX.value
+    matrix = int(cast(Any, Type.DISPLAYMATRIX).value)
     graph = Graph()
     graph.link_nodes(
-        graph.add_buffer(width=width, height=height, format=pixel_format, time_base=Fraction(1, 1000)),
+        graph.add_buffer(width=width, height=height, format=VideoFormat(pixel_format), time_base=Fraction(1, 1000)),
         graph.add("sidedata", f"mode=select:type={matrix}"),
         *(graph.add("sidedata", f"mode=delete:type={kind}") for kind in _KINDS if kind != matrix),
         graph.add("buffersink"),
