@@ -44,8 +44,8 @@ def generate(
     from s2v_ray.generation.video import Options
     from s2v_ray.generation.video import generate as write_generated
 
-    check_generate_files(checkpoint, image, sound, out)
     options = Options(size, max_side, region, strength, background, image_time, audio_track)
+    check_generate_files(checkpoint, image, sound, out)
     with ProgressBar("generating") as show:
         made = write_generated(checkpoint, image, sound, out, choose_device(device), show, options)
     square = made.region.square

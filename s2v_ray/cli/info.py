@@ -51,6 +51,8 @@ def _print_clips(clips: str) -> None:
 
 
 def _print_run(where: str) -> None:
+    import torch
+
     from s2v_ray.training.checkpoint import load_model
     from s2v_ray.training.checkpoint_files import checkpoints, find_checkpoint
     from s2v_ray.training.networks import build_networks
@@ -58,7 +60,9 @@ def _print_run(where: str) -> None:
     checkpoint = find_checkpoint(where)
     _, config, state = load_model(checkpoint)
     print(config_to_toml(config))
-    Console().print(parameter_table(build_networks(config)))
+    with torch.device("meta"):  # they are only counted
+        networks = build_networks(config)
+    Console().print(parameter_table(networks))
     for location, complete in checkpoints(where).items():
         print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
     print(

@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+MAX_SAMPLE_RATE = 384_000
+_WIDEST = 16384  # more channels than any model has
+
 
 def setting(default: Any, meaning: str, low: float | None = None, high: float = math.inf) -> Any:
     """A field of the classes below; `low` and `high` are the least and the most that a number may be."""
@@ -15,7 +18,7 @@ class ClipConfig:
     """The clips. A training on prepared clips takes these from their `dataset.json`, not from a preset."""
 
     frame_rate: str = setting("30", "frames per second, a rational such as 30 or 30000/1001")
-    sample_rate: int = setting(44100, "sample rate of the sound in Hz", low=1)
+    sample_rate: int = setting(44100, "sample rate of the sound in Hz", 1, MAX_SAMPLE_RATE)
     frames: int = setting(120, "length of a clip in frames", low=2)
     stored_size: int = setting(72, "height and width of the stored frames, in pixels", low=2)
 
@@ -24,7 +27,7 @@ class ClipConfig:
 class DataConfig:
     """The part of a clip that a training step sees."""
 
-    resolution: int = setting(64, "height and width of the generated video, in pixels", low=2)
+    resolution: int = setting(64, "height and width of the generated video, in pixels", 2, 1024)
     train_frames: int = setting(100, "consecutive frames cut at random from a clip; 0: the whole clip", low=0)
     frames_per_step: int = setting(0, "how many of those frames are generated in a step; 0: all of them", low=0)
     max_stride: int = setting(1, "D_V's frames are 1 to this many frames apart, at random", low=1)
@@ -44,17 +47,17 @@ class SoundConfig:
     mel_bands: int = setting(64, "number of bands of a log_mel spectrogram", 1, 512)
     spectra_per_frame: int = setting(1, "spectra of each frame period, joined for the LSTM; the hop is a part", 1, 16)
     convolutions: int = setting(0, "convolutions over time before the LSTM, each over five frames", 0, 8)
-    convolution_channels: int = setting(64, "channels of these convolutions", low=1)
-    hidden: int = setting(256, "units of the LSTM in each direction", low=1)
+    convolution_channels: int = setting(64, "channels of these convolutions", 1, _WIDEST)
+    hidden: int = setting(256, "units of the LSTM in each direction", 1, _WIDEST)
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The U-Net. It halves the image down to the bottleneck, so that its depth follows the resolution."""
 
-    base_channels: int = setting(64, "channels after the first halving; each further one doubles them", low=1)
-    max_channels: int = setting(512, "the most channels of any level", low=1)
-    bottleneck: int = setting(1, "height and width of the innermost map, in pixels", low=1)
+    base_channels: int = setting(64, "channels after the first halving; each further one doubles them", 1, _WIDEST)
+    max_channels: int = setting(512, "the most channels of any level", 1, _WIDEST)
+    bottleneck: int = setting(1, "height and width of the innermost map, in pixels", 1, 1024)
     film_levels: int = setting(0, "innermost decoder levels with FiLM by the sound; 0: the bottleneck alone", low=0)
     output: Literal["tanh", "residual"] = setting("tanh", "the frame itself, or what is added to the input image")
     palette: int = setting(0, "colours of the input image that a residual can mix; 0: none", 0, 64)
@@ -66,15 +69,15 @@ class GeneratorConfig:
 class DiscriminatorConfig:
     """D_I, the discriminator of single frames."""
 
-    channels: tuple[int, ...] = setting((64, 128, 256, 512), "channels of each convolution", low=1)
-    frames: int = setting(1, "how many frames of each clip it sees", low=1)
+    channels: tuple[int, ...] = setting((64, 128, 256, 512), "channels of each convolution", 1, _WIDEST)
+    frames: int = setting(1, "how many frames of each clip it sees", 1, 10_000)
 
 
 @dataclass(frozen=True)
 class VideoDiscriminatorConfig(DiscriminatorConfig):
     """D_V, the discriminator of successive frames."""
 
-    frames: int = setting(16, "how many successive frames it sees, T in the paper", low=1)
+    frames: int = setting(16, "how many successive frames it sees, T in the paper", 1, 10_000)
     stacked: bool = setting(False, "convolve the T frames in two dimensions as channels, instead of in three")
 
 

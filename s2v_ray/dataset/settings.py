@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from s2v_ray.config import ClipConfig
+from s2v_ray.config.schema import MAX_SAMPLE_RATE
 from s2v_ray.dataset.measures import QualityLimits
 from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import UserError
@@ -83,7 +84,9 @@ class ClipSettings:
         """Settings as `asdict` made them. Raises TypeError, KeyError or ValueError for anything else."""
         settings: ClipSettings = typed(values, cls)
         counts = (settings.sample_rate, settings.frames, settings.stored_size, settings.clips_per_source)
-        if min(counts) < 1 or not (math.isfinite(settings.stride_seconds) and settings.stride_seconds >= 0):
+        if min(counts) < 1 or settings.sample_rate > MAX_SAMPLE_RATE:
+            raise ValueError(f"{values} are out of range")
+        if not (math.isfinite(settings.stride_seconds) and settings.stride_seconds >= 0):
             raise ValueError(f"{values} are out of range")
         check_crop(settings.crop)
         check_stabilize(settings.stabilize)
@@ -149,6 +152,8 @@ def clip_settings(
     clip_seconds = DEFAULT_SECONDS if clip_seconds == "auto" else clip_seconds
     rate = parse_frame_rate(DEFAULT_FRAME_RATE if frame_rate == AUTO else frame_rate)
     samples_per_frame(sample_rate, rate)
+    if sample_rate > MAX_SAMPLE_RATE:
+        raise UserError("out_of_range", f"--sample-rate is {sample_rate}, but must be at most {MAX_SAMPLE_RATE} Hz.")
     if not (math.isfinite(clip_seconds) and math.isfinite(stride_seconds)):
         values = f"--clip-seconds {clip_seconds} and --stride-seconds {stride_seconds}"
         raise UserError("out_of_range", f"{values} must be finite numbers.")

@@ -39,7 +39,8 @@ class Options:
     `size` "whole" is the whole picture, reduced where a side has more than `max_side` pixels; "model" the square alone,
     at the model's resolution. For `region` see `find_region`; for `strength`, which is from 0 to 4, `scaled`. What is
     transparent is laid over `background`, a CSS colour; of a video the frame at `image_seconds` is the picture.
-    `audio_track` is that of the sound, counted from 1; 0 is the first that sounds.
+    `audio_track` is that of the sound, counted from 1; 0 is the first that sounds. Raises UserError for a strength, a
+    `max_side` or a region that isn't one.
     """
 
     size: Size = "whole"
@@ -49,6 +50,15 @@ class Options:
     background: str = "white"
     image_seconds: float = 0.0
     audio_track: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= MAX_STRENGTH:  # NaN isn't either
+            rule = f"but must be from 0 (the sound does nothing) to {MAX_STRENGTH:g}; 1 is the model's own"
+            raise UserError("out_of_range", f"--strength is {self.strength:g}, {rule}.")
+        if not _LEAST_MAX_SIDE <= self.max_side <= _MOST_MAX_SIDE:
+            rule = f"but must be from {_LEAST_MAX_SIDE} to {_MOST_MAX_SIDE} pixels"
+            raise UserError("out_of_range", f"--max-side is {self.max_side}, {rule}.")
+        check_region(self.region)
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,10 @@ def generate(
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Sound is read, and frames are made and encoded, a little at a time, so that memory doesn't grow with their number.
-    `on_progress` gets the fraction done and a text. Raises UserError for options out of range, for an `out` that can't
-    be written, and for a checkpoint, an image or a sound that can't be read.
+    `on_progress` gets the fraction done and a text. Raises UserError for an `out` that can't be written, and for a
+    checkpoint, an image or a sound that can't be read.
     """
-    _check(options, out)
+    _check_out(out)
     model, config, mean_CHW = load_model_and_mean_frame(find_checkpoint(checkpoint))
     picture_HWC = read_picture(
         image,
@@ -125,14 +135,7 @@ def known_part(config: Config) -> float:
     return largest / stored
 
 
-def _check(options: Options, out: str) -> None:
-    if not 0 <= options.strength <= MAX_STRENGTH:  # NaN isn't either
-        rule = f"but must be from 0 (the sound does nothing) to {MAX_STRENGTH:g}; 1 is the model's own"
-        raise UserError("out_of_range", f"--strength is {options.strength:g}, {rule}.")
-    if not _LEAST_MAX_SIDE <= options.max_side <= _MOST_MAX_SIDE:
-        rule = f"but must be from {_LEAST_MAX_SIDE} to {_MOST_MAX_SIDE} pixels"
-        raise UserError("out_of_range", f"--max-side is {options.max_side}, {rule}.")
-    check_region(options.region)
+def _check_out(out: str) -> None:
     if PurePath(base_name(out)).suffix.lower() != ".mp4":
         raise UserError("unsupported_format", f"--out '{out}' must end in .mp4, the format of the video.")
     if is_folder(out):

@@ -18,6 +18,8 @@ def parse_frame_rate(text: str) -> Fraction:
     """
     name = text.strip()
     try:
+        if "e" in name.lower():  # 1e9999999999 would take all memory
+            raise ValueError
         frame_rate = Fraction(1000 * _NTSC[name], 1001) if name in _NTSC else Fraction(name)
     except (ValueError, ZeroDivisionError):
         raise UserError("not_a_number", f"Frame rate '{text}' is not a number; write 30, 25 or 30000/1001.") from None

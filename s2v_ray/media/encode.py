@@ -113,6 +113,7 @@ def _encode(
     picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
     sound = container.add_stream("aac", rate=sample_rate, layout="mono")
     sound.bit_rate = min(_SOUND_BITS_PER_SECOND, 4 * sample_rate)
+    container.start_encoding()  # not with the first frame: the frames in waiting would start it again after a failure
 
     def encode(frame_HWC: np.ndarray, index: int) -> None:
         _encode_frame(container, picture, frame_HWC, index)

@@ -39,16 +39,16 @@ class SoundEncoder(nn.Module):
         window = hop * stft_window_frames
         self.padding = ((window - hop) // 2, window - hop - (window - hop) // 2)  # before and after a hop
         self.logarithmic = spectrogram == "log_mel"
-        if self.logarithmic:
-            self.spectrogram: nn.Module = torchaudio.transforms.MelSpectrogram(
-                sample_rate, n_fft=window, hop_length=hop, center=False, n_mels=mel_bands, f_min=30.0
-            )
-            bins = mel_bands
-        else:
-            self.spectrogram = torchaudio.transforms.Spectrogram(
-                n_fft=window, hop_length=hop, center=False, power=1, normalized="frame_length"
-            )
-            bins = window // 2 + 1
+        with torch.device("cpu"):  # also where the rest is built on "meta", on which torchaudio makes no filters
+            if self.logarithmic:
+                self.spectrogram: nn.Module = torchaudio.transforms.MelSpectrogram(
+                    sample_rate, n_fft=window, hop_length=hop, center=False, n_mels=mel_bands, f_min=30.0
+                )
+            else:
+                self.spectrogram = torchaudio.transforms.Spectrogram(
+                    n_fft=window, hop_length=hop, center=False, power=1, normalized="frame_length"
+                )
+        bins = mel_bands if self.logarithmic else window // 2 + 1
         inputs = bins * spectra_per_frame
         layers: list[nn.Module] = []
         for _ in range(convolutions):

@@ -30,7 +30,7 @@ from s2v_ray.evaluation.scores import (
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.units import moment, score_units
 from s2v_ray.storage.files import make_folder, write_bytes
-from s2v_ray.storage.paths import join
+from s2v_ray.storage.paths import join, readable
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
@@ -116,7 +116,7 @@ def evaluate(
         videos = clip_videos(model, reader, number, others, resolution)
         write_example(out, name, videos, others[0] if others else None)
     headline_figure(join(out, HEADLINE), report)
-    write_bytes(join(out, "report.html"), report_page(report, out).encode())
+    write_bytes(join(out, "report.html"), readable(report_page(report, out)).encode())
     return report
 
 

@@ -203,7 +203,7 @@ def writing_path(location: Location) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         if error.errno in _FULL or error.filename == str(temporary):
-            error.filename = str(location)
+            raise OSError(error.errno, error.strerror, str(location)) from error  # PyAV's can't be renamed
         raise
     finally:
         temporary.unlink(missing_ok=True)

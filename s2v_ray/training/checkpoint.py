@@ -174,14 +174,25 @@ def load_model_and_mean_frame(checkpoint: Location) -> tuple[SoundToVideo, Confi
 
 def _model(saved: SavedState) -> SoundToVideo:
     """SE and G, ready to generate."""
+    file = _EMA if _EMA in saved.tensors else _WEIGHTS
+    with torch.device("meta"):  # the configuration may be a stranger's: no memory before the weights bear it out
+        described = build_sound_to_video(saved.config)
+    _put(saved, file, assign=True, generator=described)
     model = build_sound_to_video(saved.config)
-    _put(saved, _EMA if _EMA in saved.tensors else _WEIGHTS, generator=model)
+    _put(saved, file, generator=model)
     return model.eval().requires_grad_(False)
 
 
 def _mean_frame(saved: SavedState) -> Tensor | None:
     """None in checkpoints of earlier releases, and of training on videos that are decoded meanwhile."""
-    return saved.tensors.get(_MEAN_FRAME, {}).get("mean_CHW")
+    mean_CHW = saved.tensors.get(_MEAN_FRAME, {}).get("mean_CHW")
+    if mean_CHW is None:
+        return None
+    right = [3, saved.config.data.resolution, saved.config.data.resolution]
+    if list(mean_CHW.shape) != right or mean_CHW.dtype != torch.float32 or not mean_CHW.isfinite().all():
+        found = f"{mean_CHW.dtype} {list(mean_CHW.shape)}"
+        raise damaged(saved.checkpoint, f"the mean frame is {found}, but must be finite numbers, float32 {right}")
+    return mean_CHW
 
 
 def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Schedule, dict[str, Any]]:
@@ -233,14 +244,14 @@ def _checked_schedule(schedule: Schedule) -> Schedule:
     return schedule
 
 
-def _put(saved: SavedState, file: str, **networks: nn.Module) -> None:
-    """Load these networks; the file may hold others, too."""
+def _put(saved: SavedState, file: str, *, assign: bool = False, **networks: nn.Module) -> None:
+    """Load these networks; the file may hold others, too. `assign` makes the file's tensors theirs, without a copy."""
     tensors = _file(saved, file)
     for network, module in networks.items():
         prefix = f"{network}."
         own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         try:
-            module.load_state_dict(own)
+            module.load_state_dict(own, assign=assign)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(

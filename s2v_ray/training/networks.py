@@ -1,18 +1,19 @@
 """The networks that a configuration describes. This is where settings become plain keyword arguments."""
 
 from dataclasses import asdict
-from fractions import Fraction
 
 import torch
 from torch import nn
 
 from s2v_ray.config import Config
 from s2v_ray.errors import UserError
-from s2v_ray.media.clock import samples_per_frame
+from s2v_ray.media.clock import parse_frame_rate, samples_per_frame
 from s2v_ray.models.discriminators import ImageDiscriminator, VideoDiscriminator
 from s2v_ray.models.sound_encoder import SoundEncoder
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.models.unet import UNet
+
+_LONGEST_WINDOW = 2**18  # samples: 6 s at 44.1 kHz
 
 
 class Networks(nn.ModuleDict):
@@ -33,7 +34,8 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
                 f"generator.{name} is {value}, but generator.output is '{config.generator.output}'; "
                 f"set --generator.output residual or --generator.{name} 0.",
             )
-    loss, frame_samples = config.loss, samples_per_frame(config.clips.sample_rate, Fraction(config.clips.frame_rate))
+    frame_samples = samples_per_frame(config.clips.sample_rate, parse_frame_rate(config.clips.frame_rate))
+    loss = config.loss
     if loss.generator_start and not loss.thumbnail_weight:
         raise UserError(
             "conflicting_settings",
@@ -46,6 +48,13 @@ def build_sound_to_video(config: Config) -> SoundToVideo:
             "conflicting_settings",
             f"sound.spectra_per_frame is {config.sound.spectra_per_frame}, but must divide the {frame_samples} samples "
             f"of a frame; set --sound.spectra-per-frame to one of {', '.join(map(str, fitting))}.",
+        )
+    window = frame_samples // config.sound.spectra_per_frame * config.sound.stft_window_frames
+    if window > _LONGEST_WINDOW:
+        raise UserError(
+            "conflicting_settings",
+            f"The analysis window of the sound has {window} samples, but must have at most {_LONGEST_WINDOW}; set a "
+            "smaller --sound.stft-window-frames, or prepare clips with a higher --frame-rate.",
         )
     encoder = SoundEncoder(
         sample_rate=config.clips.sample_rate,

@@ -8,7 +8,7 @@ from s2v_ray.config.load import differing_names, upgraded
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import read_bytes, write_bytes
-from s2v_ray.storage.paths import Location, join
+from s2v_ray.storage.paths import Location, join, readable
 from s2v_ray.training.checkpoint import load_state
 from s2v_ray.training.checkpoint_files import DAMAGED, checkpoints, last_checkpoint
 from s2v_ray.training.state import TrainingState
@@ -39,8 +39,11 @@ def config_for_clips(config: Config, settings: ClipSettings) -> Config:
 def open_run(run: Location, config: Config) -> None:
     """Write the run's `config.toml`; if something was trained already, check first that the settings are the same.
 
-    Raises UserError by name for each that differs.
+    Raises UserError by name for each that differs, and `not_utf8` for a run whose name TensorBoard can't write to.
     """
+    if readable(str(run)) != str(run):
+        rule = "TensorBoard can only write where names are; give another --out"
+        raise UserError("not_utf8", f"'{readable(str(run))}' is not UTF-8, but {rule}.")
     path = join(run, "config.toml")
     if last_checkpoint(run):
         try:

@@ -213,7 +213,7 @@ def test_the_card_counts_what_is_there(small_clips):
 
 @pytest.mark.parametrize("input_frame", ["first", "random"])
 def test_a_batch_is_the_clip_cropped_and_scaled(small_clips, input_frame):
-    config = small_config(small_clips, data__input_frame=input_frame)
+    config = small_config(small_clips, data__input_frame=input_frame, data__crop_growth=0.0)
     reader = ClipReader(str(small_clips), "train")
     batch = next(training_batches(reader, config, torch.device("cpu"), first_step=5))
     settings = {"clip_count": len(reader), "batch_size": 4, "seed": config.training.seed}

@@ -19,7 +19,8 @@ from s2v_ray.training.step import train_step
 
 @pytest.fixture(scope="module")
 def small_case(small_clips: Path) -> Case:
-    config = small_config(small_clips, optim__ema_decay=0.0, loss__thumbnail_weight=0.0)
+    losses = {"loss__thumbnail_weight": 0.0, "loss__feature_matching_weight": 0.0}
+    config = small_config(small_clips, optim__ema_decay=0.0, **losses)
     return Case(config, ClipReader(str(small_clips), "train"))
 
 

@@ -24,13 +24,11 @@ def fuzz(
     door: Callable[[Any, Path], str],
     folder: Path,
     examples: int,
-    known: dict[str, str] | None = None,
 ) -> Counter[str]:
     """What became of each of the first `examples` that `broken` draws, counted: "result" or an error's code.
 
     `door(example, folder)` says so, in a process of its own. Fails, with the shortest example of each, where it raised
-    anything but that, crashed, hung, took too much memory, or left a file outside `folder`. `known` are faults that
-    others mend: part of their signature, and why.
+    anything but that, crashed, hung, took too much memory, or left a file outside `folder`.
     """
     counts: Counter[str] = Counter()
     faults: dict[str, str] = {}
@@ -57,9 +55,6 @@ def fuzz(
                 signature = f"outside: {outside}"
             if not signature:
                 counts[outcome.result] += 1
-                return
-            if any(part in signature for part in known or {}):
-                counts["known fault"] += 1
                 return
             counts["FAULT"] += 1
             told = f"{example!r}"[:3000] + "\n" + outcome.fault[-1500:]

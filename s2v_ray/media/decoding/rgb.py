@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.filter.graph import Graph
-from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.decoding.turn import Turn, turn_of, upright
 from s2v_ray.media.decoding.wide_colour import is_wide, to_srgb
 
 # swscale's bicubic kernel widens with the reduction, so that it antialiases.
@@ -21,7 +21,7 @@ _SCALING = "bicubic+accurate_rnd+full_chroma_int"
 def displayed_size(frame: VideoFrame, sample_aspect: Fraction | None) -> tuple[int, int]:
     """(width, height) in square pixels as a player shows `frame`: sample aspect ratio and rotation applied."""
     width, height = round(frame.width * (sample_aspect or 1)), frame.height
-    return (height, width) if _turn(frame).swap else (width, height)
+    return (height, width) if turn_of(frame).swap else (width, height)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SquareScaler:
         Raises MediaError `crop_outside` where the crop leaves the picture, and `undecodable_video` for a pixel format
         that can't be converted.
         """
-        turn = _turn(frame)
+        turn = turn_of(frame)
         kind = (
             frame.width,
             frame.height,
@@ -79,13 +79,13 @@ class SquareScaler:
             square_HWC = _srgb_array(cast(VideoFrame, self._graph.pull()), frame)
         except (av.error.FFmpegError, ValueError) as error:
             raise _not_rgb(frame, error) from None
-        return _upright(square_HWC, turn)
+        return upright(square_HWC, turn)
 
-    def _make_graph(self, frame: VideoFrame, turn: "_Turn") -> Graph:
+    def _make_graph(self, frame: VideoFrame, turn: Turn) -> Graph:
         x, y, width, height = self._coded_area(frame, turn)
         return _rgb_graph(frame, f"{width}:{height}:{x}:{y}:exact=1", self._size, self._size)
 
-    def _coded_area(self, frame: VideoFrame, turn: "_Turn") -> tuple[int, int, int, int]:
+    def _coded_area(self, frame: VideoFrame, turn: Turn) -> tuple[int, int, int, int]:
         """(x, y, width, height) of the crop in the frame's own pixels."""
         upright_width, upright_height = displayed_size(frame, self._sample_aspect)
         side = min(upright_width, upright_height)
@@ -105,7 +105,7 @@ def whole_picture(frame: VideoFrame, sample_aspect: Fraction | None) -> np.ndarr
 
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
-    turn = _turn(frame)
+    turn = turn_of(frame)
     width, height = displayed_size(frame, sample_aspect)
     width, height = (height, width) if turn.swap else (width, height)
     try:
@@ -114,7 +114,7 @@ def whole_picture(frame: VideoFrame, sample_aspect: Fraction | None) -> np.ndarr
         picture_HWC = _srgb_array(cast(VideoFrame, graph.pull()), frame)
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_rgb(frame, error) from None
-    return _upright(picture_HWC, turn)
+    return upright(picture_HWC, turn)
 
 
 def _is_wide(frame: VideoFrame) -> bool:
@@ -165,7 +165,7 @@ def whole_frame(
     Raises MediaError `undecodable_video` for a pixel format that can't be converted.
     """
     width = width or scaled_width(*displayed_size(frame, sample_aspect), height)
-    turn = _turn(frame)
+    turn = turn_of(frame)
     try:
         rgb = reformatter.reformat(
             frame,
@@ -178,38 +178,7 @@ def whole_frame(
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_rgb(frame, error) from None
-    return _upright(_srgb_array(rgb, frame), turn)
-
-
-class _Turn(NamedTuple):
-    """How a coded frame becomes upright, in quarter turns: by swapping its axes, then flipping x and y."""
-
-    swap: bool = False
-    flip_x: bool = False
-    flip_y: bool = False
-
-
-# By degrees counterclockwise.
-_BY_ROTATION = {90: _Turn(True, False, True), 180: _Turn(False, True, True), 270: _Turn(True, True, False)}
-
-
-def _turn(frame: VideoFrame) -> _Turn:
-    # Not `frame.side_data`: the frame would keep it and it the frame, so that neither is freed before a collection.
-    try:
-        data: Any = cast(Any, SideDataContainer)(frame).get(Type.DISPLAYMATRIX)  # PyAV's stub lacks its arguments
-    except ValueError:  # a kind of side data that PyAV does not know, such as EXIF; rotations it knows without
-        return _BY_ROTATION.get(frame.rotation % 360, _Turn())
-    if data is None:
-        return _Turn()
-    # The upper left 2 x 2 of the display matrix: (x, y) is displayed at (ax + cy, bx + dy).
-    (a, b), (c, d) = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].tolist()
-    return _Turn(True, c < 0, b < 0) if abs(b) > abs(a) else _Turn(False, a < 0, d < 0)
-
-
-def _upright(frame_HWC: np.ndarray, turn: _Turn) -> np.ndarray:
-    if turn.swap:
-        frame_HWC = frame_HWC.transpose(1, 0, 2)
-    return np.ascontiguousarray(frame_HWC[:: -1 if turn.flip_y else 1, :: -1 if turn.flip_x else 1])
+    return upright(_srgb_array(rgb, frame), turn)
 
 
 def _not_rgb(frame: VideoFrame, error: Exception) -> MediaError:
