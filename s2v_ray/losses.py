@@ -44,11 +44,12 @@ def thumbnail_loss(predicted_BTP: Tensor, real_BTP: Tensor) -> Tensor:
 def feature_matching_loss(fake_maps: Sequence[Tensor], real_maps: Sequence[Tensor]) -> Tensor:
     """How far what a discriminator sees in generated frames is from what it sees in the real ones of the same moments.
 
-    The mean absolute difference of a map, relative to the mean absolute value of the real one, averaged over maps
-    (after Wang et al. 2018, arXiv:1711.11585, equation 4, without their weights of layers).
+    The mean absolute difference of a sample's map [N, ...], relative to the mean absolute value of the real one,
+    averaged over samples and maps (after Wang et al. 2018, arXiv:1711.11585, equation 4, without their weights of
+    layers). Relative to each sample's own, so that the parts of a batch make the gradient of the whole.
     """
     terms = [
-        functional.l1_loss(fake, real) / real.abs().mean().clamp(min=1e-6)
+        ((fake - real).abs().flatten(1).mean(1) / real.abs().flatten(1).mean(1).clamp(min=1e-6)).mean()
         for fake, real in zip(fake_maps, real_maps, strict=True)
     ]
     return sum(terms[1:], terms[0]) / len(terms)

@@ -65,8 +65,11 @@ def test_gradients_have_the_right_sign():
 
 
 def test_feature_matching_is_relative_to_what_the_real_frames_show():
-    # Maps whose mean difference is 1 where the real ones' mean is 2, and 3 where it is 4.
-    real = [torch.tensor([1.0, 3.0]), torch.tensor([[-4.0, 4.0]])]
-    fake = [torch.tensor([2.0, 2.0]), torch.tensor([[-1.0, 1.0]])]
+    # Two maps of one sample, whose mean difference is 1 where the real one's mean is 2, and 3 where it is 4.
+    real = [torch.tensor([[1.0, 3.0]]), torch.tensor([[-4.0, 4.0]])]
+    fake = [torch.tensor([[2.0, 2.0]]), torch.tensor([[-1.0, 1.0]])]
     assert feature_matching_loss(fake, real).item() == pytest.approx((1 / 2 + 3 / 4) / 2)
     assert feature_matching_loss(real, real).item() == 0
+    # With a second sample, whose map differs by 1 from a mean of 10, the mean of both.
+    two = feature_matching_loss([torch.tensor([[2.0, 2.0], [9.0, 9.0]])], [torch.tensor([[1.0, 3.0], [10.0, 10.0]])])
+    assert two.item() == pytest.approx((1 / 2 + 1 / 10) / 2)

@@ -11,7 +11,6 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from s2v_ray.errors import MediaError, UserError
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.media.decoding.rgb import Crop
 from s2v_ray.media.image_colour import HEAD_BYTES, srgb_image
 from s2v_ray.media.still import displayed_picture
 from s2v_ray.storage.files import open_file
@@ -58,22 +57,6 @@ def read_picture(
         raise
     except Exception as error:  # a damaged file makes Pillow's readers raise anything
         raise UserError("unreadable_image", f"The image '{path}' can't be read ({error}); choose another.") from None
-
-
-def read_image(path: str | Path, size: int, region: Crop | None = None) -> np.ndarray:
-    """The `region` (by default the central square) of the picture at `path`, scaled to uint8 RGB [size, size, 3].
-
-    Raises UserError `region_outside`, and those of `read_picture`.
-    """
-    picture = Image.fromarray(read_picture(path, may_reduce=region is None))
-    if region is None:
-        return np.asarray(ImageOps.fit(picture, (size, size)))
-    if region.x + region.size > picture.width or region.y + region.size > picture.height:
-        square = f"{region.x},{region.y},{region.size}"
-        rule = f"leaves the image '{path}' of {picture.width} x {picture.height} pixels"
-        raise UserError("region_outside", f"--region {square} {rule}; give x,y,size of a square inside it.")
-    box = (region.x, region.y, region.x + region.size, region.y + region.size)
-    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 def _colour(background: str) -> tuple[int, int, int]:

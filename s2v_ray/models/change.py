@@ -43,6 +43,7 @@ def warped(image_BCHW: Tensor, flow_BT2HW: Tensor) -> Tensor:
     identity = torch.eye(2, 3, device=flow_BT2HW.device, dtype=flow_BT2HW.dtype).expand(1, 2, 3)
     grid_1HW2 = functional.affine_grid(identity, [1, 3, height, width], align_corners=False)
     grid_NHW2 = grid_1HW2 + flow_BT2HW.flatten(0, 1).permute(0, 2, 3, 1)
+    grid_NHW2 = grid_NHW2.nan_to_num()  # at NaN, the gradient of `grid_sample` ends the process
     # One sample a clip, whose frames are stacked in height: the image is not copied for each of them.
     grid_BMW2 = grid_NHW2.reshape(batch, frames * height, width, 2)
     moved_BCMW = functional.grid_sample(

@@ -69,7 +69,7 @@ def test_a_whole_number_is_a_number_too():
         ("training.batch_size", True, "wrong_type", "True"),
         ("training.compile", 1, "wrong_type", "true or false"),
         ("generator.output", "sigmoid", "wrong_type", "'tanh', 'residual'"),
-        ("video_discriminator.channels", [8, 0], "out_of_range", "at least 1"),
+        ("video_discriminator.channels", [8, 0], "out_of_range", "from 1 to 16384"),
         ("video_discriminator.channels", 8, "wrong_type", "a list of whole numbers"),
         ("video_discriminator.channels", [], "wrong_type", "[]"),
         ("clips.frame_rate", 30, "wrong_type", "text"),

@@ -221,6 +221,7 @@ def test_a_paper_step_runs(small_clips):
         "generator__film_levels": 0,
         "generator__output": "tanh",
         "generator__palette": 0,
+        "generator__warp": 0.0,
         "generator__relative_hue": False,
         "sound__spectrogram": "linear",
         "loss__reconstruction": "l1",
