@@ -65,11 +65,25 @@ def test_gradients_have_the_right_sign():
 
 
 def test_feature_matching_is_relative_to_what_the_real_frames_show():
-    # Two maps of one sample, whose mean difference is 1 where the real one's mean is 2, and 3 where it is 4.
-    real = [torch.tensor([[1.0, 3.0]]), torch.tensor([[-4.0, 4.0]])]
-    fake = [torch.tensor([[2.0, 2.0]]), torch.tensor([[-1.0, 1.0]])]
+    # Two maps of one sample, which differ by 1 where the real one's mean is 2, and by 3 where it is 4.
+    real = [torch.full((1, 1, 8, 8), 2.0), torch.full((1, 3, 4, 4), 4.0)]
+    fake = [torch.full((1, 1, 8, 8), 3.0), torch.full((1, 3, 4, 4), 1.0)]
     assert feature_matching_loss(fake, real).item() == pytest.approx((1 / 2 + 3 / 4) / 2)
     assert feature_matching_loss(real, real).item() == 0
-    # With a second sample, whose map differs by 1 from a mean of 10, the mean of both.
-    two = feature_matching_loss([torch.tensor([[2.0, 2.0], [9.0, 9.0]])], [torch.tensor([[1.0, 3.0], [10.0, 10.0]])])
+    # With a second sample, whose map differs by 1 from 10, the mean of both.
+    two = feature_matching_loss(
+        [torch.cat([fake[0], torch.full((1, 1, 8, 8), 9.0)])], [torch.cat([real[0], torch.full((1, 1, 8, 8), 10.0)])]
+    )
     assert two.item() == pytest.approx((1 / 2 + 1 / 10) / 2)
+
+
+def test_feature_matching_asks_what_is_in_a_cell_and_not_where_in_it():
+    def spark(y: int, x: int, frames: int = 0) -> torch.Tensor:
+        map_NCHW = torch.zeros(1, 1, 8, 8)  # cells of 2 x 2
+        map_NCHW[..., y, x] = 4.0
+        return map_NCHW.unsqueeze(2).expand(-1, -1, frames, -1, -1) if frames else map_NCHW
+
+    assert feature_matching_loss([spark(1, 1)], [spark(0, 0)]).item() == 0
+    # One cell too little and one too much, of a mean that one cell makes.
+    assert feature_matching_loss([spark(0, 2)], [spark(0, 0)]).item() == pytest.approx(2)
+    assert feature_matching_loss([spark(0, 2, frames=3)], [spark(0, 0, frames=3)]).item() == pytest.approx(2)
