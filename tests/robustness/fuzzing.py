@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 EXAMPLES = int(os.environ.get("S2V_FUZZ_EXAMPLES", "40"))  # of each kind
-MANY_EXAMPLES = 1000  # in the slow tests
+MANY_EXAMPLES = 1000  # in the long tests
 MOST_SECONDS = 20.0
 MOST_BYTES = 2**30  # beyond what the process has before
 _NO_MEMORY = re.compile("MemoryError|Cannot allocate memory|not enough memory|bad_alloc|realloc of size")

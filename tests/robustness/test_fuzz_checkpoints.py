@@ -164,7 +164,7 @@ def test_checkpoints_broken_by_structure(kind: str, checkpoint: dict[str, bytes]
     _fuzz_checkpoints(kind, checkpoint, tmp_path, EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_checkpoints_broken_by_structure(kind: str, checkpoint: dict[str, bytes], tmp_path: Path) -> None:
     _fuzz_checkpoints(kind, checkpoint, tmp_path, MANY_EXAMPLES)
@@ -174,6 +174,6 @@ def test_settings_broken_by_structure(small_settings: Config, tmp_path: Path) ->
     fuzz("toml", broken_toml(small_settings), toml_door, tmp_path, EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_settings_broken_by_structure(small_settings: Config, tmp_path: Path) -> None:
     fuzz("toml", broken_toml(small_settings), toml_door, tmp_path, MANY_EXAMPLES)

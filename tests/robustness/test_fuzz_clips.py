@@ -161,7 +161,7 @@ def test_clips_broken_by_structure(kind: str, clips: Files, tmp_path: Path) -> N
     fuzz(kind, KINDS[kind](clips), clips_door, tmp_path, EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_clips_broken_by_structure(kind: str, clips: Files, tmp_path: Path) -> None:
     fuzz(kind, KINDS[kind](clips), clips_door, tmp_path, MANY_EXAMPLES)
@@ -203,6 +203,6 @@ def test_lists_of_videos_broken_by_structure(small_videos: Path, tmp_path: Path)
     _fuzz_lists(small_videos, tmp_path, EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_lists_of_videos_broken_by_structure(small_videos: Path, tmp_path: Path) -> None:
     _fuzz_lists(small_videos, tmp_path, MANY_EXAMPLES)

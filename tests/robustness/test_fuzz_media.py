@@ -122,7 +122,7 @@ def test_media_broken_by_structure(kind: str, tmp_path: Path) -> None:
     _fuzz(kind, tmp_path, EXAMPLES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_media_broken_by_structure(kind: str, tmp_path: Path) -> None:
     _fuzz(kind, tmp_path, MANY_EXAMPLES)

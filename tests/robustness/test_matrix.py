@@ -23,7 +23,7 @@ INPUTS = [
 ]
 GOOD_INPUTS = [case for case in INPUTS if not case.values[0].ray and case.values[1].good != "weights"]
 WRITERS = [pytest.param(verb, id=verb.name) for verb in VERBS if verb.out]
-TAKES_SECONDS = ("prepare", "probe", "evaluate")  # of which fewer cases are not slow
+TAKES_SECONDS = ("prepare", "probe", "evaluate")  # of which fewer cases are not long
 RUN_WRITERS = [case for case in WRITERS if not case.values[0].ray]
 
 
@@ -125,7 +125,7 @@ def test_input_whose_name_is_not_utf8_is_refused_or_used(verb: Verb, given: Inpu
     assert ended.status == 0 or ended.is_refused, ended
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("characters", trouble.CHARACTERS, ids=ascii)
 @pytest.mark.parametrize(("verb", "given"), GOOD_INPUTS)
 def test_input_may_hold_each_character(verb: Verb, given: Input, characters: str, world: Path, room: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_the_next_try_completes(verb: Verb, world: Path,
     full_disk(verb, world, room, most=1 if verb.name in TAKES_SECONDS else 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("verb", RUN_WRITERS)
 def test_a_disk_full_at_each_file_is_told_and_the_next_try_completes(verb: Verb, world: Path, room: Path) -> None:
     full_disk(verb, world, room, most=None)
@@ -248,7 +248,7 @@ def test_what_was_killed_completes_by_the_same_command(verb: Verb, world: Path, 
     killed(verb, world, room, most=1 if verb.name in TAKES_SECONDS else 3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("verb", RUN_WRITERS)
 def test_what_was_killed_at_each_write_completes_by_the_same_command(verb: Verb, world: Path, room: Path) -> None:
     killed(verb, world, room, most=None)

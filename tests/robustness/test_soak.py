@@ -41,7 +41,7 @@ def soak(files: list[Path], checkpoint: Path, scratch: Path, minutes: float) -> 
     raise AssertionError("there are no files")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_real_videos
 def test_memory_and_open_files_stay_flat(small_run: Path, tmp_path: Path) -> None:
     files = sorted(path for path in REAL.rglob("*") if path.is_file() and path.suffix not in (".md", ".tsv"))

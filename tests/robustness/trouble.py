@@ -120,7 +120,7 @@ def copy(good: Path, at: Path) -> None:
 Trouble = Callable[[Path, Path], None]
 REFUSED: dict[str, Trouble] = {"missing": missing, "empty": empty, "text": text, "other kind": other_kind}
 
-# One name with most of what shells, URLs, globs and terminals take otherwise; and each alone, for the slow tests.
+# One name with most of what shells, URLs, globs and terminals take otherwise; and each alone, for the long tests.
 ALL_CHARACTERS = " é漢 '\"`%20#&;$(x)~,=@!-{1}|<>\\"
 CHARACTERS = [*" '\"`%#&;$~,=@!|<>\\:?*[]{}\n\t\x1b\x7f"]
 CHARACTERS += ["é", "e\u0301", "漢", "🎆", "%20", "$(x)", "-v", "..x", "x" * 200]
