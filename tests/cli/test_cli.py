@@ -228,7 +228,7 @@ def test_settings_that_do_not_exist_or_fit(capsys, small_clips, small_model, tmp
     assert "--loss.discriminator-start" in error_line(capsys, *base, "--loss.adversarial-from", "0.5")
     assert "--optim.generator-lr is 'quick'" in error_line(capsys, *base, "--optim.generator-lr", "quick")
     assert "from 0 to 0.9999" in error_line(capsys, *base, "--optim.beta1", "1.5")
-    assert "each at least 1" in error_line(capsys, *base, "--image-discriminator.channels", "8", "0")
+    assert "each from 1 to 16384" in error_line(capsys, *base, "--image-discriminator.channels", "8", "0")
     assert error_of(capsys, *base, "--image-discriminator.channels", "8", "x") == "wrong_type"
     assert error_of(capsys, *base, "--training.compile", "1") == "wrong_type"
     assert error_of(capsys, *base, "--generator.output", "sigmoid") == "wrong_type"
