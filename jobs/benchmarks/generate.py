@@ -144,9 +144,9 @@ def _write_sound(path: Path, seconds: int) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(44100)
-        ten_seconds = _noise(10, 44100).tobytes()
-        for _ in range(seconds // 10):
-            file.writeframes(ten_seconds)
+        one_second = _noise(1, 44100).tobytes()
+        for _ in range(seconds):
+            file.writeframes(one_second)
 
 
 def _peak_mebibytes(folder: Path, checkpoint: str) -> float:
