@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -369,7 +370,7 @@ def test_a_sweep_in_a_store_resumes_on_another_machine(
     assert pq.read_table(table).to_pylist()[:3] == before
     command[4] = str(tmp_path / "warm")
     assert main([*command, "--trials", "3", "--warm-start", out]) == 0
-    best = next(line.split()[6] for line in first.splitlines() if line.startswith("Next: "))
+    best = next(shlex.split(line)[6] for line in first.splitlines() if line.startswith("Next: "))
     assert main(train_command(tmp_path / "run", small_clips, best, "--steps", "1")) == 0
 
 
