@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from helpers.generating import generate_frames
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.index import read_dataset, read_records
 from s2v_ray.dataset.reader import ClipReader
-from s2v_ray.generation import generate_frames
 from s2v_ray.synthetic.write import synthesize
 from s2v_ray.training.checkpoint import load_model
 
@@ -71,7 +71,7 @@ def test_a_checkpoint_generates_what_it_did(run: Path) -> None:
     clip = ClipReader(str(RELEASE / "clips"), "test")[0]
     centre_HWC = torch.from_numpy(clip.frames_THWC[0, 2:34, 2:34].copy())
     image_CHW = centre_HWC.permute(2, 0, 1).float() / 127.5 - 1
-    frames_THWC = np.stack(list(generate_frames(model, config, image_CHW, clip.wave)))
+    frames_THWC = np.stack(generate_frames(model, config, image_CHW, clip.wave))
     np.testing.assert_allclose(frames_THWC.mean((1, 2, 3)), expected["frame_means"], atol=0.1)
     every_8th_pixel = frames_THWC[-1, ::8, ::8].ravel().astype(int)
     np.testing.assert_allclose(every_8th_pixel, expected["last_frame_every_8th_pixel"], atol=1)

@@ -1,6 +1,5 @@
 """From a checkpoint, a picture and a sound of any length to a video of the whole picture with that sound."""
 
-from s2v_ray.generation.frames import generate_frames
 from s2v_ray.generation.video import Generated, Options, generate
 
-__all__ = ["Generated", "Options", "generate", "generate_frames"]
+__all__ = ["Generated", "Options", "generate"]

@@ -1,13 +1,11 @@
 """What a model changes of an image, frame after frame, and the frames of the image's own size that this makes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.config import Config
-from s2v_ray.generation.sound import frame_count, sound_features
 from s2v_ray.models.change import Change, apply_change
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.pixels import to_bytes
@@ -16,21 +14,16 @@ _FRAMES_PER_CHUNK = 16
 _MEAN_FRAMES = 64
 
 
-def generate_frames(
-    model: SoundToVideo, config: Config, image_CHW: Tensor, wave: np.ndarray, *, strength: float = 1.0
-) -> Iterator[np.ndarray]:
-    """The frames, uint8 [H, W, 3] one by one, of an image [3, H, W] in [-1, 1] and int16 samples [S].
+def image_changes(
+    model: SoundToVideo, image_CHW: Tensor, features: Callable[[], Iterable[Tensor]], total: int, *, strength: float
+) -> tuple[Tensor, Iterator[Change]]:
+    """An image [3, H, W] in [-1, 1] as [1, 3, H, W], and what is changed of it in the `total` frames of a sound.
 
-    There are as many as cover the sound; the last one may end after it. For `strength`, see `scaled`.
+    `features` starts the sound's [T, D] in pieces anew. For `strength`, see `scaled`.
     """
-
-    def features() -> Iterator[Tensor]:
-        return sound_features(model, config, [wave], len(wave), image_CHW.device)
-
-    with torch.no_grad():
-        maps = model.unet.encode(image_CHW.unsqueeze(0))
-        mean = None if strength == 1 else mean_change(model, maps, features(), frame_count(config, len(wave)))
-        yield from square_frames(maps[0], changes(model, maps, features(), mean=mean, strength=strength))
+    maps = model.unet.encode(image_CHW.unsqueeze(0))
+    mean = None if strength == 1 else mean_change(model, maps, features(), total)
+    return maps[0], changes(model, maps, features(), mean=mean, strength=strength)
 
 
 def square_frames(image_BCHW: Tensor, changed: Iterable[Change]) -> Iterator[np.ndarray]:

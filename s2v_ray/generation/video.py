@@ -13,7 +13,7 @@ from s2v_ray.config import Config
 from s2v_ray.dataset.settings import AUTO, CENTRE
 from s2v_ray.errors import UserError
 from s2v_ray.generation.composing import whole_frames
-from s2v_ray.generation.frames import changes, mean_change, square_frames
+from s2v_ray.generation.frames import image_changes, square_frames
 from s2v_ray.generation.picture import box_in, model_image, reduced_picture
 from s2v_ray.generation.region import Region, check_region, find_region
 from s2v_ray.generation.sound import frame_count, sound_features
@@ -110,11 +110,9 @@ def generate(
 
     def frames() -> Iterator[np.ndarray]:
         with torch.no_grad():
-            maps = model.unet.encode(image_CHW.unsqueeze(0))
-            mean = None if options.strength == 1 else mean_change(model, maps, features(), frames_in_all)
-            changed = changes(model, maps, features(), mean=mean, strength=options.strength)
+            image_BCHW, changed = image_changes(model, image_CHW, features, frames_in_all, strength=options.strength)
             square_only = options.size == "model"
-            made = square_frames(maps[0], changed) if square_only else whole_frames(small_HWC, box, changed)
+            made = square_frames(image_BCHW, changed) if square_only else whole_frames(small_HWC, box, changed)
             for number, frame_HWC in enumerate(made, start=1):
                 yield frame_HWC
                 on_progress(number / frames_in_all, f"{number} of {frames_in_all} frames")

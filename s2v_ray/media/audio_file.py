@@ -1,4 +1,4 @@
-"""All of a file's sound, whole or in blocks."""
+"""All of a file's sound, in blocks."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,14 +15,6 @@ from s2v_ray.media.decoding.tracks import TrackNumbers
 MAX_GAPS_SECONDS = 3600
 # The longest block of a common coder is AAC's at 8 kHz, 2048 samples.
 MAX_PADDING_SECONDS = 0.26
-
-
-def read_sound(path: str | Path, sample_rate: int, *, audio_track: int = 0) -> np.ndarray:
-    """The sound of any sound or video file as int16 mono samples [S] at `sample_rate`: all `sound_blocks` in one.
-
-    Raises MediaError `not_found`, `unreadable`, `no_audio`, `no_such_track` or `undecodable_audio`.
-    """
-    return np.concatenate([np.zeros(0, np.int16), *sound_blocks(path, sample_rate, audio_track=audio_track)])
 
 
 def sound_blocks(

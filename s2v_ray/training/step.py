@@ -119,8 +119,7 @@ def image_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
     reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for discriminator in state.discriminators:
         fake_maps = seen_by(discriminator, fake_BFCHW, part)
-        logits = fake_maps[-1].to(fake_BFCHW.dtype)
-        adversarial[discriminator.name] = adversarial_loss(logits, settings.adversarial)
+        adversarial[discriminator.name] = adversarial_loss(fake_maps[-1], settings.adversarial)
         if settings.feature_matching_weight:
             with torch.no_grad():
                 real_maps = seen_by(discriminator, part.video_BFCHW, part)
@@ -137,8 +136,8 @@ def seen_by(discriminator: Discriminator, video_BFCHW: Tensor, part: Batch) -> l
     """A discriminator's maps of the frames that it sees of a video, that of its logits last."""
     frames = discriminator.frames(video_BFCHW, part)
     with autocast(frames.device):
-        maps: list[Tensor] = discriminator.network.features(frames)  # type: ignore[operator]
-    return maps
+        maps = discriminator.network.features(frames)  # type: ignore[operator]
+    return [map_NCHW.to(frames.dtype) for map_NCHW in maps]
 
 
 def optimizer_step(

@@ -10,11 +10,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from helpers.generating import generate_frames
 from PIL import Image
 
 from s2v_ray.cli.main import main
 from s2v_ray.errors import UserError
-from s2v_ray.generation import generate, generate_frames
+from s2v_ray.generation import generate
 from s2v_ray.media.encode import write_video
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
@@ -55,7 +56,7 @@ def test_the_frames_for_a_clips_own_sound_are_those_that_evaluation_scores(small
     model, config, _ = load_model(find_checkpoint(small_run))
     wave = np.random.default_rng(0).integers(-9000, 9000, config.clips.frames * 320, dtype=np.int16)
     image_CHW = torch.rand(3, 32, 32) * 2 - 1
-    frames = list(generate_frames(model, config, image_CHW, wave))
+    frames = generate_frames(model, config, image_CHW, wave)
     video_TCHW = model(image_CHW.unsqueeze(0), torch.from_numpy(wave / 32768).float().unsqueeze(0))[0]
     expected = ((video_TCHW.clamp(-1, 1) + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(np.stack(frames) - expected).max() <= 1
@@ -98,7 +99,7 @@ def test_strength_scales_each_frame_from_the_mean_over_the_sound(small_run):
     mean_CHW = own_TCHW.mean(0)
 
     def made(**strength: float) -> np.ndarray:
-        return np.stack(list(generate_frames(model, config, image_CHW, wave, **strength)))
+        return np.stack(generate_frames(model, config, image_CHW, wave, **strength))
 
     assert np.array_equal(made(), made(strength=1.0))
     for strength in (0.0, 0.5, 2.0):

@@ -5,8 +5,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
+import numpy as np
 
 from s2v_ray.errors import MediaError
+from s2v_ray.media.audio_file import sound_blocks
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import MediaInfo, probe
 from s2v_ray.media.decoding.rgb import Crop
@@ -23,6 +25,11 @@ def ffmpeg(*arguments: str) -> bytes:
 def probe_path(path: Path | str) -> MediaInfo:
     with MediaFile(path) as media:
         return probe(media)
+
+
+def read_sound(path: Path | str, sample_rate: int, *, audio_track: int = 0) -> np.ndarray:
+    """All of a file's sound, int16 [S]."""
+    return np.concatenate([np.zeros(0, np.int16), *sound_blocks(path, sample_rate, audio_track=audio_track)])
 
 
 def windows_of(

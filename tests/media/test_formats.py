@@ -7,11 +7,11 @@ from pathlib import Path
 
 import av
 import pytest
+from helpers.decoding import read_sound
 from helpers.videos import MEDIA
 from PIL import Image
 
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.decoding import formats
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.image import read_picture

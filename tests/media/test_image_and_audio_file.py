@@ -7,10 +7,11 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from helpers.decoding import read_sound
 from PIL import Image, ImageOps
 
 from s2v_ray.errors import UserError
-from s2v_ray.media.audio_file import count_samples, read_sound, sound_blocks
+from s2v_ray.media.audio_file import count_samples, sound_blocks
 from s2v_ray.media.image import read_picture
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.decoding import FFMPEG, ffmpeg, probe_path, windows_of
+from helpers.decoding import FFMPEG, ffmpeg, probe_path, read_sound, windows_of
 
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.media.audio_file import count_samples, read_sound, sound_blocks
+from s2v_ray.media.audio_file import count_samples, sound_blocks
 from s2v_ray.media.decoding.audio import channels_taken
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.tracks import TrackNumbers

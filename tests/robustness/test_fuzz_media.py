@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.decoding import read_sound
 from robustness import containers, pictures, seeds
 from robustness.fuzzing import EXAMPLES, MANY_EXAMPLES, fuzz
 from robustness.structure import Layout, Variant, variants
 
 from s2v_ray.errors import UserError
-from s2v_ray.media.audio_file import read_sound
 from s2v_ray.media.decoding.limits import Budget, Limits
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe

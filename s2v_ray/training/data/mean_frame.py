@@ -1,4 +1,4 @@
-"""What training frames look like on average: by it, the square that a model knows is found in any picture."""
+"""The mean training frame, by which the square that a model knows is found in a picture."""
 
 import numpy as np
 import torch
