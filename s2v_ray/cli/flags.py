@@ -89,10 +89,8 @@ def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tu
         for argument in arguments:  # a flag that is mistyped is also one that is missing
             if argument.startswith("--") and argument.partition("=")[0].replace("_", "-") not in known:
                 _refuse(argument, verb, function)
-        are = "is" if len(missing) == 1 else "are"
-        raise UserError(
-            "missing_flag", f"{' and '.join(missing)} {are} needed; `s2v help {verb}` says what {are} meant."
-        )
+        are, means = ("is", "it means") if len(missing) == 1 else ("are", "they mean")
+        raise UserError("missing_flag", f"{' and '.join(missing)} {are} needed; `s2v help {verb}` says what {means}.")
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         try:
             call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
