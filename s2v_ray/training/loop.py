@@ -22,13 +22,15 @@ from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import ALONE, Workers
 
 _LOG_EVERY_STEPS = 10
+_SCORE_TOLERANCE = 0.01  # less is chance, on the few clips of a validation
 
 
 @dataclass(frozen=True)
 class Validation:
     """How good a model is, and an example to look at and to listen to.
 
-    `score` chooses the best checkpoint; of too few clips it says little, and the latest checkpoint is taken.
+    `score` chooses the best checkpoint, the latest of those that are as good; of too few clips it says little, and the
+    latest checkpoint of all is taken.
     """
 
     score: float
@@ -144,7 +146,7 @@ class Clock:
 
 
 def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
-    """Validate and log; returns whether this is the best model so far, or the latest, of those trained with D."""
+    """Validate and log; returns whether no model so far, of those trained with D, is clearly better."""
     model = (state.ema or state.networks.generator).eval()
     with torch.no_grad():
         result = validate(model)
@@ -152,11 +154,11 @@ def _validated(state: TrainingState, validate: Validate, logs: RunLogs) -> bool:
     state.metrics = {**result.metrics, "score": result.score}
     logs.scalars(state.step, {f"validation/{name}": value for name, value in state.metrics.items()})
     logs.sample(state.step, result.frames_THWC, result.wave)
-    # The score is of motion alone, and blind to what the discriminators improve.
-    better = state.best_score is None or result.score > state.best_score
-    best = state.discriminators_enabled and (better or not result.decides)
+    # The score is of motion alone, and blind to what the discriminators improve: of equally good ones, the latest.
+    highest = result.score if state.best_score is None else max(result.score, state.best_score)
+    best = state.discriminators_enabled and (result.score > highest - _SCORE_TOLERANCE or not result.decides)
     if best:
-        state.best_score = result.score
+        state.best_score = highest
     return best
 
 

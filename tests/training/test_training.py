@@ -244,6 +244,22 @@ def test_presets_build(preset):
     assert networks.generator.sound_encoder.spectra(torch.zeros(1, 1470 * 3)).shape[1] == 3
 
 
+def test_of_scores_that_are_as_good_the_latest_checkpoint_is_the_best(small_clips, tmp_path):
+    scores = iter([0.5, 0.9, 0.895, 0.4, 0.888])  # the last is clearly below the highest, not below the third
+    config = small_config(small_clips, training__steps=5, training__validate_every_steps=1)
+    state = new_state(config, CPU)
+    frames, wave = np.zeros((20, 32, 64, 3), np.uint8), np.zeros(20 * 320, np.int16)
+    train(
+        state,
+        training_batches(ClipReader(str(small_clips), "train"), config, CPU),
+        tmp_path,
+        until=config_budget(config),
+        validate=lambda model: Validation(next(scores), {}, frames, wave),
+    )
+    assert find_checkpoint(tmp_path).endswith("step_00000003")
+    assert state.best_score == 0.9
+
+
 def test_the_best_checkpoint_is_the_one_of_the_best_score(small_clips, tmp_path):
     scores = iter([0.1, 0.9, 0.4])
     config = small_config(small_clips, training__steps=6, training__validate_every_steps=2)
