@@ -20,6 +20,7 @@ from s2v_ray.generation.sound import frame_count, sound_features
 from s2v_ray.media.audio_file import count_samples, sound_blocks
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.image import read_picture
+from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import is_folder
 from s2v_ray.storage.paths import base_name
 from s2v_ray.training.checkpoint import load_model_and_mean_frame
@@ -72,6 +73,25 @@ class Generated:
     region: Region
 
 
+@dataclass(frozen=True)
+class Generator:
+    """A checkpoint's model, loaded once for any number of videos, on the device where it runs.
+
+    `mean_CHW` is the mean training frame, [3, R, R] in [-1, 1], None where the checkpoint has none.
+    """
+
+    model: SoundToVideo
+    config: Config
+    mean_CHW: torch.Tensor | None
+    device: torch.device
+
+
+def load_generator(checkpoint: str, device: torch.device) -> Generator:
+    """Load a run's best checkpoint, or one checkpoint. Raises UserError for one that can't be read."""
+    model, config, mean_CHW = load_model_and_mean_frame(find_checkpoint(checkpoint))
+    return Generator(model.to(device), config, mean_CHW, device)
+
+
 def generate(
     checkpoint: str,
     image: str,
@@ -81,28 +101,34 @@ def generate(
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
     options: Options = Options(),
 ) -> Generated:
+    """Load a checkpoint for one video; `make_video` says the rest."""
+    _check_out(out)
+    return make_video(load_generator(checkpoint, device), image, sound, out, on_progress, options)
+
+
+def make_video(
+    generator: Generator,
+    image: str,
+    sound: str,
+    out: str,
+    on_progress: Callable[[float, str], None] = lambda fraction, text: None,
+    options: Options = Options(),
+) -> Generated:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Sound is read, and frames are made and encoded, a little at a time, so that memory doesn't grow with their number.
-    `on_progress` gets the fraction done and a text. Raises UserError for an `out` that can't be written, and for a
-    checkpoint, an image or a sound that can't be read.
+    `on_progress` gets the fraction done and a text; what it raises ends the work, and nothing is left at `out`. Raises
+    UserError for an `out` that can't be written, and for an image or a sound that can't be read.
     """
     _check_out(out)
-    model, config, mean_CHW = load_model_and_mean_frame(find_checkpoint(checkpoint))
-    picture_HWC = read_picture(
-        image,
-        image_seconds=options.image_seconds,
-        background=options.background,
-        may_reduce=options.region in (AUTO, CENTRE),  # which are of whatever is read, while x,y,size is of the file
-    )
-    region = find_region(options.region, picture_HWC, mean_CHW, known_part(config))
+    model, config, device = generator.model, generator.config, generator.device
+    picture_HWC, region = picture_and_region(generator, image, options)
     small_HWC = reduced_picture(picture_HWC, options.max_side)
     box = box_in(region.square, picture_HWC, small_HWC)
     image_CHW = model_image(picture_HWC, small_HWC, box, config.data.resolution).to(device)
     model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
     sample_count = count_samples(sound, model_sample_rate, audio_track=options.audio_track)
     frames_in_all = frame_count(config, sample_count)
-    model = model.to(device)
 
     def features() -> Iterator[torch.Tensor]:
         blocks = sound_blocks(sound, model_sample_rate, sample_count=sample_count, audio_track=options.audio_track)
@@ -124,6 +150,17 @@ def generate(
     write_video(out, frames(), blocks, frame_rate=frame_rate, sample_rate=file_sample_rate)
     height, width = (config.data.resolution,) * 2 if options.size == "model" else small_HWC.shape[:2]
     return Generated(frames_in_all, frame_rate, width, height, region)
+
+
+def picture_and_region(generator: Generator, image: str, options: Options = Options()) -> tuple[np.ndarray, Region]:
+    """The picture of a file, uint8 RGB [H, W, 3], and the square of it that will move. Raises UserError as both do."""
+    picture_HWC = read_picture(
+        image,
+        image_seconds=options.image_seconds,
+        background=options.background,
+        may_reduce=options.region in (AUTO, CENTRE),  # which are of whatever is read, while x,y,size is of the file
+    )
+    return picture_HWC, find_region(options.region, picture_HWC, generator.mean_CHW, known_part(generator.config))
 
 
 def known_part(config: Config) -> float:
