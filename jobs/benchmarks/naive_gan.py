@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
+from benchmarks.train_case import CPU
 from s2v_ray.config import Config
 from s2v_ray.models.change import apply_change
 from s2v_ray.models.unet import UNet, UpBlock
@@ -85,9 +86,9 @@ class NaiveGan:
         return video_BFCHW
 
 
-def naive_gan(config: Config) -> NaiveGan:
+def naive_gan(config: Config, device: torch.device = CPU) -> NaiveGan:
     """The naive twin of the training's first state."""
-    networks, optim = build_networks(config), config.optim
+    networks, optim = build_networks(config).to(device), config.optim
     unet = FrameByFrameUNet(networks.generator.unet)
     trained = {
         "generator": (nn.ModuleList([networks.generator.sound_encoder, unet]), optim.generator_lr),
