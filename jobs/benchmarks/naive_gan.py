@@ -64,7 +64,8 @@ class FrameByFrameUNet(nn.Module):
         x = half = sound_ND[:, :, None, None].expand(-1, -1, *maps[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(maps[1:]), strict=True):
             half, x = x, block(x, skip, sound_ND)
-        frames_NCHW = apply_change(image_NCHW, self.head.as_change(maps, x.unsqueeze(1), half.unsqueeze(1)))[:, 0]
+        warp = None if self.head.to_warp is None else self.head.to_warp(half).unsqueeze(1)
+        frames_NCHW = apply_change(image_NCHW, self.head.as_change(maps, x.unsqueeze(1), warp))[:, 0]
         return torch.unflatten(frames_NCHW, 0, sound_BTD.shape[:2])
 
 
