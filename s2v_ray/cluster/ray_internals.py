@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ray._common.tls_utils import add_port_to_grpc_server
 from ray.train.torch.config import _TorchBackend as TorchBackend
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-from ray.util import get_node_ip_address
 
 if TYPE_CHECKING:
     from ray.tune.search.optuna import OptunaSearch
@@ -38,16 +37,15 @@ def trials_of(search: OptunaSearch) -> dict[str, Any]:
     return trials
 
 
-def keep_replicas_on_loopback() -> None:
-    """Have Serve's replicas, in this process, listen where its node does, if that is loopback.
+def keep_replicas_on_loopback(node: str) -> None:
+    """Have Serve's replicas, in this process, listen at `node`, their node's address, where that is loopback.
 
     By itself each opens a port to the network that unpickles what it is sent.
     """
     from ray.serve._private import replica  # an extra that other verbs do without
 
     def on_loopback(server: Any, address: str) -> Any:
-        return add_port_to_grpc_server(server, address.replace("[::]", node) if loopback else address)
+        return add_port_to_grpc_server(server, address.replace("[::]", node))
 
-    node = get_node_ip_address()
-    loopback = ipaddress.ip_address(node).is_loopback
-    vars(replica)["add_port_to_grpc_server"] = on_loopback
+    if ipaddress.ip_address(node).is_loopback:
+        vars(replica)["add_port_to_grpc_server"] = on_loopback

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import torch
 from ray import serve
 from ray.serve.metrics import Counter, Histogram
+from ray.util import get_node_ip_address
 
 from s2v_ray.cluster.ray_internals import keep_replicas_on_loopback
 from s2v_ray.cluster.serving.order import Order
@@ -28,7 +29,7 @@ def replica_class(settings: ServiceSettings) -> type:
 
     class Models:
         async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
-            keep_replicas_on_loopback()
+            keep_replicas_on_loopback(get_node_ip_address())
             self.device = torch.device("cuda" if settings.gpus_per_replica else "cpu")
             self.failed_at: dict[str, float] = {}
             self.frames = Counter("s2v_frames", description="Frames made.", tag_keys=("model",))

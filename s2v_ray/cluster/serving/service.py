@@ -10,6 +10,7 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 from ray.serve.metrics import Counter, Histogram
+from ray.util import get_node_ip_address
 
 from s2v_ray.cluster.ray_internals import keep_replicas_on_loopback
 from s2v_ray.cluster.serving.http import Make, http_app
@@ -22,6 +23,7 @@ Mount = Callable[[FastAPI, Make, ServiceSettings], FastAPI]
 
 _BY_OUTCOME: Any = ("model", "outcome")  # which Ray types as one name
 _TRIES = 3  # a request that kills each replica it meets must end
+_PAUSE_SECONDS = 0.5
 _SECONDS = [0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600]
 
 
@@ -32,7 +34,7 @@ class Service:
     def __init__(
         self, models: DeploymentHandle[Any], settings: ServiceSettings, token_sha256: str | None, mount: Mount | None
     ) -> None:
-        keep_replicas_on_loopback()
+        keep_replicas_on_loopback(get_node_ip_address())
         self.models = models.options(stream=True, method_name="make")
         self.settings, self.token_sha256, self.mount = settings, token_sha256, mount
         self.under_way, self.stopping = 0, False
@@ -63,7 +65,8 @@ class Service:
 
     async def _make(self, order: Order, out: IO[bytes]) -> None:
         handle = self.models.options(multiplexed_model_id=order.model)
-        for _ in range(_TRIES):
+        lost = 0
+        while True:
             pieces: Any = handle.remote(order)  # a stream, which its type leaves open
             try:
                 async for piece in pieces:
@@ -75,11 +78,15 @@ class Service:
                 pieces.cancel()
                 raise
             except BackPressureError:
-                raise UserError("busy", "Too many requests wait already; try again in a few seconds.") from None
+                if not lost:
+                    raise UserError("busy", "Too many requests wait already; try again in a few seconds.") from None
+                await asyncio.sleep(_PAUSE_SECONDS)  # it was accepted once, and is not turned away now
             except RayActorError:  # its replica is gone; making a video twice does no harm
+                lost += 1
+                if lost == _TRIES:
+                    raise UserError("replica_lost", f"{lost} replicas were lost with this video; try again.") from None
                 out.seek(0)
                 out.truncate()
-        raise UserError("replica_lost", f"{_TRIES} replicas were lost while they made this video; try again.")
 
     async def drain(self) -> int:
         """Take no more requests; returns how many are under way."""

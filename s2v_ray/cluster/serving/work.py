@@ -31,7 +31,7 @@ def video_of(
         if stopped():
             raise StoppedError
 
-    with tempfile.TemporaryDirectory(prefix="s2v-") as name:
+    with tempfile.TemporaryDirectory(prefix="s2v-order-") as name:
         folder = Path(name)
         # Names of ours: what a client calls its files reaches no path.
         image, sound, out = (str(folder / file) for file in ("image", "sound", "video.mp4"))
