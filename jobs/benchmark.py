@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import generate, prepare, quality, scale, train, tune
+from benchmarks import generate, prepare, quality, scale, serve, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "tune": tune,
     "quality": quality,
     "scale": scale,
+    "serve": serve,
 }
 
 

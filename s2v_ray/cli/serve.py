@@ -41,13 +41,12 @@ def serve(
         allow_uri: stores whose files clients may name instead of sending them, such as s3://bucket/uploads.
     """
     try:
-        from s2v_ray.cluster.serving.run import serve_until
+        from s2v_ray.cluster.serving.run import serve_until_stopped
     except ModuleNotFoundError as error:
         advice = "pip install 's2v_ray[serve]'"
         raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
     from s2v_ray.cluster.serving.settings import ServiceSettings, named_checkpoints, replica_range
     from s2v_ray.training.checkpoint_files import find_checkpoint
-    from s2v_ray.training.interrupt import stop_signals
 
     settings = ServiceSettings(
         checkpoints=named_checkpoints(checkpoint),
@@ -70,6 +69,5 @@ def serve(
         print(f"Serving {', '.join(settings.checkpoints)} at {address}; Ctrl-C finishes what is under way and stops.")
         print(f"Next: curl -F image=@IMAGE -F sound=@SOUND {address}/generate --output video.mp4", flush=True)
 
-    with stop_signals() as stopped:
-        serve_until(stopped, settings, host=host, port=port, on_ready=show)
+    serve_until_stopped(settings, host=host, port=port, on_ready=show)
     print("Stopped.")

@@ -15,14 +15,14 @@ from s2v_ray.cluster.serving.http import LOOPBACK, TOKEN_VARIABLE, token_hash
 from s2v_ray.cluster.serving.service import Mount
 from s2v_ray.cluster.serving.settings import ServiceSettings
 from s2v_ray.errors import UserError
+from s2v_ray.training.interrupt import stop_signals
 
 _NAME = "s2v"
 _POLL_SECONDS = 0.2
 _LOGGING = {"log_level": "WARNING", "enable_access_log": False}
 
 
-def serve_until(
-    stopped: Callable[[], bool],
+def serve_until_stopped(
     settings: ServiceSettings,
     *,
     host: str,
@@ -30,7 +30,7 @@ def serve_until(
     mount: Mount | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve on this machine, or on the cluster of this job, until `stopped`; then finish what is under way.
+    """Serve on this machine, or on the cluster of this job, until Ctrl-C or SIGTERM; then finish what is under way.
 
     `on_ready` gets the address. Raises UserError `no_token` for a `host` that others reach, `port_in_use`,
     `too_few_resources` or `not_started`.
@@ -42,26 +42,22 @@ def serve_until(
     _check_port(host, port)
     connect()
     _check_resources(settings)
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=_LOGGING)
-    try:
-        handle = serve.run(
-            application(settings, token_sha256, mount),
-            name=_NAME,
-            route_prefix="/",
-            logging_config=_LOGGING,
-        )
-    except RuntimeError as error:
-        serve.delete(_NAME)
-        raise UserError("not_started", f"The service didn't start: {' '.join(str(error).split())[-600:]}") from None
-    try:
-        on_ready(f"http://{host}:{port}")
-        while not stopped():
-            time.sleep(_POLL_SECONDS)
-        while handle.drain.remote().result():
-            time.sleep(_POLL_SECONDS)
-    finally:
-        serve.delete(_NAME)
+    with stop_signals() as stopped:  # not earlier: Ray puts its own handlers when it starts
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=_LOGGING)
+        try:
+            handle = serve.run(
+                application(settings, token_sha256, mount), name=_NAME, route_prefix="/", logging_config=_LOGGING
+            )
+            on_ready(f"http://{host}:{port}")
+            while not stopped():
+                time.sleep(_POLL_SECONDS)
+            while handle.drain.remote().result():
+                time.sleep(_POLL_SECONDS)
+        except RuntimeError as error:
+            raise UserError("not_started", f"The service failed: {' '.join(str(error).split())[-600:]}") from None
+        finally:
+            serve.delete(_NAME)
 
 
 def _check_port(host: str, port: int) -> None:
