@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import torch
@@ -44,14 +45,14 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
         folder = Path(name)
         checkpoint = bare._write_run(folder / "run", warp=0.0)
         shutil.copytree(folder / "run", folder / "damaged")
-        for weights in (folder / "damaged").rglob("ema.safetensors"):
-            weights.write_bytes(b"nothing")
         picture = Image.fromarray(bare._picture())
         picture.thumbnail((flags.side, flags.side))
         picture.save(folder / "picture.jpg")
         bare._write_sound(folder / "sound.wav", flags.seconds)
         generator = load_generator(checkpoint, torch.device("cpu"))
         with _service(folder, flags) as client:
+            for weights in (folder / "damaged").rglob("ema.safetensors"):
+                weights.write_bytes(b"nothing")
             asyncio.run(client.warm_up(flags.replicas * flags.per_replica))
             ratios, rate = _against_bare(generator, folder, client, flags)
             yield from ratios
@@ -74,10 +75,12 @@ class Client:
         self.address = address
         self.files = {"image": (folder / "picture.jpg").read_bytes(), "sound": (folder / "sound.wav").read_bytes()}
 
-    async def ask(self, http: httpx.AsyncClient, model: str = "good", **files: bytes) -> Answer:
+    async def ask(
+        self, http: httpx.AsyncClient, model: str = "good", files: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Answer:
         start, code = time.perf_counter(), ""
         try:
-            both = {name: (name, content) for name, content in (self.files | files).items()}
+            both = {name: (name, content) for name, content in {**self.files, **files}.items()}
             got = await http.post(f"{self.address}/generate", files=both, data={"model": model})
         except httpx.HTTPError as error:
             return Answer(0, type(error).__name__, time.perf_counter() - start)
@@ -123,7 +126,7 @@ class Client:
                 {"sound": bytes(60_000_000)},
                 {"image": b""},
             )
-            return [await self.ask(http, **files) for _ in range(rounds) for files in hostile]
+            return [await self.ask(http, files=files) for _ in range(rounds) for files in hostile]
 
 
 def _against_bare(
@@ -203,6 +206,7 @@ def _service(folder: Path, flags: argparse.Namespace) -> Iterator[Client]:
         port = listening.getsockname()[1]
     command = [sys.executable, "-m", "s2v_ray", "serve", "--port", str(port), "--replicas", str(flags.replicas)]
     command += ["--requests-per-replica", str(flags.per_replica), "--queue", str(flags.queue)]
+    command += ["--models-per-replica", "1"]  # so that the damaged one is not in memory before it is
     command += ["--checkpoint", f"good={folder / 'run'}", f"damaged={folder / 'damaged'}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -40,13 +40,8 @@ def serve(
         max_side: the most pixels of a video's longer side.
         allow_uri: stores whose files clients may name instead of sending them, such as s3://bucket/uploads.
     """
-    try:
-        from s2v_ray.cluster.serving.run import serve_until_stopped
-    except ModuleNotFoundError as error:
-        advice = "pip install 's2v_ray[serve]'"
-        raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
     from s2v_ray.cluster.serving.settings import ServiceSettings, named_checkpoints, replica_range
-    from s2v_ray.training.checkpoint_files import find_checkpoint
+    from s2v_ray.training.checkpoint_files import find_checkpoint, read_files
 
     settings = ServiceSettings(
         checkpoints=named_checkpoints(checkpoint),
@@ -63,10 +58,16 @@ def serve(
         allow_uri=allow_uri,
     )
     for run in settings.checkpoints.values():
-        find_checkpoint(run)
+        read_files(find_checkpoint(run))  # a damaged one is refused now
+    try:
+        from s2v_ray.cluster.serving.run import serve_until_stopped
+    except ModuleNotFoundError as error:
+        advice = "pip install 's2v_ray[serve]'"
+        raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
 
-    def show(address: str) -> None:
+    def show(address: str, metrics: str) -> None:
         print(f"Serving {', '.join(settings.checkpoints)} at {address}; Ctrl-C finishes what is under way and stops.")
+        print(f"Metrics for Prometheus: {metrics}")
         print(f"Next: curl -F image=@IMAGE -F sound=@SOUND {address}/generate --output video.mp4", flush=True)
 
     serve_until_stopped(settings, host=host, port=port, on_ready=show)

@@ -28,12 +28,12 @@ def serve_until_stopped(
     host: str,
     port: int,
     mount: Mount | None = None,
-    on_ready: Callable[[str], None],
+    on_ready: Callable[[str, str], None],
 ) -> None:
     """Serve on this machine, or on the cluster of this job, until Ctrl-C or SIGTERM; then finish what is under way.
 
-    `on_ready` gets the address. Raises UserError `no_token` for a `host` that others reach, `port_in_use`,
-    `too_few_resources` or `not_started`.
+    `on_ready` gets the address, and that of this node's metrics. Raises UserError `no_token` for a `host` that others
+    reach, `port_in_use`, `too_few_resources` or `not_started`.
     """
     token_sha256 = token_hash(os.environ.get(TOKEN_VARIABLE))
     if token_sha256 is None and host not in LOOPBACK:
@@ -49,7 +49,7 @@ def serve_until_stopped(
             handle = serve.run(
                 application(settings, token_sha256, mount), name=_NAME, route_prefix="/", logging_config=_LOGGING
             )
-            on_ready(f"http://{host}:{port}")
+            on_ready(f"http://{host}:{port}", _metrics_address())
             while not stopped():
                 time.sleep(_POLL_SECONDS)
             while handle.drain.remote().result():
@@ -58,6 +58,11 @@ def serve_until_stopped(
             raise UserError("not_started", f"The service failed: {' '.join(str(error).split())[-600:]}") from None
         finally:
             serve.delete(_NAME)
+
+
+def _metrics_address() -> str:
+    node = next(node for node in ray.nodes() if node["NodeID"] == ray.get_runtime_context().get_node_id())
+    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
 
 
 def _check_port(host: str, port: int) -> None:
