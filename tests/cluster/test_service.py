@@ -87,6 +87,10 @@ def replicas() -> set[int]:
     return {child.pid for child in children if "ServeReplica:s2v:models" in " ".join(child.cmdline())}
 
 
+def order_folders() -> list[Path]:
+    return [each for pid in replicas() for each in Path(tempfile.gettempdir()).glob(f"s2v-order-{pid}-*")]
+
+
 def code_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
@@ -124,7 +128,7 @@ def test_bad_files_and_requests_are_refused_and_leave_nothing(service):
         assert "/tmp" not in answer.text
     assert service.client.post("/generate", headers={"authorization": "Bearer x"}).status_code == 401
     assert ordered(service).status_code == 200  # the damaged one took no other with it
-    assert not list(Path(tempfile.gettempdir()).glob("s2v-order-*"))
+    assert not order_folders()
 
 
 @pytest.mark.ray
@@ -140,6 +144,8 @@ def test_a_killed_replica_and_a_full_queue_lose_no_request(service):
     refused = [answer for answer in answers if answer.status_code == 503]
     assert all(answer.json()["code"] == "busy" and answer.headers["retry-after"] == "5" for answer in refused)
     wait_until(lambda: len(replicas()) == 2 and replicas() != before, "another replica")
+    left = f"s2v-order-{min(before)}-*"
+    wait_until(lambda: not list(Path(tempfile.gettempdir()).glob(left)), "it to remove what the other left")
 
 
 @pytest.mark.ray

@@ -17,6 +17,7 @@ from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 import s2v_ray
 from s2v_ray.cluster.serving.openapi import GENERATE_BODY, GENERATE_RESPONSES
@@ -117,7 +118,7 @@ def http_app(
         finally:
             observe(model, outcome, time.perf_counter() - start)
         length = str(out.seek(0, os.SEEK_END))
-        return StreamingResponse(_pieces(out), headers={"Content-Length": length}, media_type="video/mp4")
+        return _Streamed(_pieces(out), headers={"Content-Length": length}, media_type="video/mp4")
 
     return app
 
@@ -134,6 +135,13 @@ def token_hash(token: str | None) -> str | None:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Streamed(StreamingResponse):
+    """Sends, and no more: Starlette's also waits to hear that the client is gone, which Serve ends with an error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
 
 
 async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:

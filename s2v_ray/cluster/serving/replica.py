@@ -14,7 +14,7 @@ from ray.util import get_node_ip_address
 from s2v_ray.cluster.ray_internals import keep_replicas_on_loopback
 from s2v_ray.cluster.serving.order import Order
 from s2v_ray.cluster.serving.settings import ServiceSettings
-from s2v_ray.cluster.serving.work import video_of
+from s2v_ray.cluster.serving.work import remove_left_over, video_of
 from s2v_ray.errors import UserError
 from s2v_ray.generation.video import Generator, load_generator
 
@@ -30,6 +30,7 @@ def replica_class(settings: ServiceSettings) -> type:
     class Models:
         async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
             keep_replicas_on_loopback(get_node_ip_address())
+            remove_left_over()
             self.device = torch.device("cuda" if settings.gpus_per_replica else "cpu")
             self.failed_at: dict[str, float] = {}
             self.frames = Counter("s2v_frames", description="Frames made.", tag_keys=("model",))

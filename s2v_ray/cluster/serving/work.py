@@ -1,5 +1,6 @@
 """One order made by a loaded model, in a folder of its own that is gone afterwards. No Ray."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.generation.video import Generator, make_video
 from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.storage.files import file_info, open_file
+
+_FOLDER = "s2v-order-"
 
 
 class StoppedError(Exception):
@@ -31,7 +34,7 @@ def video_of(
         if stopped():
             raise StoppedError
 
-    with tempfile.TemporaryDirectory(prefix="s2v-order-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as name:
         folder = Path(name)
         # Names of ours: what a client calls its files reaches no path.
         image, sound, out = (str(folder / file) for file in ("image", "sound", "video.mp4"))
@@ -43,6 +46,17 @@ def video_of(
         except UserError as error:
             raise in_client_words(error, {image: "image", sound: "sound"}) from None
         return Path(out).open("rb"), made.frames
+
+
+def remove_left_over() -> None:
+    """Remove what processes that were killed have left of orders."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        try:
+            os.kill(int(folder.name.removeprefix(_FOLDER).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (PermissionError, ValueError):  # another user's, or not ours
+            continue
 
 
 def _put(source: bytes | str, path: str, max_bytes: int) -> None:
