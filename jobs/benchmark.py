@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import device, generate, prepare, quality, scale, train, tune
+from benchmarks import device, generate, prepare, quality, scale, serve, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "tune": tune,
     "quality": quality,
     "scale": scale,
+    "serve": serve,
 }
 
 

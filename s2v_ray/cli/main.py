@@ -15,6 +15,7 @@ from s2v_ray.cli.generate import generate
 from s2v_ray.cli.info import info
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.probe import probe
+from s2v_ray.cli.serve import serve
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.terminal import CLOSED_PIPE, flush_output, replace_unprintable
 from s2v_ray.cli.train import train
@@ -25,7 +26,7 @@ from s2v_ray.storage.paths import refuse_password
 from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
-    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, tune, info)
+    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, tune, serve, info)
 }
 _RESUMABLE = ("demo", "prepare", "train", "tune")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from ray._common.tls_utils import add_port_to_grpc_server
 from ray.train.torch.config import _TorchBackend as TorchBackend
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
@@ -33,3 +35,17 @@ def trials_of(search: OptunaSearch) -> dict[str, Any]:
     """Optuna's trials of a search that are under way, by Ray's id; those put here are suggested as they are."""
     trials: dict[str, Any] = search._ot_trials
     return trials
+
+
+def keep_replicas_on_loopback(node: str) -> None:
+    """Have Serve's replicas, in this process, listen at `node`, their node's address, where that is loopback.
+
+    By itself each opens a port to the network that unpickles what it is sent.
+    """
+    from ray.serve._private import replica  # an extra that other verbs do without
+
+    def on_loopback(server: Any, address: str) -> Any:
+        return add_port_to_grpc_server(server, address.replace("[::]", node))
+
+    if ipaddress.ip_address(node).is_loopback:
+        vars(replica)["add_port_to_grpc_server"] = on_loopback

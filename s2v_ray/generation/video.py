@@ -17,7 +17,8 @@ from s2v_ray.generation.frames import image_changes, square_frames
 from s2v_ray.generation.picture import box_in, model_image, reduced_picture
 from s2v_ray.generation.region import Region, check_region, find_region
 from s2v_ray.generation.sound import frame_count, sound_features
-from s2v_ray.media.audio_file import count_samples, sound_blocks
+from s2v_ray.media.audio_file import ANY_LENGTH, count_samples, sound_blocks
+from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
 from s2v_ray.media.image import read_picture
 from s2v_ray.models.sound_to_video import SoundToVideo
@@ -113,12 +114,14 @@ def make_video(
     out: str,
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
     options: Options = Options(),
+    limits: Limits = ANY_LENGTH,
 ) -> Generated:
     """Write to `out` (.mp4) the video that `sound` makes of `image`, as long as the sound to within a frame.
 
     Sound is read, and frames are made and encoded, a little at a time, so that memory doesn't grow with their number.
     `on_progress` gets the fraction done and a text; what it raises ends the work, and nothing is left at `out`. Raises
-    UserError for an `out` that can't be written, and for an image or a sound that can't be read.
+    UserError for an `out` that can't be written, and for an image or a sound that can't be read; `too_long` for a sound
+    beyond the `limits`.
     """
     _check_out(out)
     model, config, device = generator.model, generator.config, generator.device
@@ -127,7 +130,7 @@ def make_video(
     box = box_in(region.square, picture_HWC, small_HWC)
     image_CHW = model_image(picture_HWC, small_HWC, box, config.data.resolution).to(device)
     model_sample_rate, frame_rate = config.clips.sample_rate, Fraction(config.clips.frame_rate)
-    sample_count = count_samples(sound, model_sample_rate, audio_track=options.audio_track)
+    sample_count = count_samples(sound, model_sample_rate, audio_track=options.audio_track, limits=limits)
     frames_in_all = frame_count(config, sample_count)
 
     def features() -> Iterator[torch.Tensor]:

@@ -1,5 +1,6 @@
 """All of a file's sound, in blocks."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.audio import mono_pieces, paste
+from s2v_ray.media.decoding.limits import Budget, Limits
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.packets import read_packets
 from s2v_ray.media.decoding.tracks import TrackNumbers
@@ -15,6 +17,7 @@ from s2v_ray.media.decoding.tracks import TrackNumbers
 MAX_GAPS_SECONDS = 3600
 # The longest block of a common coder is AAC's at 8 kHz, 2048 samples.
 MAX_PADDING_SECONDS = 0.26
+ANY_LENGTH = Limits(max_duration_seconds=math.inf)
 
 
 def sound_blocks(
@@ -44,13 +47,19 @@ def sound_blocks(
     return blocks()
 
 
-def count_samples(path: str | Path, sample_rate: int, *, audio_track: int = 0) -> int:
-    """How many samples all `sound_blocks` of a file have together, found by decoding it; raises what they do."""
-    with MediaFile(path, track_numbers=TrackNumbers(audio=audio_track)) as media:
+def count_samples(path: str | Path, sample_rate: int, *, audio_track: int = 0, limits: Limits = ANY_LENGTH) -> int:
+    """How many samples all `sound_blocks` of a file have together, found by decoding it; raises what they do.
+
+    Decoding ends with MediaError `too_long` or `too_slow` as soon as the sound is longer, or has taken longer, than
+    `limits` allow.
+    """
+    with MediaFile(path, Budget(limits), TrackNumbers(audio=audio_track)) as media:
         media.channels = {}  # whether they are mixed doesn't change how long they are
         end = heard = 0
         for first, samples in mono_pieces(media, sample_rate):
             end, heard = first + len(samples), heard + len(samples)
+            if end > (limits.max_duration_seconds + MAX_PADDING_SECONDS) * sample_rate:
+                raise _too_long(path, limits)
         track, stated_end = media.audio(), None
         for packet in read_packets(track):
             if packet.pts is not None and packet.duration:
@@ -61,7 +70,13 @@ def count_samples(path: str | Path, sample_rate: int, *, audio_track: int = 0) -
                 end = stated_count
     if end - heard > MAX_GAPS_SECONDS * sample_rate:
         raise MediaError("undecodable_audio", f"The times of the sound in '{path}' are broken; convert it first.")
+    if end > limits.max_duration_seconds * sample_rate:
+        raise _too_long(path, limits)
     return max(end, 0)
+
+
+def _too_long(path: str | Path, limits: Limits) -> MediaError:
+    return MediaError("too_long", f"The sound of '{path}' lasts more than {limits.max_duration_seconds:g} s; cut it.")
 
 
 def _blocks(pieces: Iterable[tuple[int, np.ndarray]], count: int, block_length: int) -> Iterator[np.ndarray]:

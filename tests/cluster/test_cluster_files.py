@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from s2v_ray.errors import UserError
+
 ROOT = Path(__file__).parents[2]
 CLUSTERS = ["cluster.yaml", "cluster-local.yaml"]
 # Of ray.io/v1, https://ray-project.github.io/kuberay/reference/api/
@@ -15,6 +17,8 @@ FIELDS = {
     "job": "activeDeadlineSeconds backoffLimit rayClusterSpec submitterPodTemplate metadata clusterSelector "
     "submitterConfig managedBy deletionStrategy entrypoint runtimeEnvYAML jobId submissionMode entrypointResources "
     "entrypointNumCpus entrypointNumGpus ttlSecondsAfterFinished shutdownAfterJobFinishes suspend",
+    "service": "serviceUnhealthySecondThreshold deploymentUnhealthySecondThreshold serveService upgradeStrategy "
+    "serveConfigV2 rayClusterConfig excludeHeadPodFromServeSvc rayClusterDeletionDelaySeconds managedBy suspend",
     "cluster": "authOptions suspend managedBy autoscalerOptions headServiceAnnotations enableInTreeAutoscaling "
     "gcsFaultToleranceOptions headGroupSpec rayVersion workerGroupSpecs upgradeStrategy",
     "head": "template headService enableIngress resources labels rayStartParams serviceType",
@@ -62,17 +66,13 @@ def test_the_cloud_cluster_is_a_head_without_work_and_nothing_else_until_a_job_c
     assert "InstanceMarketOptions" not in types["head"]["node_config"]
 
 
-@pytest.mark.parametrize("name", [*CLUSTERS, "jobs/rayjob.yaml", "jobs/runtime_env.yaml"])
+@pytest.mark.parametrize("name", [*CLUSTERS, "jobs/rayjob.yaml", "jobs/rayservice.yaml", "jobs/runtime_env.yaml"])
 def test_no_secret_stands_in_a_file(name):
     text = (ROOT / name).read_text()
     assert not re.search(r"AKIA[0-9A-Z]{16}|aws_secret|password|RAY_AUTH_TOKEN[:=]|://[^/\s]*:[^/\s]*@", text, re.I)
 
 
-def test_the_ray_job_has_documented_fields_only():
-    job = content("jobs/rayjob.yaml")
-    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
-    spec, cluster = job["spec"], job["spec"]["rayClusterSpec"]
-    assert set(spec) <= documented("job")
+def check_ray_cluster(cluster):
     assert set(cluster) <= documented("cluster")
     assert set(cluster["autoscalerOptions"]) <= documented("autoscaler")
     assert set(cluster["headGroupSpec"]) <= documented("head")
@@ -84,8 +84,40 @@ def test_the_ray_job_has_documented_fields_only():
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())  # the schema's map of strings
         (container,) = group["template"]["spec"]["containers"]
         assert {"name", "image", "resources"} <= set(container)
+
+
+def test_the_ray_job_has_documented_fields_only():
+    job = content("jobs/rayjob.yaml")
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    spec = job["spec"]
+    assert set(spec) <= documented("job")
+    check_ray_cluster(spec["rayClusterSpec"])
     environment, ours = yaml.safe_load(spec["runtimeEnvYAML"]), content("jobs/runtime_env.yaml")
     assert environment["env_vars"] == ours["env_vars"]
+
+
+def test_the_services_keep_to_the_schemas_and_need_a_token(monkeypatch):
+    schema = pytest.importorskip("ray.serve.schema")
+    from s2v_ray.cluster.serving.application import build
+
+    service = content("jobs/rayservice.yaml")
+    assert (service["apiVersion"], service["kind"]) == ("ray.io/v1", "RayService")
+    assert set(service["spec"]) <= documented("service")
+    check_ray_cluster(service["spec"]["rayClusterConfig"])
+    groups = service["spec"]["rayClusterConfig"]
+    for group in (groups["headGroupSpec"], *groups["workerGroupSpecs"]):
+        (variable,) = group["template"]["spec"]["containers"][0]["env"]
+        assert variable["name"] == "S2V_TOKEN"
+        assert variable["valueFrom"]["secretKeyRef"]["name"] == "s2v-token"
+    for described in (content("jobs/serve.yaml"), yaml.safe_load(service["spec"]["serveConfigV2"])):
+        (application,) = schema.ServeDeploySchema.model_validate(described).applications
+        assert application.import_path == f"{build.__module__}:build"
+        monkeypatch.setenv("S2V_TOKEN", "0123456789abcdef")
+        assert build(application.args)
+        monkeypatch.delenv("S2V_TOKEN")
+        with pytest.raises(UserError) as caught:
+            build(application.args)
+        assert caught.value.code == "no_token"
 
 
 def test_jobs_take_the_code_with_them_and_not_the_data(tmp_path):

@@ -1,6 +1,11 @@
 """The private parts of Ray that we use are still there: each failure names the one that a new version dropped."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
 import optuna
+import pytest
 import ray.train.v2._internal.constants as constants
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 from ray.train.v2.api.exceptions import WorkerGroupError
@@ -33,3 +38,21 @@ def test_the_files_of_a_run_have_these_names():
 
 def test_the_backend_sets_up_workers():
     assert callable(getattr(ray_internals.TorchBackend, "on_start", None)), "_TorchBackend.on_start"
+
+
+def test_replicas_listen_on_loopback_where_their_node_does():
+    import psutil  # Ray's own copy, importable once Ray is
+
+    replica = pytest.importorskip("ray.serve._private.replica")
+    ray_internals.keep_replicas_on_loopback("127.0.0.1")
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        port = replica.add_port_to_grpc_server(server, "[::]:0")
+        found = [
+            one.laddr.ip.removeprefix("::ffff:")
+            for one in psutil.Process().net_connections("tcp")
+            if one.laddr.port == port
+        ]
+        server.stop(None)
+    assert found == ["127.0.0.1"]
+    assert "add_port_to_grpc_server(" in Path(replica.__file__).read_text(), "replica.add_port_to_grpc_server"

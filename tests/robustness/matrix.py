@@ -70,6 +70,7 @@ VERBS = (
         "swept",
         ray=True,
     ),
+    Verb("serve", (Input("--checkpoint", "run"),), ray=True),
     Verb("info", (Input("", "clips"),)),
     Verb("info", (Input("", "run"),)),
 )

@@ -1,0 +1,83 @@
+"""A service that runs as long as the program that started it."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import ray
+from ray import serve
+
+from s2v_ray.cluster.connect import connect, grows
+from s2v_ray.cluster.serving.application import application
+from s2v_ray.cluster.serving.http import LOOPBACK, TOKEN_VARIABLE, token_hash
+from s2v_ray.cluster.serving.service import Mount
+from s2v_ray.cluster.serving.settings import ServiceSettings
+from s2v_ray.errors import UserError
+from s2v_ray.training.interrupt import stop_signals
+
+_NAME = "s2v"
+_POLL_SECONDS = 0.2
+_LOGGING = {"log_level": "WARNING", "enable_access_log": False}
+
+
+def serve_until_stopped(
+    settings: ServiceSettings,
+    *,
+    host: str,
+    port: int,
+    mount: Mount | None = None,
+    on_ready: Callable[[str, str], None],
+) -> None:
+    """Serve on this machine, or on the cluster of this job, until Ctrl-C or SIGTERM; then finish what is under way.
+
+    `on_ready` gets the address, and that of this node's metrics. Raises UserError `no_token` for a `host` that others
+    reach, `port_in_use`, `too_few_resources` or `not_started`.
+    """
+    token_sha256 = token_hash(os.environ.get(TOKEN_VARIABLE))
+    if token_sha256 is None and host not in LOOPBACK:
+        rule = f"so that other machines reach the service; set {TOKEN_VARIABLE} to a secret of 16 or more characters"
+        raise UserError("no_token", f"--host is {host}, {rule}, or leave --host out.")
+    _check_port(host, port)
+    connect()
+    _check_resources(settings)
+    with stop_signals() as stopped:  # not earlier: Ray puts its own handlers when it starts
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=_LOGGING)
+        try:
+            handle = serve.run(
+                application(settings, token_sha256, mount), name=_NAME, route_prefix="/", logging_config=_LOGGING
+            )
+            on_ready(f"http://{host}:{port}", _metrics_address())
+            while not stopped():
+                time.sleep(_POLL_SECONDS)
+            while handle.drain.remote().result():
+                time.sleep(_POLL_SECONDS)
+        except RuntimeError as error:
+            raise UserError("not_started", f"The service failed: {' '.join(str(error).split())[-600:]}") from None
+        finally:
+            serve.delete(_NAME)
+
+
+def _metrics_address() -> str:
+    node = next(node for node in ray.nodes() if node["NodeID"] == ray.get_runtime_context().get_node_id())
+    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        rule = "choose another, with --port or --host"
+        raise UserError("port_in_use", f"{host}:{port} can't be listened on ({error.strerror}); {rule}.") from None
+
+
+def _check_resources(settings: ServiceSettings) -> None:
+    """Raise UserError if the cluster can't hold the least number of replicas."""
+    has, least = ray.cluster_resources(), settings.replicas[0]
+    for kind, each in (("CPU", settings.cpus_per_replica), ("GPU", settings.gpus_per_replica)):
+        if each * least > has.get(kind, 0.0) and not grows():
+            needed = f"{least} replicas need {each * least:g} {kind}s, but the cluster has {has.get(kind, 0.0):g}"
+            raise UserError("too_few_resources", f"{needed}; use fewer replicas, or less for each.")
