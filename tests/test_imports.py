@@ -29,6 +29,7 @@ TOP_LEVEL = [
     "tuning",
     "recipes",
     "cluster",
+    "app",
     "cli",
 ]
 # Inside a package, a file or sub-package may import those before it. Files that are in no list must only not import

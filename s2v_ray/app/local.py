@@ -1,0 +1,60 @@
+"""Models that make videos in this process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePath
+from threading import Lock
+
+import numpy as np
+import torch
+
+from s2v_ray.app.work import OnProgress
+from s2v_ray.generation.region import Region
+from s2v_ray.generation.video import Generated, Generator, Options, load_generator, make_video, picture_and_region
+from s2v_ray.storage.paths import base_name, parent
+
+_LOADED = 4  # models at a time; the others are loaded again when they are used
+
+
+@dataclass(frozen=True)
+class LocalModels:
+    """Checkpoints by the models' names, loaded when first used; `make` and `locate` are what a page takes."""
+
+    checkpoints: Mapping[str, str]
+    device: torch.device
+    _loading: Lock = field(default_factory=Lock)
+
+    def make(
+        self, model: str, image: str, sound: str, out: str, options: Options, on_progress: OnProgress
+    ) -> Generated:
+        """Make a video; see `Make`."""
+        on_progress(0.0, "loading the model")
+        return make_video(self._generator(model), image, sound, out, on_progress, options)
+
+    def locate(self, model: str, image: str, region: str) -> tuple[np.ndarray, Region]:
+        """Find the square; see `Locate`."""
+        return picture_and_region(self._generator(model), image, Options(region=region))
+
+    def _generator(self, model: str) -> Generator:
+        with self._loading:  # two requests at once load it once
+            return _load(self.checkpoints[model], self.device)
+
+
+@lru_cache(maxsize=_LOADED)
+def _load(checkpoint: str, device: torch.device) -> Generator:
+    return load_generator(checkpoint, device)
+
+
+def model_names(checkpoints: tuple[str, ...]) -> dict[str, str]:
+    """Checkpoints by short names that differ: as much of the end of each path as that takes."""
+    unique = list(dict.fromkeys(checkpoints))
+    names = [base_name(each) for each in unique]
+    folders = [parent(each) for each in unique]
+    while len(set(names)) < len(names):
+        names = [
+            str(PurePath(base_name(folder), name)) if names.count(name) > 1 else name
+            for name, folder in zip(names, folders, strict=True)
+        ]
+        folders = [parent(folder) for folder in folders]
+    return dict(zip(names, unique, strict=True))

@@ -1,0 +1,14 @@
+"""How the page looks: fonts of the system, one accent, one column on a phone."""
+
+import gradio as gr
+
+_FONT = ("system-ui", "sans-serif")
+_MONO = ("ui-monospace", "monospace")
+THEME = gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=_FONT, font_mono=_MONO)
+
+CSS = """
+.gradio-container {max-width: 1120px !important; margin: 0 auto !important;}
+.s2v-message {margin: 0; min-height: 1.5em;}
+.s2v-message[role=alert] {color: var(--error-text-color); font-weight: 600;}
+.s2v-note {margin: 0; color: var(--body-text-color-subdued);}
+"""
