@@ -54,7 +54,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "index", "reader"],
+    "dataset": ["schema", "splits", "excluded", "index", "reader"],
     "preparation": [
         "sources",
         "source_file",
