@@ -1,15 +1,15 @@
 """The tab to generate: a picture, a sound, where it moves, and the video."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from html import escape
-from pathlib import Path
+from pathlib import PurePath
+from threading import Event
 from typing import Any
 
 import gradio as gr
 
+from s2v_ray.app.cached import new_file
 from s2v_ray.app.square import Placed, draw, move_to, place, resize_to
-from s2v_ray.app.work import Cancelled, Locate, Make, in_words
+from s2v_ray.app.work import Cancelled, Locate, Make, in_words, message
 from s2v_ray.dataset.settings import AUTO
 from s2v_ray.generation.video import MAX_STRENGTH, Options
 
@@ -17,10 +17,16 @@ _INTRODUCTION = "Give a picture and a sound; the model moves what the sound move
 
 
 def generate_tab(
-    models: Mapping[str, str], *, make: Make, locate: Locate, examples: Sequence[tuple[str, str]], at_once: int
+    page: gr.Blocks,
+    models: Mapping[str, str],
+    *,
+    make: Make,
+    locate: Locate,
+    examples: Sequence[tuple[str, str]],
+    at_once: int,
 ) -> None:
-    """The components of the tab, in the Blocks that is being built, and what they do."""
-    cancelled: set[str] = set()  # the sessions whose work is to end
+    """The components of the tab, in the page that is being built, and what they do."""
+    ending: dict[str, Event] = {}  # of each session that waits or works; set, to end that
 
     def find(image: str | None, model: str) -> tuple[Placed | None, Any, Any, str]:
         if not image:
@@ -37,7 +43,7 @@ def generate_tab(
         return _shown(resize_to(placed, percent / 100)) if placed else (None, None, gr.skip(), "")
 
     def start(request: gr.Request) -> tuple[Any, Any, str, None]:
-        cancelled.discard(str(request.session_hash))
+        ending[str(request.session_hash)] = Event()
         return gr.update(visible=False), gr.update(visible=True), message("Waiting for the model …"), None
 
     def generate(
@@ -50,9 +56,10 @@ def generate_tab(
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio hands it over
     ) -> tuple[str | None, str]:
         session = str(request.session_hash)
+        end = ending.setdefault(session, Event())
 
         def show(done: float, text: str) -> None:
-            if session in cancelled:
+            if end.is_set():
                 raise Cancelled
             progress(done, desc=text)
 
@@ -60,7 +67,7 @@ def generate_tab(
             if not image or not sound:
                 missing = " and ".join(name for name, given in (("a picture", image), ("a sound", sound)) if not given)
                 return None, message(f"Give {missing} first.", alert=True)
-            out = _new_file(video.GRADIO_CACHE, image, sound)
+            out = new_file(video.GRADIO_CACHE, f"{PurePath(image).stem[:60]} {PurePath(sound).stem[:60]}.mp4")
             options = Options(region=placed.region if placed else AUTO, strength=strength)
             made = make(model, image, sound, str(out), options, show)
             size = f"{made.width} × {made.height} pixels, {float(made.frames / made.frame_rate):.1f} s"
@@ -70,14 +77,15 @@ def generate_tab(
         except Exception as error:
             return None, message(in_words(error, filter(None, [image, sound])), alert=True)
         finally:
-            cancelled.discard(session)
+            ending.pop(session, None)
+
+    def stop_work(request: gr.Request) -> None:
+        if end := ending.get(str(request.session_hash)):
+            end.set()
 
     def cancel(request: gr.Request) -> str:
-        cancelled.add(str(request.session_hash))
+        stop_work(request)
         return message("Cancelling …")
-
-    def leave(request: gr.Request) -> None:
-        cancelled.add(str(request.session_hash))
 
     gr.HTML(f'<p class="s2v-note">{_INTRODUCTION}</p>')
     placed = gr.State(None)
@@ -128,11 +136,7 @@ def generate_tab(
     )  # fmt: skip
     made.then(lambda: (gr.update(visible=True), gr.update(visible=False)), None, [go, stop], show_progress="hidden")
     stop.click(cancel, None, status, queue=False, show_progress="hidden")
-
-
-def message(text: str, *, alert: bool = False) -> str:
-    """A sentence as HTML; screen readers say it, an alert at once."""
-    return f'<p class="s2v-message" role="{"alert" if alert else "status"}">{escape(text)}</p>'
+    page.unload(stop_work)
 
 
 def _shown(placed: Placed) -> tuple[Placed | None, Any, Any, str]:
@@ -144,9 +148,3 @@ def _shown(placed: Placed) -> tuple[Placed | None, Any, Any, str]:
 def _take_as_uploaded(picture: Any) -> None:
     """Have a gr.Image pass the file on: s2v reads more formats than gradio, and says in words what is wrong."""
     picture.preprocess = lambda payload: payload and payload.path
-
-
-def _new_file(folder: str, image: str, sound: str) -> Path:
-    """Where a video is written: below the folder of uploads, named by what it is made of."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=folder)) / f"{Path(image).stem[:60]} {Path(sound).stem[:60]}.mp4"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePath
 from threading import Lock
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from s2v_ray.app.work import OnProgress
 from s2v_ray.generation.region import Region
 from s2v_ray.generation.video import Generated, Generator, Options, load_generator, make_video, picture_and_region
-from s2v_ray.storage.paths import base_name, parent
 
 _LOADED = 4  # models at a time; the others are loaded again when they are used
 
@@ -44,17 +42,3 @@ class LocalModels:
 @lru_cache(maxsize=_LOADED)
 def _load(checkpoint: str, device: torch.device) -> Generator:
     return load_generator(checkpoint, device)
-
-
-def model_names(checkpoints: tuple[str, ...]) -> dict[str, str]:
-    """Checkpoints by short names that differ: as much of the end of each path as that takes."""
-    unique = list(dict.fromkeys(checkpoints))
-    names = [base_name(each) for each in unique]
-    folders = [parent(each) for each in unique]
-    while len(set(names)) < len(names):
-        names = [
-            str(PurePath(base_name(folder), name)) if names.count(name) > 1 else name
-            for name, folder in zip(names, folders, strict=True)
-        ]
-        folders = [parent(folder) for folder in folders]
-    return dict(zip(names, unique, strict=True))

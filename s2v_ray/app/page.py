@@ -5,8 +5,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from s2v_ray.app.dataset_tab import dataset_tab
 from s2v_ray.app.examples import find_examples
 from s2v_ray.app.generate_tab import generate_tab
+from s2v_ray.app.names import short_names
+from s2v_ray.app.run_tab import run_tab
 from s2v_ray.app.work import Locate, Make
 
 _KEPT_SECONDS = 3600  # so long uploads and videos stay, unless the page ends before
@@ -32,5 +35,12 @@ def build_page(
     page = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(60, _KEPT_SECONDS))
     with page:
         examples = find_examples(runs, clips, Path(page.GRADIO_CACHE) / "examples")
-        generate_tab(models, make=make, locate=locate, examples=examples, at_once=at_once)
+        with gr.Tab("Generate"):
+            generate_tab(page, models, make=make, locate=locate, examples=examples, at_once=at_once)
+        if runs:
+            with gr.Tab("Runs") as tab:
+                run_tab(short_names(runs), reports, tab)
+        if clips:
+            with gr.Tab("Data") as tab:
+                dataset_tab(short_names(clips), tab)
     return page

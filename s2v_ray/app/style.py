@@ -10,5 +10,6 @@ CSS = """
 .gradio-container {max-width: 1120px !important; margin: 0 auto !important;}
 .s2v-message {margin: 0; min-height: 1.5em;}
 .s2v-message[role=alert] {color: var(--error-text-color); font-weight: 600;}
+.s2v-report {width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); background: white;}
 .s2v-note {margin: 0; color: var(--body-text-color-subdued);}
 """

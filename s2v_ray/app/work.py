@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from html import escape
 from pathlib import PurePath
 
 import numpy as np
@@ -36,3 +37,8 @@ def in_words(error: Exception, paths: Iterable[str] = ()) -> str:
     for path in paths:
         sentence = sentence.replace(path, PurePath(path).name)
     return sentence
+
+
+def message(text: str, *, alert: bool = False) -> str:
+    """A sentence as HTML; screen readers say it, an alert at once."""
+    return f'<p class="s2v-message" role="{"alert" if alert else "status"}">{escape(text)}</p>'

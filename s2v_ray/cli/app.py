@@ -29,7 +29,8 @@ def app(
     """
     if importlib.util.find_spec("gradio") is None:
         raise UserError("no_gradio", "The page needs gradio: pip install 's2v_ray[app]'")
-    from s2v_ray.app.local import LocalModels, model_names
+    from s2v_ray.app.local import LocalModels
+    from s2v_ray.app.names import short_names
     from s2v_ray.app.page import build_page
     from s2v_ray.app.run_files import is_run, reports_beside
     from s2v_ray.app.server import listen, serve_page, upload_folder
@@ -42,7 +43,7 @@ def app(
         find_checkpoint(location)
     for location in clips:
         read_dataset(location)
-    models = model_names(checkpoint)
+    models = short_names(checkpoint)
     local = LocalModels(models, choose_device(device))
     runs = [location for location in models.values() if is_run(location)]
     reports = list(dict.fromkeys([*report, *(found for run in runs for found in reports_beside(run))]))
