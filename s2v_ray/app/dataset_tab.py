@@ -101,8 +101,8 @@ def dataset_tab(datasets: Mapping[str, str], tab: gr.Tab) -> None:
             button = gr.Button("Exclude from training", visible=False, elem_id="exclude")
         with gr.Column(min_width=280):
             player = gr.Video(label="Clip", interactive=False, autoplay=False, buttons=[], height=320, elem_id="clip")
-    with gr.Accordion("Card", open=True):
-        card = gr.Image(show_label=False, interactive=False, buttons=["fullscreen"], elem_id="card")
+    card = gr.Image(show_label=False, interactive=False, buttons=["fullscreen"], elem_id="card")
+    with gr.Accordion("The card in words", open=False):
         text = gr.Markdown(elem_id="card-text")
     with gr.Accordion("Left out, by reason", open=False):
         rejects = gr.HTML(elem_id="rejects")
@@ -114,7 +114,7 @@ def dataset_tab(datasets: Mapping[str, str], tab: gr.Tab) -> None:
         event(show, [name, split], [source, *clip, text, card, sheets, no_sheets, rejects])
     split.input(choose, [name, split], [source, *clip])
     source.input(play, [name, split, source], clip)
-    number.release(play, [name, split, source, number], clip)
+    number.input(play, [name, split, source, number], clip, trigger_mode="always_last")
     button.click(toggle, [name, split, source], [source, *clip, text])
 
 

@@ -28,7 +28,6 @@ def find_examples(runs: Sequence[str], clips: Sequence[str], folder: Path) -> li
     They are the first frames and sounds of clips of the split `test`, one a source; without `clips`, those of what the
     `runs` were validated on; without these, of the synthetic domains.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     return _of_clips(clips, folder)[:_MOST] or _of_samples(runs, folder)[:_MOST] or _synthetic(folder)
 
 
@@ -39,8 +38,14 @@ def _of_clips(clips: Sequence[str], folder: Path) -> list[Example]:
         first_of = {source: index for index, source in reversed(list(enumerate(reader.sources)))}
         for source, index in islice(sorted(first_of.items()), _MOST):
             clip = reader[index]
-            name = f"{number}_{len(found)}_{Path(source).stem}"[:80]
-            found.append(_written(folder / name, clip.frames_THWC[0], clip.wave, reader.settings.sample_rate))
+            found.append(
+                _written(
+                    folder / str(number) / Path(source).stem[:60],
+                    clip.frames_THWC[0],
+                    clip.wave,
+                    reader.settings.sample_rate,
+                )
+            )
     return found
 
 
@@ -53,7 +58,7 @@ def _of_samples(runs: Sequence[str], folder: Path) -> list[Example]:
             both_HWC = read_picture(join(samples, name))
             real_HWC = both_HWC[:, both_HWC.shape[1] // 2 :]
             sound = np.concatenate(list(sound_blocks(join(samples, name), 44100)))
-            found.append(_written(folder / f"{number}_validation", real_HWC, sound, 44100))
+            found.append(_written(folder / str(number) / "validation clip", real_HWC, sound, 44100))
     return found
 
 
@@ -62,12 +67,13 @@ def _synthetic(folder: Path) -> list[Example]:
     for domain in sorted(SCENES)[:_MOST]:
         (video,) = synthesize(domain, folder, sources=1, seed=_SEED, seconds=_SECONDS, size=_SIZE)
         sound = np.concatenate(list(sound_blocks(video, 44100)))
-        found.append(_written(folder / f"synthetic_{domain}", read_picture(video), sound, 44100))
+        found.append(_written(folder / f"synthetic {domain}", read_picture(video), sound, 44100))
         video.unlink()
     return found
 
 
 def _written(path: Path, picture_HWC: np.ndarray, samples_S: np.ndarray, sample_rate: int) -> Example:
+    path.parent.mkdir(parents=True, exist_ok=True)
     picture, sound = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.wav")
     Image.fromarray(picture_HWC).save(picture)
     with wave.open(str(sound), "wb") as file:

@@ -39,12 +39,16 @@ def generate_tab(
     def move(placed: Placed | None, event: gr.SelectData) -> tuple[Placed | None, Any, Any, str]:
         return _shown(move_to(placed, *event.index)) if placed else (None, None, gr.skip(), "")
 
-    def resize(placed: Placed | None, percent: float) -> tuple[Placed | None, Any, Any, str]:
-        return _shown(resize_to(placed, percent / 100)) if placed else (None, None, gr.skip(), "")
+    def resize(placed: Placed | None, percent: float) -> tuple[Placed | None, Any, str]:
+        if placed is None:
+            return None, None, ""
+        placed, drawn, _, text = _shown(resize_to(placed, percent / 100))
+        return placed, drawn, text
 
     def start(request: gr.Request) -> tuple[Any, Any, str, None]:
         ending[str(request.session_hash)] = Event()
-        return gr.update(visible=False), gr.update(visible=True), message("Waiting for the model …"), None
+        shown = gr.update(value="Cancel", interactive=True, visible=True)
+        return gr.update(visible=False), shown, message("Waiting for the model …"), None
 
     def generate(
         image: str | None,
@@ -83,9 +87,9 @@ def generate_tab(
         if end := ending.get(str(request.session_hash)):
             end.set()
 
-    def cancel(request: gr.Request) -> str:
+    def cancel(request: gr.Request) -> Any:
         stop_work(request)
-        return message("Cancelling …")
+        return gr.update(value="Cancelling …", interactive=False)
 
     gr.HTML(f'<p class="s2v-note">{_INTRODUCTION}</p>')
     placed = gr.State(None)
@@ -103,7 +107,11 @@ def generate_tab(
                 list(models), value=next(iter(models)), label="Model", interactive=len(models) > 1, elem_id="model"
             )
     if examples:
-        gr.Examples([list(each) for each in examples], [image, sound], label="Examples", cache_examples=False)
+        names = [PurePath(picture).stem.replace("_", " ") for picture, _ in examples]
+        gr.Examples(
+            [list(each) for each in examples], [image, sound], label="Examples", example_labels=names,
+            cache_examples=False,
+        )  # fmt: skip
     with gr.Row():
         with gr.Column(min_width=280):
             preview = gr.Image(
@@ -128,14 +136,14 @@ def generate_tab(
     for event in (image.change, model.change, again.click):
         event(find, [image, model], square, show_progress_on=preview, concurrency_limit=at_once)
     preview.select(move, placed, square, show_progress="hidden")
-    percent.release(resize, [placed, percent], square, show_progress="hidden")
+    percent.input(resize, [placed, percent], [placed, preview, why], show_progress="hidden", trigger_mode="always_last")
     started = go.click(start, None, [go, stop, status, video], queue=False, show_progress="hidden")
     made = started.then(
         generate, [image, sound, model, placed, strength], [video, status], show_progress_on=video,
         concurrency_limit=at_once,
     )  # fmt: skip
     made.then(lambda: (gr.update(visible=True), gr.update(visible=False)), None, [go, stop], show_progress="hidden")
-    stop.click(cancel, None, status, queue=False, show_progress="hidden")
+    stop.click(cancel, None, stop, queue=False, show_progress="hidden")
     page.unload(stop_work)
 
 

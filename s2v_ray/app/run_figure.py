@@ -7,9 +7,10 @@ from s2v_ray.app.run_files import Curves
 _TEXT, _PALE = "#2b2e33", "#c5c9ce"
 _COLOURS = ("#5f7396", "#ff6b1a", "#1f9d8b")
 _DPI = 130
+_RECONSTRUCTION = "Reconstruction loss"
 # By title, the metrics with their labels. A discriminator that can't tell real from generated has a loss of 1.39.
 _PANELS = {
-    "Reconstruction loss": {"loss/reconstruction": "frames", "loss/thumbnails": "thumbnails"},
+    _RECONSTRUCTION: {"loss/reconstruction": "frames", "loss/thumbnails": "thumbnails"},
     "Losses of the discriminators": {"loss/image_discriminator": "image", "loss/video_discriminator": "video"},
     "Validation": {
         "validation/motion_correlation": "motion correlation",
@@ -39,7 +40,7 @@ def _figure(title: str, lines: dict[str, tuple[list[int], list[float]]]) -> Figu
         axes.text(0.5, 0.5, "none so far", ha="center", va="center", color=_TEXT, transform=axes.transAxes)
         axes.set_xticks([])
         axes.set_yticks([])
-    if lines and "loss" in title.lower() and min(min(values) for _, values in lines.values()) > 0:
+    if lines and title == _RECONSTRUCTION and min(min(values) for _, values in lines.values()) > 0:
         axes.set_yscale("log")
     axes.set_title(title, fontsize=10, color=_TEXT, loc="left")
     axes.tick_params(labelsize=8, which="both", color=_PALE, labelcolor=_TEXT)

@@ -41,7 +41,6 @@ def run_tab(runs: Mapping[str, str], reports: Sequence[str], tab: gr.Tab) -> Non
         return gr.update(value=copied(sample_videos(runs[run])[step], sample.GRADIO_CACHE), visible=True)
 
     name = gr.Dropdown(list(runs), value=next(iter(runs)), label="Run", visible=len(runs) > 1)
-    status = gr.HTML(message(""))
     with gr.Row():
         plots = []
         for _ in range(3):
@@ -54,6 +53,7 @@ def run_tab(runs: Mapping[str, str], reports: Sequence[str], tab: gr.Tab) -> Non
             sample = gr.Video(label="Sample", interactive=False, buttons=["download"], height=260, elem_id="sample")
     report = gr.Dropdown([], label="Report of s2v evaluate")
     page = gr.HTML(elem_id="report")
+    status = gr.HTML(message(""))
     shown = [*plots, step, sample, report, page, status]
     for event in (tab.select, name.input):
         event(show, name, shown)

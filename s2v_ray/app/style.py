@@ -11,5 +11,7 @@ CSS = """
 .s2v-message {margin: 0; min-height: 1.5em;}
 .s2v-message[role=alert] {color: var(--error-text-color); font-weight: 600;}
 .s2v-report {width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); background: white;}
+#card-text table {display: block; overflow-x: auto;}
+#card-text td, #card-text th {word-break: normal; overflow-wrap: break-word; min-width: 4.5em;}
 .s2v-note {margin: 0; color: var(--body-text-color-subdued);}
 """

@@ -32,19 +32,20 @@ def app(
     from s2v_ray.app.local import LocalModels
     from s2v_ray.app.names import short_names
     from s2v_ray.app.page import build_page
-    from s2v_ray.app.run_files import is_run, reports_beside
+    from s2v_ray.app.run_files import is_run, report_checkpoint, reports_beside
     from s2v_ray.app.server import listen, serve_page, upload_folder
     from s2v_ray.dataset.index import read_dataset
-    from s2v_ray.training.checkpoint_files import find_checkpoint
 
     if not checkpoint:
         raise UserError("missing_flag", "--checkpoint is needed: name a run of s2v train, or several.")
-    for location in checkpoint:
-        find_checkpoint(location)
     for location in clips:
         read_dataset(location)
+    for location in report:
+        if not report_checkpoint(location):
+            raise UserError("no_report", f"--report '{location}' holds no report; name what s2v evaluate wrote.")
     models = short_names(checkpoint)
     local = LocalModels(models, choose_device(device))
+    local.load()
     runs = [location for location in models.values() if is_run(location)]
     reports = list(dict.fromkeys([*report, *(found for run in runs for found in reports_beside(run))]))
     with listen(host, port) as listening, upload_folder():
@@ -56,3 +57,5 @@ def app(
             )
         except KeyboardInterrupt:
             print()
+        finally:
+            local.closing.set()
