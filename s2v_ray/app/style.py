@@ -13,5 +13,10 @@ CSS = """
 .s2v-report {width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); background: white;}
 #card-text table {display: block; overflow-x: auto;}
 #card-text td, #card-text th {word-break: normal; overflow-wrap: break-word; min-width: 4.5em;}
-.s2v-note {margin: 0; color: var(--body-text-color-subdued);}
+.s2v-note {margin: 0;}
+@media (max-width: 640px) {
+  /* In one column: the button before what it makes. */
+  #status {order: 1;}
+  #video {order: 2;}
+}
 """
