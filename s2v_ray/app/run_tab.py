@@ -23,13 +23,13 @@ def run_tab(runs: Mapping[str, str], reports: Sequence[str], tab: gr.Tab) -> Non
             steps = list(sample_videos(runs[run]))
             own = [folder for folder in reports if f"{report_checkpoint(folder)}/".startswith(f"{runs[run]}/")]
             others = [folder for folder in reports if folder not in own]
-            chosen = [*own, *others]
+            shown = own[0] if own else None
             return [
                 *figures,
                 gr.update(choices=steps, value=steps[0] if steps else None, visible=bool(steps)),
                 sample_of(run, steps[0] if steps else None),
-                gr.update(choices=chosen, value=chosen[0] if chosen else None, visible=bool(chosen)),
-                report_of(chosen[0] if chosen else None),
+                gr.update(choices=[*own, *others], value=shown, visible=bool(reports)),
+                report_of(shown),
                 message(""),
             ]
         except Exception as error:
@@ -54,9 +54,9 @@ def run_tab(runs: Mapping[str, str], reports: Sequence[str], tab: gr.Tab) -> Non
     report = gr.Dropdown([], label="Report of s2v evaluate")
     page = gr.HTML(elem_id="report")
     status = gr.HTML(message(""))
-    shown = [*plots, step, sample, report, page, status]
+    all_of_it = [*plots, step, sample, report, page, status]
     for event in (tab.select, name.input):
-        event(show, name, shown)
+        event(show, name, all_of_it)
     step.input(sample_of, [name, step], sample)
     report.input(report_of, report, page)
 
@@ -64,6 +64,6 @@ def run_tab(runs: Mapping[str, str], reports: Sequence[str], tab: gr.Tab) -> Non
 def report_of(folder: str | None) -> str:
     """A report's page, whole, as HTML that runs nothing."""
     if folder is None:
-        return message("No report so far: s2v evaluate writes one.")
+        return message("No report on this run: s2v evaluate writes one.")
     page = read_bytes(join(folder, "report.html")).decode(errors="replace")
     return f'<iframe class="s2v-report" sandbox title="The report" srcdoc="{escape(page)}"></iframe>'

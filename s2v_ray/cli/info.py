@@ -48,8 +48,8 @@ def _print_clips(clips: str) -> None:
         print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
     if described.excluded.sources:
         excluded = described.excluded
-        counts = f"{excluded.clips:,} clips of {excluded.sources:,} sources"
-        print(f"Excluded by hand: {counts}, in {join(clips, 'excluded.json')}.")
+        counts = f"sources {excluded.sources:,}, clips {excluded.clips:,}"
+        print(f"Excluded by hand: {counts}; {join(clips, 'excluded.json')} names them.")
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
 

@@ -44,7 +44,7 @@ def test_no_reader_has_its_clips_and_the_counts_say_so(clips, source, capsys):
     assert {len(values) for values in card_columns(str(clips)).values()} == {after.counts.clips}
     assert source in (clips / "card.md").read_text()
     assert main(["info", str(clips)]) == 0
-    assert f"{own} clips of 1 sources" in capsys.readouterr().out
+    assert f"Excluded by hand: sources 1, clips {own};" in capsys.readouterr().out
 
 
 def test_including_it_again_restores_every_file(clips, source):
