@@ -107,6 +107,7 @@ def generate_tab(
                 list(models), value=next(iter(models)), label="Model", interactive=len(models) > 1, elem_id="model"
             )
     if examples:
+        image.keep_in_cache.update(path for example in examples for path in example)  # when old uploads are removed
         names = [PurePath(picture).stem.replace("_", " ") for picture, _ in examples]
         gr.Examples(
             [list(each) for each in examples], [image, sound], label="Examples", example_labels=names,
