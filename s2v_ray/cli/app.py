@@ -31,9 +31,7 @@ def app(
         raise UserError("no_gradio", "The page needs gradio: pip install 's2v_ray[app]'")
     from s2v_ray.app.local import LocalModels
     from s2v_ray.app.names import short_names
-    from s2v_ray.app.page import build_page
     from s2v_ray.app.run_files import is_run, report_checkpoint, reports_beside
-    from s2v_ray.app.server import listen, serve_page, upload_folder
     from s2v_ray.dataset.index import read_dataset
 
     if not checkpoint:
@@ -48,6 +46,9 @@ def app(
     local.load()
     runs = [location for location in models.values() if is_run(location)]
     reports = list(dict.fromkeys([*report, *(found for run in runs for found in reports_beside(run))]))
+    from s2v_ray.app.page import build_page  # takes seconds, so after all that may be refused
+    from s2v_ray.app.server import listen, serve_page, upload_folder
+
     with listen(host, port) as listening, upload_folder():
         page = build_page(models, make=local.make, locate=local.locate, runs=runs, reports=reports, clips=clips)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
