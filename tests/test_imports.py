@@ -67,6 +67,8 @@ PARTS = {
         "clip_format",
         "survey",
         "plan",
+        "task_file",
+        "shards",
         "fingerprint",
         "prepare",
         "report",

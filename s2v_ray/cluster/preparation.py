@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.storage.os_errors import reason
 
 
-def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
+def run_in_parallel(work: Callable[[SourceTask], int], tasks: Sequence[SourceTask]) -> Iterator[tuple[str, int]]:
     """Do `work` on every task on the cluster; yields the name of each source and the result of `work` as it is done.
 
     All tasks have the same scenes, those of their plan.

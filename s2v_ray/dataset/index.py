@@ -146,6 +146,14 @@ def read_records(clips: Location) -> dict[str, SourceRecord]:
     return records
 
 
+def read_record(clips: Location, key: str) -> SourceRecord | None:
+    """The record of the source with this key; None if it has none, or a damaged one."""
+    path = join(clips, "_sources", f"{key}.json")
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        return SourceRecord.from_json(json.loads(read_bytes(path))) if exists(path) else None
+    return None
+
+
 def write_record(clips: Location, key: str, record: SourceRecord) -> None:
     """Mark a source as done. Write its clips first: clips of a recorded source are complete."""
     write_bytes(join(clips, "_sources", f"{key}.json"), json.dumps(record.to_json(), indent=1).encode())

@@ -1,29 +1,30 @@
 """What `s2v prepare` does: a data set of clips from videos, or contact sheets of what would be cut."""
 
 import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
+from s2v_ray.dataset.index import DatasetInfo, read_dataset, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
 from s2v_ray.preparation.empty_splits import fill_empty_splits
 from s2v_ray.preparation.plan import Plan, SourceTask
-from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.preparation.prepare import prepare_source, resume_source
 from s2v_ray.preparation.report.card import write_card
 from s2v_ray.preparation.report.contact_sheet import preview_source
-from s2v_ray.preparation.scene import write_scenes
+from s2v_ray.preparation.scene import read_scenes, write_scenes
+from s2v_ray.preparation.shards import PLAN_FOLDER, Shard, SharedPlan, mark_finished, read_plans
 from s2v_ray.preparation.sources.discovery import glob_root
 from s2v_ray.storage.files import exists, is_file
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import DATASET, check_output_folder, refuse_other_kinds
-from s2v_ray.storage.paths import base_name, is_uri, parent
+from s2v_ray.storage.paths import base_name, is_uri, join, parent
 
 # Does work on each task, as `run_here` or `cluster.preparation.run_in_parallel`; yields the source's name and the
 # result as each is done. What crashed has no result.
-MapTasks = Callable[[Callable[[SourceTask], int], list[SourceTask]], Iterable[tuple[str, int]]]
+MapTasks = Callable[[Callable[[SourceTask], int], Sequence[SourceTask]], Iterable[tuple[str, int]]]
 
 
 def domain_of(videos: tuple[str, ...], domain: str = "", manifest: str = "") -> str:
@@ -62,7 +63,7 @@ def _entry_of(folder: str, location: str) -> str:
     return ""
 
 
-def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
+def run_here(work: Callable[[SourceTask], int], tasks: Sequence[SourceTask]) -> Iterator[tuple[str, int]]:
     """Do `work` on each task in this process."""
     for task in tasks:
         yield task.source.name, work(task)
@@ -71,28 +72,81 @@ def run_here(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iter
 def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict[str, str]]:
     """Make or extend a data set; returns it, and the sources that sound like another one, by name.
 
-    Raises UserError `locked` while another process does.
+    Raises UserError `locked` while another process does, and `unfinished` while it is prepared in shards.
     """
     out = planned.out
     with lock(out, out):
+        _refuse_shards(out)
         write_scenes(out, planned.scenes)
         write_planned(planned, complete=False)
         prepare_tasks(planned.tasks, map_tasks)
-        copies = settle_duplicates(out)
-        fill_empty_splits(out, planned.splits.planned)
-        info = write_planned(planned, complete=True)
-        if info.counts.clips:
-            records = read_records(out).values()
-            write_card(out, info, records=records, columns=card_columns(out), examples=card_examples(out))
+        return finish(out, planned.splits.planned, lambda: write_planned(planned, complete=True))
+
+
+def finish(out: str, units: Collection[str], write: Callable[[], DatasetInfo]) -> tuple[DatasetInfo, dict[str, str]]:
+    """What is done once all sources are: copies, splits that are empty, `dataset.json` by `write`, and the card.
+
+    `units` are those that may be moved. Returns what `write` does, and the sources that sound like another one.
+    """
+    copies = settle_duplicates(out)
+    fill_empty_splits(out, units)
+    info = write()
+    describe(out, info)
     return info, copies
 
 
-def prepare_tasks(tasks: list[SourceTask], map_tasks: MapTasks) -> None:
-    """Prepare each source, and record those that crashed."""
-    done = {name for name, _ in map_tasks(prepare_source, tasks)}
-    for task in tasks:
-        if task.source.name not in done:
-            prepare_source(replace(task, failure="crashed"))
+def describe(out: str, info: DatasetInfo) -> None:
+    """Write the card of a data set, if it has clips."""
+    if info.counts.clips:
+        records = read_records(out).values()
+        write_card(out, info, records=records, columns=card_columns(out), examples=card_examples(out))
+
+
+def prepare_tasks(
+    tasks: Sequence[SourceTask], map_tasks: MapTasks, work: Callable[[SourceTask], int] = prepare_source
+) -> int:
+    """Prepare each source, and record those that crashed; returns how many clips there are of them."""
+    clips = dict(map_tasks(work, tasks))
+    for task in tasks if len(clips) < len(tasks) else ():
+        if task.source.name not in clips:
+            clips[task.source.name] = prepare_source(replace(task, failure="crashed"))
+    return sum(clips.values())
+
+
+def prepare_shard(plan: SharedPlan, shard: Shard, map_tasks: MapTasks) -> tuple[int, int]:
+    """Do the part of a shard; returns how many sources and clips it has. What is done already stays as it is.
+
+    Raises UserError `locked` while another process does.
+    """
+    out = plan.tasks.out
+    with lock(f"{out}, shard {shard}", join(out, PLAN_FOLDER), f".lock_{shard.number}"):
+        if not exists(join(out, "dataset.json")) or read_dataset(out).complete:
+            write_shared(plan, complete=False)
+        tasks = replace(plan.tasks_of(shard), scenes=tuple(read_scenes(out)))
+        clips = prepare_tasks(tasks, map_tasks, resume_source)
+        mark_finished(plan, shard, clips)
+    return len(tasks), clips
+
+
+def write_shared(plan: SharedPlan, *, complete: bool) -> DatasetInfo:
+    """Write `dataset.json` and `rejects.jsonl` of what is prepared in shards, from the records so far."""
+    tasks = plan.tasks
+    return write_dataset(
+        tasks.out,
+        tasks.settings,
+        tasks.domain,
+        split_by=tasks.split_by,
+        planned_splits={},  # these are in the plan
+        missing=plan.missing,
+        complete=complete,
+    )
+
+
+def _refuse_shards(out: str) -> None:
+    """Raise UserError `unfinished` if a data set is being prepared in shards."""
+    if plans := read_plans(out):
+        rule = f"prepare all of them (--shard 1/{plans[0].shards} and so on), then s2v merge --clips {out}"
+        raise UserError("unfinished", f"'{out}' is being prepared in {plans[0].shards} shards; {rule}.")
 
 
 def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
