@@ -53,7 +53,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "index", "reader"],
+    "dataset": ["schema", "splits", "clip_files", "clip_index", "index", "reader"],
     "preparation": [
         "sources",
         "source_file",
@@ -79,7 +79,7 @@ PARTS = {
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
     "evaluation": ["sound_bands", "retrieval", "controls", "sync_classifier", "scores", "report", "probe"],
-    "cluster": ["connect", "watchdog", "preparation", "training", "streaming", "search", "trial", "sweeps"],
+    "cluster": ["connect", "watchdog", "tries", "preparation", "training", "streaming", "search", "trial", "sweeps"],
     "cluster.streaming": ["decode", "batches", "source"],
     "tuning": ["space", "objective", "journal", "trials", "verdict", "report"],
 }

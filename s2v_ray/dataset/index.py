@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -53,6 +54,7 @@ class DatasetInfo:
     counts: Counts
     split_counts: Mapping[str, Counts]
     rejected: Mapping[str, int]  # how many sources and windows were left out, by reason
+    clip_index: str = ""  # the file in `_index` that lists the clips, if it is complete
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -66,6 +68,7 @@ class DatasetInfo:
             "split_by": self.split_by,
             "held_out": self.held_out,
             "planned_splits": dict(self.planned_splits),
+            "clip_index": self.clip_index,
             "counts": {
                 **asdict(self.counts),
                 "splits": {split: asdict(counts) for split, counts in self.split_counts.items()},
@@ -91,7 +94,14 @@ class DatasetInfo:
             typed(total, Counts),
             splits,
             rejected,
+            _file_name(typed(values.get("clip_index", ""), str)),
         )
+
+
+def _file_name(name: str) -> str:
+    if name and not re.fullmatch(r"[0-9a-f]{16}\.arrow", name):
+        raise ValueError(f"the index is called '{name}'")
+    return name
 
 
 def read_dataset(clips: Location) -> DatasetInfo:
@@ -168,10 +178,12 @@ def write_dataset(
     planned_splits: Mapping[str, str],
     missing: Iterable[Reject],
     complete: bool,
+    clip_index: str = "",
 ) -> DatasetInfo:
     """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter.
 
-    `missing` are rejects of files that have no record, because they could not even be tried.
+    `missing` are rejects of files that have no record, because they could not even be tried; `clip_index` is the name
+    of the file that lists the clips.
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
@@ -179,7 +191,9 @@ def write_dataset(
     by_split = {split: _counts([r.split_clips.get(split, 0) for r in records.values()], settings) for split in SPLITS}
     rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
     words = held_out(records.values())
-    info = DatasetInfo(complete, domain, settings, split_by, words, planned_splits, counts, by_split, rejected)
+    info = DatasetInfo(
+        complete, domain, settings, split_by, words, planned_splits, counts, by_split, rejected, clip_index
+    )
     lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
     write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())

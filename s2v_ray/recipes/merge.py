@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from s2v_ray.dataset.index import DatasetInfo, read_dataset
 from s2v_ray.errors import UserError
@@ -44,6 +45,6 @@ def merge_clips(clips: str) -> Merged:
             info = write_shared(plan, complete=False)
             describe(clips, info)
             return Merged(info, {}, plan.shards, plan.unfinished)
-        info, copies = finish(clips, new_units(plan.tasks.location), lambda: write_shared(plan, complete=True))
+        info, copies = finish(clips, new_units(plan.tasks.location), partial(write_shared, plan, complete=True))
         remove_folder(join(clips, PLAN_FOLDER))
     return Merged(info, copies, plan.shards)

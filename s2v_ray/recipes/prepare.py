@@ -3,8 +3,10 @@
 import glob
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 
+from s2v_ray.dataset.clip_index import write_index
 from s2v_ray.dataset.index import DatasetInfo, read_dataset, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
 from s2v_ray.errors import UserError
@@ -17,7 +19,8 @@ from s2v_ray.preparation.report.contact_sheet import preview_source
 from s2v_ray.preparation.scene import read_scenes, write_scenes
 from s2v_ray.preparation.shards import PLAN_FOLDER, Shard, SharedPlan, mark_finished, read_plans
 from s2v_ray.preparation.sources.discovery import glob_root
-from s2v_ray.storage.files import exists, is_file
+from s2v_ray.preparation.task_file import TaskFile, write_tasks
+from s2v_ray.storage.files import exists, is_file, is_folder, remove_folder
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import DATASET, check_output_folder, refuse_other_kinds
 from s2v_ray.storage.paths import base_name, is_uri, join, parent
@@ -79,18 +82,31 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
         _refuse_shards(out)
         write_scenes(out, planned.scenes)
         write_planned(planned, complete=False)
-        prepare_tasks(planned.tasks, map_tasks)
-        return finish(out, planned.splits.planned, lambda: write_planned(planned, complete=True))
+        if planned.tasks:
+            prepare_tasks(stored_tasks(planned), map_tasks)
+        if is_folder(join(out, PLAN_FOLDER)):
+            remove_folder(join(out, PLAN_FOLDER))
+        return finish(out, planned.splits.planned, partial(write_planned, planned, complete=True))
 
 
-def finish(out: str, units: Collection[str], write: Callable[[], DatasetInfo]) -> tuple[DatasetInfo, dict[str, str]]:
-    """What is done once all sources are: copies, splits that are empty, `dataset.json` by `write`, and the card.
+def stored_tasks(planned: Plan) -> TaskFile:
+    """The tasks of a plan without shards, written where all who work on them can read."""
+    folder = join(planned.out, PLAN_FOLDER, "all")
+    location = write_tasks(folder, planned.tasks, planned.splits.planned, {})
+    rows = range(len(planned.tasks))
+    return TaskFile(
+        location, rows, planned.domain, planned.out, planned.settings, planned.splits.split_by, planned.scenes
+    )
+
+
+def finish(out: str, units: Collection[str], write: Callable[..., DatasetInfo]) -> tuple[DatasetInfo, dict[str, str]]:
+    """What is done once all sources are: copies, splits that are empty, index, `dataset.json` by `write`, and the card.
 
     `units` are those that may be moved. Returns what `write` does, and the sources that sound like another one.
     """
     copies = settle_duplicates(out)
     fill_empty_splits(out, units)
-    info = write()
+    info = write(clip_index=write_index(out))
     describe(out, info)
     return info, copies
 
@@ -128,7 +144,7 @@ def prepare_shard(plan: SharedPlan, shard: Shard, map_tasks: MapTasks) -> tuple[
     return len(tasks), clips
 
 
-def write_shared(plan: SharedPlan, *, complete: bool) -> DatasetInfo:
+def write_shared(plan: SharedPlan, *, complete: bool, clip_index: str = "") -> DatasetInfo:
     """Write `dataset.json` and `rejects.jsonl` of what is prepared in shards, from the records so far."""
     tasks = plan.tasks
     return write_dataset(
@@ -139,6 +155,7 @@ def write_shared(plan: SharedPlan, *, complete: bool) -> DatasetInfo:
         planned_splits={},  # these are in the plan
         missing=plan.missing,
         complete=complete,
+        clip_index=clip_index,
     )
 
 
@@ -155,7 +172,7 @@ def draw_previews(planned: Plan, map_tasks: MapTasks) -> int:
         return sum(drawn for _, drawn in map_tasks(preview_source, planned.tasks))
 
 
-def write_planned(planned: Plan, *, complete: bool) -> DatasetInfo:
+def write_planned(planned: Plan, *, complete: bool, clip_index: str = "") -> DatasetInfo:
     """Write the data set's `dataset.json` and `rejects.jsonl` from the records so far.
 
     Until it is complete, the splits planned for this run are kept in it, so that a run that resumes does the same.
@@ -168,4 +185,5 @@ def write_planned(planned: Plan, *, complete: bool) -> DatasetInfo:
         planned_splits={} if complete else planned.splits.planned,
         missing=planned.missing,
         complete=complete,
+        clip_index=clip_index,
     )

@@ -29,7 +29,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
     DATASET: (
-        *("dataset.json", "rejects.jsonl", "card.md", "card.png", "_sources", "_scenes", "_plan"),
+        *("dataset.json", "rejects.jsonl", "card.md", "card.png", "_sources", "_scenes", "_plan", "_index"),
         *("split=train", "split=val", "split=test", "preview", "probe"),
     ),
     RUN: (
