@@ -6,7 +6,6 @@ counted from what it has after its imports.
 """
 
 import multiprocessing
-import resource
 import shutil
 import tempfile
 import time
@@ -67,9 +66,16 @@ def in_process(work: Callable[[], list[float]]) -> tuple[list[float], float]:
 
 
 def _measured(work: Callable[[], list[float]]) -> tuple[list[float], float]:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _memory("VmRSS")
     found = work()
-    return found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return found, _memory("VmHWM") - before
+
+
+def _memory(name: str) -> float:
+    """MiB of this process, as Linux counts them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def settings() -> ClipSettings:

@@ -53,12 +53,17 @@ class ClipPlace:
 class ClipIndex:
     """The clips of some splits in the order of their files' names; `path` is the file that `table` is mapped from."""
 
-    def __init__(self, table: pa.Table, path: str = "", splits: Sequence[str] = SPLITS) -> None:
-        self._table, self._path, self._splits = table, path, splits
+    def __init__(
+        self, table: pa.Table, path: str = "", splits: Sequence[str] = SPLITS, excluded: frozenset[str] = frozenset()
+    ) -> None:
+        self._path, self._splits, self._excluded = path, splits, excluded
+        left_out = pc.is_in(table["source"], pa.array(excluded, pa.string())) if excluded else None
+        self._table = table if left_out is None else table.filter(pc.invert(left_out))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process maps the file itself.
-        return (_mapped, (self._path, self._splits)) if self._path else (ClipIndex, (self._table,))
+        mapped = (self._path, self._splits, self._excluded)
+        return (_mapped, mapped) if self._path else (ClipIndex, (self._table,))
 
     @cached_property
     def _ends(self) -> np.ndarray:
@@ -134,22 +139,25 @@ class ClipSources(Sequence[str]):
         return self._index.sources()
 
 
-def open_index(clips: Location, name: str, splits: Sequence[str]) -> ClipIndex:
-    """The clips of some splits: by the index called `name`, or by a look at each file where that is "".
+def open_index(
+    clips: Location, name: str, splits: Sequence[str], *, excluded: frozenset[str] = frozenset()
+) -> ClipIndex:
+    """The clips of some splits: by the index called `name`, or by a look at each file where there is none.
+
+    Those of the sources `excluded` are none of them.
 
     Raises UserError `damaged_clips`, `wrong_version` or `unreadable` for files that don't hold clips.
     """
-    if not name:
-        return ClipIndex(
-            pa.concat_tables([_look(clips, split) for split in splits] or [_SCHEMA.append(_VERSION).empty_table()])
-        )
-    location = join(clips, INDEX_FOLDER, name)
-    path = str(_cached(location, name)) if is_uri(clips) else location
-    try:
-        return _mapped(path, splits)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        detail = f"'{location}' is not the index that its data set names ({error})"
-        raise UserError("damaged_clips", f"{detail}; s2v prepare, or s2v merge, makes it again.") from None
+    if name:
+        location = join(clips, INDEX_FOLDER, name)
+        try:
+            return _mapped(str(_cached(location, name)) if is_uri(clips) else location, splits, excluded)
+        except (pa.ArrowInvalid, KeyError, ValueError) as error:
+            detail = f"'{location}' is not the index that its data set names ({error})"
+            raise UserError("damaged_clips", f"{detail}; remove it: then each file is looked at.") from None
+        except FileNotFoundError:
+            pass  # removed: the files say the same
+    return ClipIndex(pa.concat_tables([_look(clips, split) for split in splits]), excluded=excluded)
 
 
 def write_index(clips: Location) -> str:
@@ -174,14 +182,14 @@ def write_table(clips: Location, tables: Sequence[pa.Table]) -> str:
     return name
 
 
-def _mapped(path: str, splits: Sequence[str]) -> ClipIndex:
+def _mapped(path: str, splits: Sequence[str], excluded: frozenset[str]) -> ClipIndex:
     whole = pa.ipc.open_file(pa.memory_map(path)).read_all()
     _check(whole)
     parts = []
     for split in splits:
         first, last = map(int, whole.schema.metadata[f"rows {split}".encode()].split())
         parts.append(whole.slice(first, last - first))
-    return ClipIndex(pa.concat_tables(parts), path, splits)
+    return ClipIndex(pa.concat_tables(parts), path, splits, excluded)
 
 
 def _check(table: pa.Table) -> None:

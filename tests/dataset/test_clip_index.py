@@ -30,6 +30,11 @@ def test_the_index_says_what_a_look_at_each_file_does(small_clips, tmp_path):
     again = pickle.loads(pickle.dumps(mapped))
     assert again.digest("x") == mapped.digest("x") == looked.digest("x")
     assert len(pickle.dumps(mapped)) < 1000  # another process maps the file itself
+    excluded = frozenset({looked.source(19)})
+    assert len(open_index(folder, "0" * 16 + ".arrow", ["val", "train"])) == 20  # none of that name
+    for each in ("", name):
+        fewer = pickle.loads(pickle.dumps(open_index(folder, each, ["val", "train"], excluded=excluded)))
+        assert (len(fewer), excluded & set(fewer.sources())) == (16, set())
     # No file of clips is opened before a clip is read.
     moved = folder.rename(tmp_path / "moved")
     shutil.rmtree(moved / "split=train")
