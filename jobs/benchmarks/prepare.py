@@ -1,4 +1,7 @@
-"""Preparation against a bare loop that decodes, crops, scales and resamples the same windows with PyAV alone."""
+"""Preparation against bare loops that decode, crop, scale and resample the same windows with PyAV or torchcodec alone.
+
+Torchcodec needs FFmpeg's libraries on the system; where they are missing, its lines are left out, and it says why.
+"""
 
 import argparse
 import multiprocessing
@@ -64,8 +67,14 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
     task = SourceTask(source, "train", "test", str(folder / "clips"), settings)
     windows = (path, starts, settings, flags.threads)
     sides = [partial(prepare, task, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
+    names = ["a bare loop", "decoding alone"]
+    if missing := torchcodec_missing():
+        print(f"torchcodec is left out: {missing}", flush=True)
+    else:
+        sides.append(partial(torchcodec_loop, *windows))
+        names.append("a loop of torchcodec")
     ours, *theirs = (float(end) / seconds for seconds in alternate(sides, flags.repeats))
-    for against, rate in zip(("a bare loop", "decoding alone"), theirs, strict=True):
+    for against, rate in zip(names, theirs, strict=True):
         yield Ratio(f"prepare {name} against {against}, source-seconds per second", ours, rate)
 
 
@@ -201,6 +210,33 @@ def decode_only(path: Path, starts: list[Fraction], settings: ClipSettings, thre
             for start in starts:
                 for _ in _window(container, stream, start, settings):
                     pass
+
+
+def torchcodec_missing() -> str:
+    """Why torchcodec can't decode here; "" if it can."""
+    try:
+        import torchcodec.decoders  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return lines[0] if lines else type(error).__name__
+    return ""
+
+
+def torchcodec_loop(path: Path, starts: list[Fraction], settings: ClipSettings, threads: int) -> None:
+    """The windows by torchcodec alone: its decoder crops and scales (bilinearly, as it can't otherwise)."""
+    from torchcodec.decoders._audio_decoder import AudioDecoder
+    from torchcodec.decoders._video_decoder import VideoDecoder
+    from torchcodec.transforms._decoder_transforms import CenterCrop, Resize
+
+    found = VideoDecoder(path).metadata
+    side = min(found.height or 0, found.width or 0)
+    transforms = [CenterCrop((side, side)), Resize((settings.stored_size, settings.stored_size))]
+    video = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads, transforms=transforms)
+    audio = AudioDecoder(path, sample_rate=settings.sample_rate, num_channels=1)
+    for start in starts:
+        span = float(start), float(start + settings.seconds)
+        video.get_frames_played_in_range(*span).data.numpy()
+        audio.get_samples_played_in_range(*span).data.numpy()
 
 
 def _window(

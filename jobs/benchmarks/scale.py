@@ -15,6 +15,7 @@ from pathlib import Path
 import ray
 import torch
 
+from benchmarks.large import simulated
 from benchmarks.measuring import Ratio
 from benchmarks.prepare import SIZES, make_source
 from benchmarks.train_case import CPU, case, make_clips
@@ -40,10 +41,16 @@ SOURCES = 8  # videos of twelve seconds, prepared by one or two tasks
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py scale`."""
     parser.add_argument("--source-seconds", type=float, default=60)
+    parser.add_argument(
+        "--simulate", type=int, nargs="*", default=[], help="instead, plan and open data sets of so many sources"
+    )
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
     """Unit costs on one core; then preparation by one and two tasks, and training by one and two workers."""
+    if flags.simulate:
+        yield from simulated(flags.simulate)
+        return
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from s2v_ray.cli.dataset_text import counts_table
 from s2v_ray.cli.flags import Location
-from s2v_ray.cli.prepare import counts_table
 from s2v_ray.cli.progress import format_duration
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset

@@ -14,6 +14,7 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import parse
 from s2v_ray.cli.generate import generate
 from s2v_ray.cli.info import info
+from s2v_ray.cli.merge import merge
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.probe import probe
 from s2v_ray.cli.serve import serve
@@ -27,9 +28,10 @@ from s2v_ray.storage.paths import refuse_password
 from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
-    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, app, serve, tune, info)
+    verb.__name__: verb
+    for verb in (demo, synth, prepare, merge, probe, train, evaluate, generate, app, serve, tune, info)
 }
-_RESUMABLE = ("demo", "prepare", "train", "tune")
+_RESUMABLE = ("demo", "prepare", "merge", "train", "tune")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,14 @@
 """`s2v prepare`."""
 
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
+from s2v_ray.cli.dataset_text import print_copies, print_dataset, print_next
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, format_duration
@@ -16,10 +17,11 @@ from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.dataset.splits import BY_TIME
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.blocks import GAP_SECONDS, least_seconds
-from s2v_ray.storage.paths import base_name, is_uri, join
+from s2v_ray.storage.paths import is_uri, join
 
 if TYPE_CHECKING:
     from s2v_ray.preparation.plan import Plan, SourceTask
+    from s2v_ray.preparation.shards import Shard
     from s2v_ray.recipes.prepare import MapTasks
 
 
@@ -32,6 +34,7 @@ def prepare(
     manifest_format: str = "",
     select: tuple[str, ...] = (),
     split_by: str = "auto",
+    shard: str = "",
     settings: Annotated[ClipSettings, tyro.conf.arg(name="", constructor=clip_settings), tyro.conf.OmitArgPrefixes],
     preview: bool = False,
     local: bool = False,
@@ -51,16 +54,20 @@ def prepare(
             (blocks of each video's time, at least a second apart; videos too short for that as a whole; random clips
             then cover the time, so that each moment is in about two), or auto, which is time if there are fewer than
             five videos (of GRID: speakers). A data set keeps what it was made with.
+        shard: prepare only a part, such as 3/600, the third of 600 jobs that share --videos and --out but need not know
+            of each other; afterwards `s2v merge` makes one data set of them. The splits are those of a single job.
         settings: how to cut clips.
         preview: only draw a contact sheet of each video into OUT/preview, showing what would be cut.
         local: work in this process, without Ray, for debugging.
     """
     from s2v_ray.preparation.plan import plan
+    from s2v_ray.preparation.shards import parse_shard
     from s2v_ray.recipes.prepare import check_prepare_output, domain_of, draw_previews, prepare_clips, run_here
 
     check_prepare_output(out, videos, manifest)
     domain = domain_of(videos, domain, manifest)
-    planned = plan(
+    make_plan = partial(
+        plan,
         list(videos),
         out,
         domain,
@@ -71,15 +78,23 @@ def prepare(
         own_manifest=not is_uri(manifest),
         split_by=split_by,
     )
-    if planned.chosen:
-        print(planned.chosen)
-    if planned.splits.split_by == BY_TIME:
-        print(time_split_text(planned.settings, is_auto=planned.splits.is_auto))
     map_tasks: MapTasks = run_here
     if not local:
         from s2v_ray.cluster.preparation import run_in_parallel
 
         map_tasks = run_in_parallel
+    if shard:
+        if preview:
+            raise UserError("wrong_flags", "--preview draws all videos; leave out --shard.")
+        asked: dict[str, Any] = {"videos": videos, "manifest": manifest, "manifest_format": manifest_format}
+        asked |= {"select": select, "domain": domain, "split_by": split_by, "settings": asdict(settings)}
+        _prepare_shard(out, parse_shard(shard), asked, make_plan, map_tasks)
+        return
+    planned = make_plan()
+    if planned.chosen:
+        print(planned.chosen)
+    if planned.splits.split_by == BY_TIME:
+        print(time_split_text(planned.settings, is_auto=planned.splits.is_auto))
     if preview:
         drawn = draw_previews(planned, _with_progress(map_tasks, "drawing previews", "not drawn"))
         if not drawn and planned.tasks:
@@ -89,30 +104,31 @@ def prepare(
     if planned.done_before:
         print(f"{planned.done_before} videos were already done.")
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))
-    if copies:
-        copy, first = next(iter(copies.items()))
-        print(
-            f"{len(copies)} videos sound the same as others, such as '{copy}' as '{first}'; copies share a split, or "
-            "are left out where they can't."
-        )
-    Console().print(counts_table(info))
-    if info.rejected:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
-        print(f"Rejected: {reasons}. Details: {out}/rejects.jsonl")
-    if info.split_counts["val"].clips or info.split_counts["test"].clips:
-        print(f"Split by {info.split_by}: val and test hold {info.held_out}.")
-    shorter = ", or a smaller --clip-seconds" if info.split_by == BY_TIME else ""
-    for split, use in (("val", "no best checkpoint can be chosen"), ("test", "there is nothing to evaluate on")):
-        if info.counts.clips and not info.split_counts[split].clips:
-            print(f"No clip is in the split '{split}', so {use}; prepare more videos{shorter}.")
-    if info.counts.clips:
-        print(f"Wrote {info.counts.clips} clips to {out}")
-        print(f"Data card: {out}/card.md")
-        probe = command("probe", clips=out)
-        print(f"Next: {probe}   (in a minute: can these clips be learnt, and what would help)")
-        print(f"then: {command('train', clips=out, out=f'runs/{base_name(out)}')}")
-    else:
+    print_copies(copies)
+    print_dataset(info, out)
+    if not info.counts.clips:
         raise UserError("no_clips", _nothing(planned, info, out))
+    print_next(info, out)
+
+
+def _prepare_shard(
+    out: str, shard: "Shard", asked: dict[str, Any], make_plan: "Callable[[], Plan]", map_tasks: "MapTasks"
+) -> None:
+    from s2v_ray.preparation.shards import numbers_text, only_plan, shared_plan
+    from s2v_ray.recipes.prepare import prepare_shard
+
+    shared = shared_plan(out, shard, asked, make_plan)
+    if shared is None:
+        print(f"All videos are in '{out}' already.")
+        return
+    if shared.chosen:
+        print(shared.chosen)
+    sources, clips = prepare_shard(shared, shard, _with_progress(map_tasks, "preparing clips", "without clips"))
+    print(f"Shard {shard}: {clips} clips of {sources} of {len(shared.tasks)} videos in {out}")
+    unfinished = only_plan(out).unfinished
+    if unfinished:
+        print(f"{len(unfinished)} of {shard.count} shards are left: {numbers_text(unfinished)}. When they are done:")
+    print(f"Next: {command('merge', clips=out)}")
 
 
 def _nothing(planned: "Plan", info: DatasetInfo, out: str) -> str:
@@ -140,7 +156,7 @@ def time_split_text(settings: ClipSettings, *, is_auto: bool) -> str:
 def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "MapTasks":
     """`map_tasks` with a progress bar, which also counts the sources without a result."""
 
-    def shown(work: "Callable[[SourceTask], int]", tasks: "list[SourceTask]") -> Iterator[tuple[str, int]]:
+    def shown(work: "Callable[[SourceTask], int]", tasks: "Sequence[SourceTask]") -> Iterator[tuple[str, int]]:
         started, without = time.monotonic(), 0
         with ProgressBar(label) as show:
             for number, (name, result) in enumerate(map_tasks(work, tasks), start=1):
@@ -152,11 +168,3 @@ def _with_progress(map_tasks: "MapTasks", label: str, without_result: str) -> "M
                 show(number / len(tasks), text)
 
     return shown
-
-
-def counts_table(info: DatasetInfo) -> Table:
-    """The counts of a data set by split."""
-    table = Table("", "sources", "clips", "seconds", "frames")
-    for name, row in {**info.split_counts, "all": info.counts}.items():
-        table.add_row(name, str(row.sources), str(row.clips), f"{row.seconds:g}", str(row.frames))
-    return table

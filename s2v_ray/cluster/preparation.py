@@ -1,28 +1,32 @@
-"""Preparation as a Ray Data pipeline: one task per source, as many at a time as there are cores."""
+"""Preparation as a Ray Data pipeline: tasks take blocks of sources, as many at a time as there are cores."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import ray
 
 from s2v_ray.cluster.connect import connect
+from s2v_ray.cluster.tries import Tries
 from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang, watchdog_seconds
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.storage.os_errors import reason
 
+# Up to this many blocks: Ray starts about a thousand tasks a second, and remembers each of them.
+_MOST_BLOCKS = 10_000
 
-def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) -> Iterator[tuple[str, int]]:
+
+def run_in_parallel(
+    work: Callable[[SourceTask], int], tasks: Sequence[SourceTask], *, most_blocks: int = _MOST_BLOCKS
+) -> Iterator[tuple[str, int]]:
     """Do `work` on every task on the cluster; yields the name of each source and the result of `work` as it is done.
 
-    All tasks have the same scenes, those of their plan.
+    A Ray task takes a block of sources, one of up to `most_blocks`, and reads them itself where `tasks` is a file.
     A source that kills the process of its task three times, or hangs once, is passed to `work` a last time with
-    `failure`; if even that fails, it has no result, and the others continue. Raises UserError if a source can't be
-    read or written for reasons that are not its own, such as a full disk.
+    `failure`; if even that fails, it has no result, and the others continue: what its block has done before is not done
+    again. Raises UserError if a source can't be read or written for reasons that are not its own, such as a full disk.
     """
     if not tasks:
         return
@@ -30,50 +34,36 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
-    # Each task is a block of its own: what all have in common is sent once, with the function.
-    scenes = tasks[0].scenes
-    tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
+    count = min(len(tasks), most_blocks)
+    tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
 
-    def work_on_row(row: dict[str, Any]) -> dict[str, Any]:
+    def work_on_block(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        task: SourceTask = replace(row["task"], scenes=scenes)
-        name = task.source.name
-        try:
-            result = _work_or_die(work, task, ray.get(tries.start.remote(name)))
-            tries.finish.remote(name)
-            return {"source": name, "result": result, "error": ""}
-        except Exception as error:  # Ray Data would count it among the crashes of decoders
-            return {"source": name, "result": None, "error": _text(error)}
+        done = []
+        for task in tasks[len(tasks) * row["id"] // count : len(tasks) * (row["id"] + 1) // count]:
+            name = task.source.name
+            try:
+                result = ray.get(tries.result.remote(name))
+                if result is None:
+                    result = _work_or_die(work, task, ray.get(tries.start.remote(name)))
+                    ray.get(tries.finish.remote(name, result))
+                yield {"source": name, "result": result, "error": ""}
+            except Exception as error:  # Ray Data would count it among the crashes of decoders
+                yield {"source": name, "result": None, "error": error_text(error)}
+            done.append(name)
+        tries.forget.remote(done)
 
-    items = [{"task": replace(task, scenes=())} for task in tasks]
-    rows = ray.data.from_items(items, override_num_blocks=len(items))
-    for row in rows.map(work_on_row, num_cpus=1).iter_rows():
+    for row in ray.data.range(count, override_num_blocks=count).flat_map(work_on_block, num_cpus=1).iter_rows():
         if row["error"]:
             raise UserError("task_failed", f"'{row['source']}' failed: {row['error']}; the same command resumes.")
         if row["result"] is not None:
             yield row["source"], row["result"]
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What was raised, as the end of a sentence."""
     return reason(error) if isinstance(error, OSError) and error.errno else f"{type(error).__name__}: {error}"
-
-
-class _Tries:
-    """An actor that remembers the tries at each source: a task does not know which of its tries it is."""
-
-    def __init__(self) -> None:
-        self._started: dict[str, list[float]] = {}
-
-    def start(self, source: str) -> list[float]:
-        """Note that a try starts; returns how many seconds each earlier one lasted."""
-        started = self._started.setdefault(source, [])
-        started.append(time.monotonic())
-        return [later - earlier for earlier, later in pairwise(started)]
-
-    def finish(self, source: str) -> None:
-        """Forget the tries at a source that is done: it may be done again if a machine is lost."""
-        self._started.pop(source, None)
 
 
 def _work_or_die(work: Callable[[SourceTask], int], task: SourceTask, tried_seconds: list[float]) -> int | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,7 @@ class DatasetInfo:
     split_counts: Mapping[str, Counts]
     rejected: Mapping[str, int]  # how many sources and windows were left out, by reason
     excluded: Counts = NOTHING  # what a user has excluded, and the other counts leave out
+    clip_index: str = ""  # the file in `_index` that lists the clips, if it is complete
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -72,6 +74,7 @@ class DatasetInfo:
             "split_by": self.split_by,
             "held_out": self.held_out,
             "planned_splits": dict(self.planned_splits),
+            "clip_index": self.clip_index,
             "counts": {
                 **asdict(self.counts),
                 "splits": {split: asdict(counts) for split, counts in self.split_counts.items()},
@@ -100,7 +103,14 @@ class DatasetInfo:
             splits,
             rejected,
             excluded,
+            _file_name(typed(values.get("clip_index", ""), str)),
         )
+
+
+def _file_name(name: str) -> str:
+    if name and not re.fullmatch(r"[0-9a-f]{16}\.arrow", name):
+        raise ValueError(f"the index is called '{name}'")
+    return name
 
 
 def read_dataset(clips: Location) -> DatasetInfo:
@@ -155,6 +165,14 @@ def read_records(clips: Location) -> dict[str, SourceRecord]:
     return records
 
 
+def read_record(clips: Location, key: str) -> SourceRecord | None:
+    """The record of the source with this key; None if it has none, or a damaged one."""
+    path = join(clips, "_sources", f"{key}.json")
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        return SourceRecord.from_json(json.loads(read_bytes(path))) if exists(path) else None
+    return None
+
+
 def write_record(clips: Location, key: str, record: SourceRecord) -> None:
     """Mark a source as done. Write its clips first: clips of a recorded source are complete."""
     write_bytes(join(clips, "_sources", f"{key}.json"), json.dumps(record.to_json(), indent=1).encode())
@@ -169,16 +187,19 @@ def write_dataset(
     planned_splits: Mapping[str, str],
     missing: Iterable[Reject],
     complete: bool,
+    clip_index: str = "",
 ) -> DatasetInfo:
     """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter.
 
     Clips of excluded sources are counted by themselves. `missing` are rejects of files that have no record, because
-    they could not even be tried.
+    they could not even be tried; `clip_index` is the name of the file that lists the clips.
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
     rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
-    uncounted = DatasetInfo(complete, domain, settings, split_by, "", planned_splits, NOTHING, {}, rejected)
+    uncounted = DatasetInfo(
+        complete, domain, settings, split_by, "", planned_splits, NOTHING, {}, rejected, clip_index=clip_index
+    )
     lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
     return _write_counted(clips, uncounted, records.values())

@@ -1,28 +1,24 @@
 """Prepared clips by index: reading one costs the bytes of that clip and no more."""
 
-import contextlib
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from s2v_ray.dataset.clip_files import clip_files, damaged_clips, file_contents, open_clips
+from s2v_ray.dataset.clip_index import ClipSources, open_index
 from s2v_ray.dataset.excluded import read_excluded
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.schema import MEASURES, READABLE_VERSIONS, SCHEMA_VERSION
+from s2v_ray.dataset.schema import MEASURES
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
-from s2v_ray.storage.files import list_versions, map_concurrently, open_file, store_errors
-from s2v_ray.storage.os_errors import reason
-from s2v_ray.storage.paths import Location, base_name, is_uri, join
+from s2v_ray.storage.files import map_concurrently
+from s2v_ray.storage.paths import Location, is_uri, join
 
 CACHE_GIB = 10.0
-_OPEN_FILES = 64
-_MOST_ROWS_PER_BYTE = 1000  # of a footer, which has some hundred bytes for each row group, of a few clips
 
 
 @dataclass(frozen=True)
@@ -67,40 +63,38 @@ class ClipReader:
         with_excluded: bool = False,
     ) -> None:
         self.location = str(clips)
-        self.settings = read_dataset(clips).settings
-        self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
+        info = read_dataset(clips)
+        self.settings = info.settings
         self.remote = is_uri(clips)  # in an object store, where reading a clip is mostly waiting
-        self.sources: list[str] = []  # of each clip
-        self._versions: dict[str, str] = {}
         self._cache = ClipCache(cache_folder(), int(cache_gib * 2**30)) if self.remote and cache_gib else None
-        for split in [splits] if isinstance(splits, str) else splits:
+        chosen = [splits] if isinstance(splits, str) else list(splits)
+        for split in chosen:
             if split not in SPLITS:
                 raise UserError("unknown_split", f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
-            self._versions |= _files(clips, split)
-        contents = map_concurrently(_contents, self._versions, remote=self.remote)
         excluded = frozenset() if with_excluded else read_excluded(clips)
-        for location, (source, counts) in zip(self._versions, contents, strict=True):
-            if source in excluded:
-                continue
-            self.sources += [source] * sum(counts)
-            self._rows += [(location, group, row) for group, count in enumerate(counts) for row in range(count)]
+        self._index = open_index(clips, info.clip_index if info.complete else "", chosen, excluded=excluded)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._index)
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The source of each clip."""
+        return ClipSources(self._index)
 
     @property
     def fingerprint(self) -> str:
         """A hash of which clips these are, independent of where they are stored."""
-        names = [f"{base_name(location)} {group} {row}" for location, group, row in self._rows]
-        return hashlib.sha256("\n".join([self.settings.fingerprint, *names]).encode()).hexdigest()[:16]
+        return self._index.digest(self.settings.fingerprint)
 
     def __getitem__(self, index: int) -> Clip:
-        location, group, row = self._rows[index]
-        read = partial(_read_group, location, group)
-        name = f"{location} {group} {self._versions[location]}"
-        with _clips_of(location):
+        place = self._index.place(index)
+        location = join(self.location, f"split={place.split}", place.file)
+        read = partial(_read_group, location, place.group)
+        name = f"{location} {place.group} {place.version}"
+        with damaged_clips(location):
             table = self._cache.table(name, read) if self._cache else read()
-            clip = clip_of_row(table, row, frames=self.settings.frames, stored_size=self.settings.stored_size)
+            clip = clip_of_row(table, place.row, frames=self.settings.frames, stored_size=self.settings.stored_size)
             if len(clip.wave) != self.settings.frames * self.settings.samples_per_frame:
                 raise ValueError(f"{len(clip.wave)} samples")
             if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
@@ -108,82 +102,22 @@ class ClipReader:
         return clip
 
 
-def _files(clips: Location, split: str) -> dict[str, str]:
-    """The Parquet files of a split, each with a text that changes when the file does."""
-    folder = join(clips, f"split={split}")
-    return {
-        join(folder, name): version
-        for name, version in list_versions(folder).items()
-        if name.endswith(".parquet") and not name.startswith(".")
-    }
-
-
-def _contents(location: str) -> tuple[str, list[int]]:
-    """The source that all clips of a file are from, and the number of clips in each row group."""
-    file = _open(location)
-    with _clips_of(location):
-        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-        if sum(counts) > file.metadata.serialized_size * _MOST_ROWS_PER_BYTE:
-            raise ValueError(f"{sum(counts)} rows")
-        source = file.read_row_group(0, ["source"], use_threads=False)["source"][0].as_py() if any(counts) else ""
-        if not isinstance(source, str):
-            raise TypeError(f"source is {source!r}")
-    return source, counts
-
-
-@contextlib.contextmanager
-def _clips_of(location: str) -> Iterator[None]:
-    """Raise UserError `damaged_clips` for what is found only when a file is read: other columns, types and sizes."""
-    try:
-        with store_errors(location):
-            yield
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        detail = f"'{location}' does not hold the clips that its data set describes ({error})"
-        raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
-
-
 def _read_group(location: str, group: int) -> pa.Table:
     # For one small row, Arrow's threads would cost more than they save.
-    return _open(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
-
-
-def _open(location: str) -> pq.ParquetFile:
-    """A reader of its own for each call; the file underneath stays open between calls."""
-    file, metadata = _open_once(location)
-    return pq.ParquetFile(file, metadata=metadata, pre_buffer=is_uri(location))
-
-
-@lru_cache(maxsize=_OPEN_FILES)
-def _open_once(location: str) -> tuple[pa.NativeFile, pq.FileMetaData]:
-    try:
-        with store_errors(location):
-            file = open_file(location)
-            whole = pq.ParquetFile(file)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        detail = f"'{location}' is not a complete Parquet file ({error})"
-        raise UserError("damaged_clips", f"{detail}; remove it and prepare it again.") from None
-    except OSError as error:
-        raise UserError("unreadable", f"'{location}' can't be read: {reason(error)}.") from None
-    version = (whole.schema_arrow.metadata or {}).get(b"schema_version", b"none").decode()
-    if version not in map(str, READABLE_VERSIONS):
-        rule = f"has schema version {version}, but must have {SCHEMA_VERSION}; prepare it again."
-        raise UserError("wrong_version", f"'{location}' {rule}")
-    return file, whole.metadata
+    return open_clips(location).read_row_group(group, CLIP_COLUMNS, use_threads=False)
 
 
 def _read_measures(location: str) -> pa.Table:
-    with _clips_of(location):
-        return _open(location).read(list(MEASURES)).select(list(MEASURES))
+    with damaged_clips(location):
+        return open_clips(location).read(list(MEASURES)).select(list(MEASURES))
 
 
 def card_columns(clips: str) -> dict[str, list[float]]:
     """The measures of all clips of a data set that are not excluded, by the measure's name."""
-    files = [file for split in SPLITS for file in _files(clips, split)]
+    files = [join(clips, f"split={split}", name) for split in SPLITS for name in clip_files(clips, split)]
     if excluded := read_excluded(clips):
-        sources = map_concurrently(_contents, files, remote=is_uri(clips))
-        files = [file for file, (source, _) in zip(files, sources, strict=True) if source not in excluded]
+        contents = map_concurrently(file_contents, files, remote=is_uri(clips))
+        files = [file for file, (source, _) in zip(files, contents, strict=True) if source not in excluded]
     tables = map_concurrently(_read_measures, files, remote=is_uri(clips))
     return {name: [value for table in tables for value in table[name].to_pylist()] for name in MEASURES}
 

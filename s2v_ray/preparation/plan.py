@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -101,7 +101,11 @@ def plan(
     records = read_records(out)
     _check_names(sources, records)
     stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
-    todo = [source for source in sources if not _is_done(source, records.get(source.name), stored)]
+    todo = [
+        source
+        for source in sources
+        if not is_done(source, records.get(source.name), lambda split, file: file in stored.get(split, ()))
+    ]
     infos = probe_some(todo, settings)
     existing: DatasetInfo | None = None
     chosen = ""
@@ -147,12 +151,15 @@ def _has_version(source: Source, version: tuple[int, ...]) -> bool:
     return False
 
 
-def _is_done(source: Source, record: SourceRecord | None, stored: dict[str, set[str]]) -> bool:
-    """Whether a source has not changed, its clips exist, and another try would have the same result."""
+def is_done(source: Source, record: SourceRecord | None, has_file: Callable[[str, str], bool]) -> bool:
+    """Whether a source has not changed, its clips exist, and another try would have the same result.
+
+    `has_file` says whether a split has a file of this name.
+    """
     if record is None or record.framing_given != source.framing_given or not _has_version(source, record.version):
         return False
     if record.clips:
-        return all(f"{source.key}.parquet" in stored.get(split, ()) for split in record.split_clips)
+        return all(has_file(split, f"{source.key}.parquet") for split in record.split_clips)
     return not any(reject.reason in _TEMPORARY_REASONS for reject in record.rejects)
 
 

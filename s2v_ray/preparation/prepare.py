@@ -10,7 +10,7 @@ from statistics import median_low
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.dataset.index import write_record
+from s2v_ray.dataset.index import read_record, write_record
 from s2v_ray.dataset.measures import Measures
 from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.dataset.schema import clip_row
@@ -25,7 +25,7 @@ from s2v_ray.preparation.fingerprint import sound_fingerprint
 from s2v_ray.preparation.framing.apply import framed_windows
 from s2v_ray.preparation.framing.find import find_framing
 from s2v_ray.preparation.framing.framing import Framing, square_of
-from s2v_ray.preparation.plan import SourceTask, SourceWindows, source_windows
+from s2v_ray.preparation.plan import SourceTask, SourceWindows, is_done, source_windows
 from s2v_ray.preparation.quality.measure import measure_window, rejection_reason
 from s2v_ray.preparation.source_file import open_source, source_faults
 from s2v_ray.storage.files import exists, remove_file, writing
@@ -86,6 +86,14 @@ def prepare_source(task: SourceTask) -> int:
         record = replace(record, version=source.version())
     write_record(task.out, source.key, replace(record, rejects=tuple(rejects)))
     return record.clips
+
+
+def resume_source(task: SourceTask) -> int:
+    """`prepare_source`, unless that has been done already; returns the number of clips."""
+    record = read_record(task.out, task.source.key)
+    if is_done(task.source, record, lambda split, file: exists(join(task.out, f"split={split}", file))):
+        return record.clips if record else 0
+    return prepare_source(task)
 
 
 def source_clips(task: SourceTask, rejects: list[Reject]) -> Iterator[pa.RecordBatch]:

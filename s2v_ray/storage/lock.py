@@ -11,8 +11,8 @@ from s2v_ray.storage.paths import Location, is_uri
 
 
 @contextlib.contextmanager
-def lock(out: Location, folder: Location) -> Iterator[None]:
-    """Hold the lock of `out`, a file in its local `folder`. It is released with the process at the latest.
+def lock(out: Location, folder: Location, name: str = ".lock") -> Iterator[None]:
+    """Hold the lock of `out`, the file `name` in its local `folder`. It is released with the process at the latest.
 
     There is none in an object store, nor in a file system without locks. Raises UserError `locked` if another process
     holds it.
@@ -21,7 +21,7 @@ def lock(out: Location, folder: Location) -> Iterator[None]:
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    file_lock = FileLock(Path(folder) / ".lock")
+    file_lock = FileLock(Path(folder) / name)
     try:
         file_lock.acquire(timeout=0)
     except Timeout:

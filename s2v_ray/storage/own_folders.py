@@ -15,7 +15,11 @@ DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v tr
 SWEEP, PROBE = "a sweep of s2v tune", "what s2v probe found"
 # The files and folders that together show what a folder is, any of several such sets; the more special come first.
 _MARKS: dict[str, tuple[frozenset[str], ...]] = {
-    DATASET: (frozenset({"dataset.json", "rejects.jsonl"}), frozenset({"dataset.json", "_sources"})),
+    DATASET: (
+        frozenset({"dataset.json", "rejects.jsonl"}),
+        frozenset({"dataset.json", "_sources"}),
+        frozenset({"rejects.jsonl", "_plan"}),
+    ),
     RUN: (frozenset({"config.toml", "checkpoints"}), frozenset({"config.toml", "metrics.jsonl"})),
     CHECKPOINT: (frozenset({"manifest.json", "state.json"}),),
     REPORT: (frozenset({"report.json", "report.html"}),),
@@ -25,7 +29,8 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
     DATASET: (
-        *("dataset.json", "rejects.jsonl", "excluded.json", "card.md", "card.png", "_sources", "_scenes"),
+        *("dataset.json", "rejects.jsonl", "excluded.json", "card.md", "card.png"),
+        *("_sources", "_scenes", "_plan", "_index"),
         *("split=train", "split=val", "split=test", "preview", "probe"),
     ),
     RUN: (

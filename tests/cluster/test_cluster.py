@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import signal
+from collections import Counter
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.preparation.plan import SourceTask, plan
 from s2v_ray.preparation.prepare import prepare_source
+from s2v_ray.recipes.prepare import stored_tasks
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import last_checkpoint
 
@@ -44,6 +46,26 @@ def test_a_source_that_kills_its_worker_does_not_hold_up_the_others(small_videos
 
     done = dict(run_in_parallel(crash_on_the_second, tasks))
     assert set(done) == {tasks[0].source.name, tasks[2].source.name}
+
+
+def test_a_source_that_kills_its_worker_costs_only_itself_where_several_share_a_task(small_videos, tmp_path):
+    videos = [str(path) for path in sorted(small_videos.iterdir())[:4]]
+    planned = plan(videos, str(tmp_path / "clips"), "sea", clip_settings(clip_seconds=1))
+    tasks, started = stored_tasks(planned), tmp_path / "started"
+
+    def crash_on_the_third(task: SourceTask) -> int:
+        with started.open("a") as file:
+            file.write(f"{task.source.name}\n")
+        if task.source.path == videos[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+
+    names = [task.source.name for task in tasks]
+    done = dict(run_in_parallel(crash_on_the_third, tasks, most_blocks=1))
+    assert set(done) == {*names} - {names[2]}
+    tries = Counter(started.read_text().split())
+    assert tries[names[2]] > 1
+    assert all(tries[name] == 1 for name in done)
 
 
 def test_a_call_that_never_returns_is_ended_and_recorded(small_videos, tmp_path):
