@@ -1,15 +1,14 @@
 """Preparation as a Ray Data pipeline: one task per source, as many at a time as there are cores."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import ray
 
 from s2v_ray.cluster.connect import connect
+from s2v_ray.cluster.tries import Tries
 from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang, watchdog_seconds
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import SourceTask
@@ -32,7 +31,7 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
     context.enable_progress_bars = False
     # Each task is a block of its own: what all have in common is sent once, with the function.
     scenes = tasks[0].scenes
-    tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
+    tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
 
     def work_on_row(row: dict[str, Any]) -> dict[str, Any]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
@@ -44,7 +43,7 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
             tries.finish.remote(name)
             return {"source": name, "result": result, "error": ""}
         except Exception as error:  # Ray Data would count it among the crashes of decoders
-            return {"source": name, "result": None, "error": _text(error)}
+            return {"source": name, "result": None, "error": error_text(error)}
 
     items = [{"task": replace(task, scenes=())} for task in tasks]
     rows = ray.data.from_items(items, override_num_blocks=len(items))
@@ -55,25 +54,9 @@ def run_in_parallel(work: Callable[[SourceTask], int], tasks: list[SourceTask]) 
             yield row["source"], row["result"]
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What was raised, as the end of a sentence."""
     return reason(error) if isinstance(error, OSError) and error.errno else f"{type(error).__name__}: {error}"
-
-
-class _Tries:
-    """An actor that remembers the tries at each source: a task does not know which of its tries it is."""
-
-    def __init__(self) -> None:
-        self._started: dict[str, list[float]] = {}
-
-    def start(self, source: str) -> list[float]:
-        """Note that a try starts; returns how many seconds each earlier one lasted."""
-        started = self._started.setdefault(source, [])
-        started.append(time.monotonic())
-        return [later - earlier for earlier, later in pairwise(started)]
-
-    def finish(self, source: str) -> None:
-        """Forget the tries at a source that is done: it may be done again if a machine is lost."""
-        self._started.pop(source, None)
 
 
 def _work_or_die(work: Callable[[SourceTask], int], task: SourceTask, tried_seconds: list[float]) -> int | None:

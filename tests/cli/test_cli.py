@@ -125,7 +125,7 @@ LOCATION_FLAGS = [
     ("prepare", {"out": "one", "videos": "several", "manifest": "one"}, {}),
     ("train", {"out": "one", "clips": "one", "videos": "several", "init_from": "one"}, {}),
     ("evaluate", {"checkpoint": "one", "clips": "one", "out": "one", "resampled": "one", "weights_dir": "one"}, {}),
-    ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "out": "one"}, {}),
+    ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "pairs": "one", "out": "one"}, {}),
     ("probe", {"clips": "one", "out": "one"}, {}),
     ("tune", {"clips": "several", "out": "one", "space": "one", "warm_start": "several"}, {}),
 ]
