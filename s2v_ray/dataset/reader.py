@@ -77,6 +77,11 @@ class ClipReader:
         return len(self._rows)
 
     @property
+    def counts(self) -> tuple[int, ...]:
+        """How many clips each data set has; this is one."""
+        return (len(self),)
+
+    @property
     def fingerprint(self) -> str:
         """A hash of which clips these are, independent of where they are stored."""
         names = [f"{base_name(location)} {group} {row}" for location, group, row in self._rows]
