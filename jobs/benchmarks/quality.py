@@ -111,12 +111,13 @@ def _prepared(
 
 def _trained(clips: str, run: Path, flags: argparse.Namespace, settings: Mapping[str, float] | None = None) -> str:
     config = with_settings(load_config(flags.config), settings or {})
-    train(clips=clips, out=str(run), config=config, minutes=flags.minutes, seed=flags.seed)
+    train(clips=(clips,), out=str(run), config=config, minutes=flags.minutes, seed=flags.seed)
     return str(run)
 
 
 def _evaluated(run: str, clips: str, out: Path, flags: argparse.Namespace, resampled: str | None = None) -> Report:
-    evaluate(checkpoint=run, clips=clips, out=str(out), resampled=resampled, seed=flags.seed)
+    again = (resampled,) if resampled else ()
+    evaluate(checkpoint=run, clips=(clips,), out=str(out), resampled=again, seed=flags.seed)
     return Report.from_json((out / "report.json").read_text())
 
 

@@ -44,9 +44,9 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     settings = clip_settings(clips_per_source=2, seed=seed, crop=CENTRE)
     prepare(videos=(videos,), out=clips, domain=domain, settings=settings)
     print(f"\n3. Training for {minutes:g} minutes")
-    train(clips=clips, out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
+    train(clips=(clips,), out=run, config=load_config("tiny"), minutes=minutes, seed=seed)
     print("\n4. Evaluating on held-out videos")
-    evaluate(checkpoint=run, clips=clips, out=report, seed=seed)
+    evaluate(checkpoint=run, clips=(clips,), out=report, seed=seed)
     print("\n5. Generating a video from an unseen image and the sound of another video")
     unseen_seed = seed + _UNSEEN_SEED_STEP
     unseen = synthesize(domain, home / "unseen", sources=2, seed=unseen_seed, seconds=8.0, size=360, nuisance=_NUISANCE)

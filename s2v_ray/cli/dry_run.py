@@ -7,17 +7,17 @@ from rich.console import Console
 
 from s2v_ray.cli.info import parameter_table
 from s2v_ray.config import config_to_toml
-from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.collection import DataSets, open_clips
 from s2v_ray.recipes.step_cost import measure_step
 from s2v_ray.recipes.train import TrainJob
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.schedule import config_budget
 
 
-def print_dry_run(job: TrainJob, clips: str, device: torch.device) -> None:
+def print_dry_run(job: TrainJob, clips: DataSets, device: torch.device) -> None:
     """Print the settings, the networks' parameters, and the memory and time of a step. Writes nothing."""
     budget, schedule, batch_size = config_budget(job.config), job.schedule, job.config.training.batch_size
-    reader = ClipReader(clips, "train")
+    reader = open_clips(clips, "train")
     cost = measure_step(job, reader, device)
     print(config_to_toml(job.config))
     Console().print(parameter_table(build_networks(job.config)))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import REPORT, check_output_folder
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def evaluate(
     *,
     checkpoint: Location,
-    clips: Location,
+    clips: tuple[Location, ...],
     out: Location,
     split: str = "test",
-    resampled: Annotated[Location | None, tyro.conf.arg(aliases=["--redrawn"])] = None,
+    resampled: Annotated[tuple[Location, ...], tyro.conf.arg(aliases=["--redrawn"])] = (),
     weights_dir: Location | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -31,10 +32,11 @@ def evaluate(
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint.
-        clips: what s2v prepare wrote.
+        clips: what s2v prepare wrote; several folders, globs or URIs are scored together.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
-        resampled: clips of the same synthetic videos, made with s2v synth --resample 1, for the noise ceiling.
+        resampled: clips of the same synthetic videos, made with s2v synth --resample 1, for the noise ceiling; of
+            several --clips in the same order.
         weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS as well, or pytorch-i3d's
             rgb_imagenet.pt, to measure FVD (half a minute per clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
@@ -49,11 +51,11 @@ def evaluate(
     with ProgressBar("evaluating") as bar:
         report = run(
             checkpoint,
-            clips,
+            find_data_sets(clips),
             out,
             choose_device(device),
             split=split,
-            resampled=resampled,
+            resampled=find_data_sets(resampled) if resampled else None,
             weights_dir=weights_dir,
             seed=seed,
             show=lambda done, total: bar(done / total, f"{done} of {total} clips"),

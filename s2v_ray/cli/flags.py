@@ -206,10 +206,17 @@ def _value(kind: Any, texts: list[str]) -> Any:
     """What was typed, as a value of this kind; otherwise the text itself."""
     try:
         if kind is tuple:
-            return tuple(int(text) for text in " ".join(texts).strip("[]").replace(",", " ").split())
+            return tuple(_whole_or_not(text) for text in " ".join(texts).strip("[]").replace(",", " ").split())
         return {"true": True, "false": False}[texts[0].lower()] if kind is bool else kind(texts[0])
     except (ValueError, KeyError, TypeError):
         return " ".join(texts)
+
+
+def _whole_or_not(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _flags_of(function: Callable[..., Any]) -> list[str]:

@@ -3,7 +3,8 @@
 import shlex
 
 
-def command(verb: str, **flags: str) -> str:
+def command(verb: str, **flags: str | tuple[str, ...]) -> str:
     """`s2v VERB --flag value ...` with what needs quotes quoted."""
-    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    given = {name: (value,) if isinstance(value, str) else value for name, value in flags.items()}
+    words = [word for name, values in given.items() for word in (f"--{name}", *values)]
     return shlex.join(["s2v", verb, *words])

@@ -11,7 +11,9 @@ from rich.table import Table
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.errors import UserError
 from s2v_ray.storage.own_folders import PROBE, check_output_folder
 from s2v_ray.storage.paths import base_name, join
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 def probe(
     *,
-    clips: Location,
+    clips: tuple[Location, ...],
     out: Location = "",
     split: tuple[str, ...] = SPLITS,
     minutes: float = 1.0,
@@ -31,8 +33,8 @@ def probe(
     """Tell in about a minute whether prepared clips can be learnt, and what would help, before training.
 
     Args:
-        clips: what s2v prepare wrote.
-        out: the folder for probe.json and probe.png; by default `probe` in that of the clips.
+        clips: what s2v prepare wrote; several folders, globs or URIs are probed together.
+        out: the folder for probe.json and probe.png; by default `probe` in that of the clips, if it is one.
         split: probe the clips of these splits; parts of them are held out in turn.
         minutes: about how long it may take on one core. It trains so many steps and reads so many clips that the same
             minutes give the same result on any machine.
@@ -41,7 +43,10 @@ def probe(
     from s2v_ray.evaluation.probe.advice import is_learnable
     from s2v_ray.recipes.probe import probe as run
 
-    out = out or join(clips, "probe")
+    clips = find_data_sets(clips)
+    if not out and len(clips) > 1:
+        raise UserError("missing_flag", "--out is needed with several --clips; name a folder for what is found.")
+    out = out or join(clips[0], "probe")
     check_output_folder(out, "--out", PROBE)
     with ProgressBar("probing") as bar:
         report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
@@ -49,10 +54,12 @@ def probe(
     if report.clips_probed < report.clips_found:
         enough = math.ceil(10 * minutes * report.clips_found / report.clips_probed) / 10
         print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:g} probes all.")
+    if len(clips) > 1:
+        print("Clips by data set:", ", ".join(f"{name}: {count}" for name, count in report.clips_by_data_set.items()))
     print(*sentences, sep="\n")
     print(f"See {out}/probe.png; probe.json beside it has all figures, source by source.")
     if is_learnable(report):
-        print(f"Next: {command('train', clips=clips, out=f'runs/{base_name(clips)}')}")
+        print(f"Next: {command('train', clips=clips, out=f'runs/{base_name(clips[0])}')}")
     else:
         print("Next: s2v prepare, with what is said above changed, and another --out; then probe again.")
 

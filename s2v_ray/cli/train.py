@@ -11,6 +11,7 @@ from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.config import with_settings
+from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
@@ -29,7 +30,8 @@ def train(
     *,
     config: Settings,
     out: Location,
-    clips: Location = "",
+    clips: tuple[Location, ...] = (),
+    clip_weights: tuple[float, ...] = (),
     videos: tuple[Location, ...] = (),
     steps: int | None = None,
     minutes: float | None = None,
@@ -49,7 +51,9 @@ def train(
     Args:
         config: the settings.
         out: the run directory.
-        clips: what s2v prepare wrote.
+        clips: what s2v prepare wrote; several folders, globs or URIs are trained on together. Their rates, frames and
+            stored sizes must be the same.
+        clip_weights: how often clips are drawn from each of --clips, such as 1 3; by default each clip equally often.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
             spare CPUs decode them while the workers train. On resuming, an unfinished epoch starts over.
         steps: how many steps in all, before and after resuming; by default the preset's (stable has 200,000).
@@ -72,7 +76,8 @@ def train(
 
     if minutes is not None and minutes <= 0:
         raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
-    flags = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
+    flags: dict[str, Any] = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
+    flags |= {"clip_weights": clip_weights or None}
     config = with_settings(config, {f"training.{name}": flags[name] for name in flags if flags[name] is not None})
     least, most = recipe.worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
@@ -81,11 +86,16 @@ def train(
         raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
     if (audio_track or video_track) and not videos:
         raise UserError("bad_flags", "--audio-track and --video-track go with --videos; give them to s2v prepare.")
-    settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips)
+    shares = config.training.clip_weights
+    if shares and videos:
+        raise UserError("bad_flags", "--clip-weights goes with --clips; videos are drawn equally often.")
+    clips = find_data_sets(clips) if clips else ()
+    settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips, shares)
     settings = replace(settings, audio_track=audio_track, video_track=video_track) if videos else settings
     config = recipe.fitted_config(config, settings)
-    if clips and not read_dataset(clips).complete:
-        print(f"'{clips}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
+    for location in clips:
+        if not read_dataset(location).complete:
+            print(f"'{location}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
     weights = find_checkpoint(init_from) if init_from else None
     if most and device not in ("auto", "cpu", "cuda"):
         raise UserError("unknown_device", f"--device is '{device}', but with --workers it must be auto, cpu or cuda.")

@@ -8,6 +8,7 @@ from typing import Literal
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
 from s2v_ray.config import with_settings
+from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import SWEEP, check_output_folder
 
 
@@ -15,6 +16,7 @@ def tune(
     *,
     config: Settings,
     clips: tuple[Location, ...],
+    clip_weights: tuple[float, ...] = (),
     out: Location,
     trials: int = 20,
     space: Location | None = None,
@@ -33,7 +35,9 @@ def tune(
 
     Args:
         config: the settings of all trials.
-        clips: what s2v prepare wrote, one folder for each domain.
+        clips: what s2v prepare wrote: folders, globs or URIs. Those of one domain are trained on together.
+        clip_weights: how often clips are drawn from each of --clips beside the others of its domain; by default each
+            clip equally often.
         out: the folder or URI for the trials, the report, and best.toml for each domain.
         trials: how many settings to try for each domain, including the preset's own and its control without adversarial
             losses.
@@ -57,9 +61,10 @@ def tune(
     from s2v_ray.storage.paths import join
     from s2v_ray.tuning.report import write_report
 
+    weights = {"training.clip_weights": clip_weights} if clip_weights else {}
     job = plan_sweep(
-        with_settings(config, {"training.seed": seed}),
-        clips=clips,
+        with_settings(config, {"training.seed": seed, **weights}),
+        clips=find_data_sets(clips),
         out=out,
         trials=trials,
         repeats=repeats,

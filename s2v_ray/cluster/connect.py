@@ -53,7 +53,8 @@ def _why_not(error: Exception) -> str:
     if address := os.environ.get("RAY_ADDRESS"):
         return f"Ray's cluster at RAY_ADDRESS '{address}' can't be joined ({text}); correct it, or unset RAY_ADDRESS."
     why = reason(error) if isinstance(error, OSError) else text
-    return f"Ray can't start on this machine: {why}. `s2v prepare --local` and `s2v train --workers 0` need no Ray."
+    without = "`s2v prepare --local`, `s2v generate --local` and `s2v train --workers 0` need no Ray"
+    return f"Ray can't start on this machine: {why}. {without}."
 
 
 def grows() -> bool:

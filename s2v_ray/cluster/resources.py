@@ -74,3 +74,39 @@ def trial_resources(
     cpus_each = min(1.0, _CPUS_FOR_WORKERS * cpus / (at_once * workers))
     each = {"CPU": cpus_each} | ({"GPU": gpus_each} if gpus_each else {})
     return at_once, ScalingConfig(num_workers=workers, use_gpu=gpus_each > 0, resources_per_worker=each)
+
+
+def pool_resources(
+    cluster: Mapping[str, float],
+    workers: int | None,
+    device: str,
+    *,
+    cpus_per_worker: float | None,
+    gpus_per_worker: float | None,
+    grows: bool = False,
+) -> tuple[int, float, float]:
+    """How many workers, each with a model of its own, and the CPUs and GPUs that each asks for.
+
+    By default a worker has a CPU, and a GPU if there is one ("auto") or `device` is "cuda"; `workers` are by default as
+    many as fit. Raises UserError if not even one, or not that many, fit into a cluster of these resources, unless it
+    `grows`.
+    """
+    cpus, gpus = cluster.get("CPU", 0.0), cluster.get("GPU", 0.0)
+    wants_gpu = device == "cuda" or (device == "auto" and gpus >= 1)
+    cpus_each = 1.0 if cpus_per_worker is None else cpus_per_worker
+    gpus_each = float(wants_gpu) if gpus_per_worker is None else gpus_per_worker
+    for flag, value in (("--cpus-per-worker", cpus_each), ("--workers", 1 if workers is None else workers)):
+        if value <= 0:
+            raise UserError("out_of_range", f"{flag} is {value:g}, but must be above 0.")
+    if gpus_each < 0 or (gpus_each > 0) != wants_gpu:
+        rule = f"with --device {device} and {gpus:g} GPUs it must be {'above 0' if wants_gpu else '0'}"
+        raise UserError("out_of_range", f"--gpus-per-worker is {gpus_each:g}, but {rule}.")
+    fitting = int(cpus / cpus_each + 1e-6)
+    if gpus_each:
+        fitting = min(fitting, int(gpus / gpus_each + 1e-6))
+    asked = max(1, fitting) if workers is None else workers
+    if asked > fitting and not grows:
+        needed = f"{asked} workers need {asked * cpus_each:g} CPUs and {asked * gpus_each:g} GPUs"
+        has = f"but the cluster has {cpus:g} and {gpus:g}"
+        raise UserError("too_few_resources", f"{needed}, {has}; use fewer --workers, or less for each, or more nodes.")
+    return asked, cpus_each, gpus_each

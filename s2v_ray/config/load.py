@@ -83,13 +83,15 @@ def checked(value: Any, setting: Field[Any], where: str) -> Any:
     if get_origin(kind) is Literal:
         fits = value in get_args(kind)
     elif get_origin(kind) is tuple:
-        fits = isinstance(value, list | tuple) and bool(value) and all(type(entry) is int for entry in value)
+        entry_kind = get_args(kind)[0]
+        fits = isinstance(value, list | tuple) and bool(value or setting.default == ())
+        fits = fits and all(type(entry) in (entry_kind, int) for entry in value)
+        value = tuple(map(entry_kind, value)) if fits else value
     else:
         value = float(value) if kind is float and type(value) is int else value
         fits = type(value) is kind
     if not fits:
         raise UserError("wrong_type", f"{where} is {value!r}, but must be {_rule(setting)}.")
-    value = tuple(value) if isinstance(value, list) else value
     low, high = setting.metadata["low"], setting.metadata["high"]
     numbers = [] if low is None else value if isinstance(value, tuple) else [value]
     if not all(math.isfinite(number) and low <= number <= high for number in numbers):
@@ -110,7 +112,8 @@ def _rule(setting: Field[Any]) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
     if get_origin(kind) is tuple:
-        return f"a list of whole numbers, each {bounds(setting)}, such as [64, 128]"
+        what = "whole numbers" if get_args(kind)[0] is int else "numbers"
+        return f"a list of {what}, each {bounds(setting)}, such as [64, 128]"
     return ", ".join(filter(None, [_KINDS[kind], bounds(setting)]))
 
 

@@ -129,6 +129,9 @@ class TrainingConfig:
     validate_clips: int = setting(32, "how many clips of the split val are validated on, of many sources", low=1)
     micro_batches: int = setting(1, "parts of a batch computed one after the other; the same gradients", low=1)
     frames_per_chunk: int = setting(0, "frames of a clip in memory at a time; the same gradients; 0: all", low=0)
+    clip_weights: tuple[float, ...] = setting(
+        (), "how often clips of each data set are drawn, relative to the others; none: each clip equally", low=0
+    )
     loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)
     clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
     threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)

@@ -83,6 +83,11 @@ class ClipReader:
         return ClipSources(self._index)
 
     @property
+    def counts(self) -> tuple[int, ...]:
+        """How many clips each data set has; this is one."""
+        return (len(self),)
+
+    @property
     def fingerprint(self) -> str:
         """A hash of which clips these are, independent of where they are stored."""
         return self._index.digest(self.settings.fingerprint)

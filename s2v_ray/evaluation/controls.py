@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.dataset.collection import Clips
+from s2v_ray.dataset.reader import Clip
 from s2v_ray.evaluation.retrieval import TrainingClips, nearest_sound, play_over
 from s2v_ray.metrics.loudness import power_in_frames
 from s2v_ray.models.sound_to_video import SoundToVideo
@@ -74,7 +75,7 @@ class ClipVideos:
 
 def clip_videos(
     model: SoundToVideo,
-    reader: ClipReader,
+    reader: Clips,
     number: int,
     others: Sequence[np.ndarray],
     resolution: int,
@@ -126,9 +127,7 @@ def generate_videos(model: SoundToVideo, image_CHW: Tensor, sound_BTD: Tensor) -
     return list(frames_NCHW.unflatten(0, sound_BTD.shape[:2]))
 
 
-def mismatched_sounds(
-    reader: ClipReader, more: ClipReader | None, number: int, *, count: int, seed: int
-) -> list[np.ndarray]:
+def mismatched_sounds(reader: Clips, more: Clips | None, number: int, *, count: int, seed: int) -> list[np.ndarray]:
     """Up to `count` sounds, int16 [S], each of another source, drawn by the seed; `more` clips fill up a shortage.
 
     With fewer than two other sources, moments of the same source that start at least a clip's length away do.
@@ -147,7 +146,7 @@ def mismatched_sounds(
 
 
 def _other_moments(
-    reader: ClipReader, more: ClipReader | None, number: int, *, count: int, random: np.random.Generator
+    reader: Clips, more: Clips | None, number: int, *, count: int, random: np.random.Generator
 ) -> list[np.ndarray]:
     """Up to `count` sounds, int16 [S], of the same source as a clip, none of which overlaps it."""
     source, start = reader.sources[number], reader[number].start_seconds

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.dataset.collection import Clips
+from s2v_ray.dataset.reader import Clip
 from s2v_ray.evaluation.sound_bands import sound_bands
 from s2v_ray.training.data.pixels import centre_crop, to_bytes, to_float
 
@@ -29,7 +30,7 @@ class TrainingClips:
     `motion_ND` are the `motion` of the videos.
     """
 
-    clips: ClipReader | Sequence[Clip]
+    clips: Clips | Sequence[Clip]
     indices: list[int]
     ids: list[str]
     sound_NTF: Tensor
@@ -40,7 +41,7 @@ class TrainingClips:
 
 
 def read_training_clips(
-    clips: ClipReader | Sequence[Clip], *, sample_rate: int, resolution: int, seed: int
+    clips: Clips | Sequence[Clip], *, sample_rate: int, resolution: int, seed: int
 ) -> TrainingClips | None:
     """The sounds and motions of training clips, all of one length; None if there are none."""
     if not len(clips):

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.dataset.collection import Clips
+from s2v_ray.dataset.reader import Clip
 from s2v_ray.evaluation.controls import envelope_autocorrelation, mismatched_sounds, shifted_sound
 from s2v_ray.evaluation.sound_bands import sound_bands
 from s2v_ray.training.data.pixels import centre_crop
@@ -120,7 +121,7 @@ def is_matched(classifier: SyncClassifier, video_TCHW: Tensor, wave: np.ndarray,
 
 
 def train_sync_classifier(
-    clips: ClipReader | Sequence[Clip], *, sample_rate: int, resolution: int, seed: int
+    clips: Clips | Sequence[Clip], *, sample_rate: int, resolution: int, seed: int
 ) -> SyncClassifier | None:
     """A classifier trained on real clips of one length; None if there are no clips.
 
@@ -147,7 +148,7 @@ def train_sync_classifier(
     return classifier.eval()
 
 
-def _training_set(clips: ClipReader | Sequence[Clip], sample_rate: int, resolution: int) -> tuple[Tensor, ...]:
+def _training_set(clips: Clips | Sequence[Clip], sample_rate: int, resolution: int) -> tuple[Tensor, ...]:
     """Frames [N, T, H, W], sounds [N, T, F], the shifts [N, T] at which a sound is mismatched, source indices [N]."""
     frames_of_clips, sounds, unlike, sources = [], [], [], []
     for number in np.unique(np.linspace(0, len(clips) - 1, _MOST_CLIPS).round().astype(int)).tolist():
@@ -191,7 +192,7 @@ def _loss(logits_BBT: Tensor, unlike_BT: Tensor, source_B: Tensor) -> Tensor:
 
 
 def sync_classifier_accuracy(
-    classifier: SyncClassifier, reader: ClipReader, more: ClipReader | None, *, resolution: int, seed: int
+    classifier: SyncClassifier, reader: Clips, more: Clips | None, *, resolution: int, seed: int
 ) -> dict[str, float]:
     """The classifier's balanced accuracy on the real clips of `reader`, by source; 0.5 is guessing.
 

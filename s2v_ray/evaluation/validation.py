@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.collection import Clips
 from s2v_ray.evaluation.controls import MODEL, ClipVideos, encode_sounds, generate_videos, mismatched_sounds
 from s2v_ray.evaluation.scores import SourceScores, mean, pooled_errors, score_clip, score_sources
 from s2v_ray.metrics.l1 import l1
@@ -31,7 +31,7 @@ _LEAST_FRAMES = 8  # of a clip whose frames are left out
 _FEW_SOURCES, _FEW_SECONDS, _LEAST_SECONDS = 4, 60, 20
 
 
-def validation(reader: ClipReader, more: ClipReader, *, clips: int, resolution: int) -> Validate | None:
+def validation(reader: Clips, more: Clips, *, clips: int, resolution: int) -> Validate | None:
     """A function that scores a model on the `spread_clips`; None if `reader` has no clips.
 
     If `reader` has too few other sources for mismatched sounds, `more` provides the rest. The score is motion explained
@@ -101,7 +101,7 @@ def spread_clips(sources: Sequence[str], count: int) -> list[int]:
     return [index for source, own in enumerate(chosen) for index in _evenly_spaced(own, taken[source])]
 
 
-def validation_warning(reader: ClipReader, clips: int) -> str | None:
+def validation_warning(reader: Clips, clips: int) -> str | None:
     """A sentence if the split `val` is too small to choose the best checkpoint by; None otherwise."""
     numbers = spread_clips(reader.sources, clips)
     if not numbers:
@@ -118,13 +118,13 @@ def validation_warning(reader: ClipReader, clips: int) -> str | None:
     )
 
 
-def _extent(reader: ClipReader, numbers: Sequence[int]) -> tuple[int, float]:
+def _extent(reader: Clips, numbers: Sequence[int]) -> tuple[int, float]:
     """Of how many sources these clips are, and their seconds together."""
     seconds = float(len(numbers) * reader.settings.frames / reader.settings.rate)
     return len({reader.sources[number] for number in numbers}), seconds
 
 
-def _is_enough(reader: ClipReader, numbers: Sequence[int]) -> bool:
+def _is_enough(reader: Clips, numbers: Sequence[int]) -> bool:
     sources, seconds = _extent(reader, numbers)
     return seconds >= _LEAST_SECONDS and (sources >= _FEW_SOURCES or seconds >= _FEW_SECONDS)
 
@@ -133,7 +133,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _videos(model: SoundToVideo, reader: ClipReader, number: int, sound_BTD: Tensor, resolution: int) -> ClipVideos:
+def _videos(model: SoundToVideo, reader: Clips, number: int, sound_BTD: Tensor, resolution: int) -> ClipVideos:
     """Every second frame of a clip's videos, given its own sound and mismatched ones."""
     clip = reader[number]
     real = centre_crop(clip.frames_THWC, resolution)

@@ -40,14 +40,15 @@ def source_faults(source: Source) -> Iterator[None]:
     except MediaError:
         raise
     except Exception as error:
-        if _concerns_whole_job(error):
+        if concerns_whole_job(error):
             raise
         said = f"{type(error).__name__}: {error}"
         advice = "convert it with another program, or leave it out"
         raise MediaError("failed", f"'{source.path}' can't be prepared ({said}); {advice}.") from error
 
 
-def _concerns_whole_job(error: Exception) -> bool:
+def concerns_whole_job(error: Exception) -> bool:
+    """Whether an error is of the machine or of the place for the results, so that the next file would fail likewise."""
     if isinstance(error, av.error.FFmpegError):  # some are OSErrors, too, but these come from the file
         return False
     if isinstance(error, OSError):

@@ -7,8 +7,8 @@ import torch
 
 from s2v_ray.config import Config
 from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.collection import Clips, DataSets, locations, open_clips, places
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.pretrained import Pretrained, load_pretrained
@@ -29,6 +29,7 @@ from s2v_ray.evaluation.scores import (
 )
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.units import moment, score_units
+from s2v_ray.recipes.copies import refuse_copies
 from s2v_ray.storage.files import make_folder, write_bytes
 from s2v_ray.storage.paths import join, readable
 from s2v_ray.training.checkpoint import load_model
@@ -37,41 +38,43 @@ from s2v_ray.training.checkpoint_files import find_checkpoint
 
 def evaluate(
     checkpoint: str,
-    clips: str,
+    clips: DataSets,
     out: str,
     device: torch.device,
     *,
     split: str = "test",
-    resampled: str | None = None,
+    resampled: DataSets | None = None,
     weights_dir: str | None = None,
     seed: int = 0,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Evaluate a checkpoint, and write `report.json`, `report.html` and its figures and videos to `out`.
 
-    `resampled` are clips of the same synthetic videos made with another `resample`: one more control. `weights_dir` is
-    a folder with the weights of AlexNet (for LPIPS), of I3D (for FVD), or of both. `show` is called after each clip
-    with how many of how many are done. Raises UserError for clips of other rates than the checkpoint's, and if the
-    split is empty.
+    `resampled` are clips of the same synthetic videos made with another `resample`: one more control; of several data
+    sets in `clips`, they are in the same order. `weights_dir` is a folder with the weights of AlexNet (for LPIPS), of
+    I3D (for FVD), or of both. `show` is called after each clip with how many of how many are done. Raises UserError for
+    clips of other rates than the checkpoint's, if the split is empty, and for data sets of which one holds out a copy
+    of what another trains on.
     """
     if seed < 0:
         raise UserError("out_of_range", f"--seed is {seed}, but must be at least 0.")
     location = find_checkpoint(checkpoint)
     model, config, described = load_model(location)
-    reader = ClipReader(clips, split)
+    refuse_copies(clips)
+    reader = open_clips(clips, split)
     check_clips_fit(reader, config, checkpoint)
     if not len(reader):
-        raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
+        raise UserError("no_clips", f"'{places(clips)}' has no clips in its split '{split}'; prepare more videos.")
     networks = load_pretrained(weights_dir, device) if weights_dir else Pretrained()
     make_folder(out)
     # If few sources are held out, mismatched sounds come from the others, too: hearing those in training is no help.
-    more = ClipReader(clips, [name for name in ("val", "train") if name != split])
+    more = open_clips(clips, [name for name in ("val", "train") if name != split])
     resolution = config.data.resolution
-    learnt = ClipReader(clips, "train")
+    learnt = open_clips(clips, "train")
     as_clips = {"sample_rate": config.clips.sample_rate, "resolution": resolution, "seed": seed}
     classifier, training = train_sync_classifier(learnt, **as_clips), read_training_clips(learnt, **as_clips)
     model.to(device)
-    references = ClipReader(resampled, split) if resampled else ()
+    references = open_clips(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
     scored, features, moments, pairs, judged = [], [], [], [], chosen(len(reader))
     for number in range(len(reader)):
@@ -96,7 +99,7 @@ def evaluate(
     report = Report(
         checkpoint=location,
         step=described["step"],
-        clips=clips,
+        clips=places(clips),
         split=split,
         seed=seed,
         counts=Counts(sources=len(set(reader.sources)), clips=len(scored)),
@@ -106,9 +109,10 @@ def evaluate(
         scores=summarise(sources, seed) | ({"fvd": score_fvd(features)} if features else {}),
         sources=sources,
         config=config,
-        held_out=read_dataset(clips).held_out,
+        held_out=" and ".join(sorted({read_dataset(location).held_out for location in locations(clips)})),
         units=units.kind,
         memorisation=memorisation(by_unit, seed) if trained_on_these else None,
+        data_sets=_counts_by_data_set(reader, clips),
     )
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():
@@ -120,7 +124,19 @@ def evaluate(
     return report
 
 
-def check_clips_fit(reader: ClipReader, config: Config, checkpoint: str) -> None:
+def _counts_by_data_set(reader: Clips, clips: DataSets) -> dict[str, Counts]:
+    """How much was scored of each of several data sets; empty for one."""
+    found, counts = locations(clips), {}
+    if len(found) == 1:
+        return {}
+    first = 0
+    for location, count in zip(found, reader.counts, strict=True):
+        counts[location] = Counts(len(set(reader.sources[first : first + count])), count)
+        first += count
+    return counts
+
+
+def check_clips_fit(reader: Clips, config: Config, checkpoint: str) -> None:
     """Raise UserError if the clips have other rates than those the checkpoint was trained on."""
     ours, theirs = asdict(config.clips), asdict(reader.settings.clip_config())
     del ours["frames"], theirs["frames"]  # a model generates any number

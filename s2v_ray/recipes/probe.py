@@ -6,7 +6,8 @@ from statistics import median
 
 import torch
 
-from s2v_ray.dataset.reader import ClipReader, card_columns
+from s2v_ray.dataset.collection import Clips, DataSets, locations, open_clips, places
+from s2v_ray.dataset.reader import card_columns
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.probe.advice import advice
 from s2v_ray.evaluation.probe.components import principal_components
@@ -19,6 +20,7 @@ from s2v_ray.evaluation.probe.report import ProbeReport, mean_explained, pooled
 from s2v_ray.evaluation.probe.units import find_units, make_folds
 from s2v_ray.evaluation.validation import spread_clips
 from s2v_ray.metrics.bootstrap import interval
+from s2v_ray.recipes.copies import refuse_copies
 from s2v_ray.storage.files import make_folder, write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.training.threads import at_most_threads
@@ -30,7 +32,7 @@ Show = Callable[[float, str], None]  # called with the part done, 0..1, and what
 
 
 def probe(
-    clips: str,
+    clips: DataSets,
     out: str,
     *,
     splits: Sequence[str],
@@ -48,12 +50,13 @@ def probe(
             raise UserError(
                 "out_of_range", f"{flag} is {value}, but must be {'at least' if flag == '--seed' else 'above'} 0."
             )
-    reader = ClipReader(clips, splits)
+    refuse_copies(clips, any_split=True)
+    reader = open_clips(clips, splits)
     if not len(reader):
-        raise UserError("no_clips", f"'{clips}' has no clips in {', '.join(splits)}; prepare more videos.")
+        raise UserError("no_clips", f"'{places(clips)}' has no clips in {', '.join(splits)}; prepare more videos.")
     # One thread: sums have the same order on every machine, and products this small gain little from more.
     with at_most_threads(1):
-        report = _probe(reader, splits, minutes, seed, show)
+        report = _probe(reader, clips, splits, minutes, seed, show)
     sentences = advice(report)
     make_folder(out)
     probe_figure(join(out, "probe.png"), report)
@@ -61,7 +64,7 @@ def probe(
     return report, sentences
 
 
-def _probe(reader: ClipReader, splits: Sequence[str], minutes: float, seed: int, show: Show) -> ProbeReport:
+def _probe(reader: Clips, clips: DataSets, splits: Sequence[str], minutes: float, seed: int, show: Show) -> ProbeReport:
     settings = reader.settings
     frames, seconds, rate = settings.frames, float(settings.seconds), float(settings.rate)
     indices = spread_clips(reader.sources, int(minutes * _FRAMES_A_MINUTE / frames))
@@ -102,7 +105,7 @@ def _probe(reader: ClipReader, splits: Sequence[str], minutes: float, seed: int,
         matched_minus_shifted=interval([unit.explained - unit.shifted for unit in scores], seed=seed),
         ceiling=interval([unit.ceiling for unit in scores], seed=seed),
         frame_shift=(features.shift_N.sum() / features.grey_N.sum().clamp_min(1e-9)).item(),
-        camera_motion=median(card_columns(reader.location)["camera_motion"]),
+        camera_motion=median(value for each in locations(clips) for value in card_columns(each)["camera_motion"]),
         frame_rate=rate,
         stabilize=settings.stabilize,
         fix_lag=settings.fix_lag,
@@ -110,6 +113,7 @@ def _probe(reader: ClipReader, splits: Sequence[str], minutes: float, seed: int,
         curve=curve,
         last_gain=last_gain,
         units=tuple(scores),
+        clips_by_data_set=dict(zip(locations(clips), reader.counts, strict=True)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.collection import Clips
 from s2v_ray.recipes.train import TrainJob
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.health import explaining_memory
@@ -36,7 +36,7 @@ class StepCost:
         return steps, without * self.seconds_without + (steps - without) * self.seconds_with
 
 
-def measure_step(job: TrainJob, reader: ClipReader, device: torch.device) -> StepCost:
+def measure_step(job: TrainJob, reader: Clips, device: torch.device) -> StepCost:
     """Make a few steps on the clips. Writes nothing. Raises UserError if memory is out."""
     state = new_state(job.config, device, schedule=job.schedule)
     batches = training_batches(reader, job.config, device)

@@ -1,7 +1,7 @@
 """What `s2v train` does: a `TrainJob`, built once, and run unchanged here, by Ray's workers or by a sweep's trial."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -9,17 +9,17 @@ from typing import Protocol
 from torch import Tensor
 
 from s2v_ray.config import Config
-from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.collection import Clips, DataSets, common_settings, open_clips, places
 from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
+from s2v_ray.recipes.copies import refuse_copies
 from s2v_ray.training.checkpoint import load_weights, run_schedule
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.mean_frame import mean_frame
-from s2v_ray.training.data.order import too_many_workers
+from s2v_ray.training.data.order import too_many_workers, weighted_parts
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, Validate, train
 from s2v_ray.training.networks import build_networks
@@ -55,19 +55,19 @@ class ClipSource(Protocol):
 
 @dataclass(frozen=True)
 class PreparedClips:
-    """What `s2v prepare` wrote to this location."""
+    """What `s2v prepare` wrote, in one place or in several."""
 
-    location: str
+    clips: DataSets
 
     def open(self, config: Config, run: str, workers: Workers) -> Feed:
         """This worker's slices of the batches."""
-        reader = ClipReader(self.location, "train", cache_gib=config.training.clip_cache_gib)
+        reader = open_clips(self.clips, "train", cache_gib=config.training.clip_cache_gib)
 
         def batches(state: TrainingState) -> Iterator[Batch]:
             ranks = {"rank": workers.rank, "world_size": workers.world_size}
             return training_batches(reader, config, workers.device, first_step=state.step, **ranks)
 
-        validate, warning = held_out_validation(self.location, config)
+        validate, warning = held_out_validation(self.clips, config)
         mean = partial(mean_frame, reader, config.data.resolution)
         return Feed(reader.fingerprint, validate, batches, warning=warning, mean_frame=mean)
 
@@ -91,10 +91,11 @@ def job_on(
     return TrainJob(config, clips, run_schedule(run, config), run, init_from, skip_damaged)
 
 
-def prepared_settings(clips: str) -> ClipSettings:
-    """What prepared clips are. Raises UserError if there are none to train on."""
-    check_clips(clips)
-    return read_dataset(clips).settings
+def prepared_settings(clips: DataSets, weights: Sequence[float] = ()) -> ClipSettings:
+    """What prepared clips are. Raises UserError if there are none to train on, or if they can't be used together."""
+    weighted_parts(check_clips(clips).counts, weights)
+    refuse_copies(clips)
+    return common_settings(clips)
 
 
 def fitted_config(config: Config, settings: ClipSettings) -> Config:
@@ -105,16 +106,18 @@ def fitted_config(config: Config, settings: ClipSettings) -> Config:
     return config
 
 
-def check_clips(clips: str, split: str = "train") -> None:
-    """Raises UserError if a split is empty."""
-    if not len(ClipReader(clips, split)):
-        raise UserError("no_clips", f"'{clips}' has no clips in its split '{split}'; prepare more videos.")
+def check_clips(clips: DataSets, split: str = "train") -> Clips:
+    """The clips of a split. Raises UserError if it is empty."""
+    reader = open_clips(clips, split)
+    if not len(reader):
+        raise UserError("no_clips", f"'{places(clips)}' has no clips in its split '{split}'; prepare more videos.")
+    return reader
 
 
-def held_out_validation(clips: str, config: Config) -> tuple[Validate | None, str | None]:
+def held_out_validation(clips: DataSets, config: Config) -> tuple[Validate | None, str | None]:
     """Validation on the split `val` of prepared clips, None if it is empty; and a sentence if it is too small."""
     cache_gib = config.training.clip_cache_gib
-    held_out, more = (ClipReader(clips, split, cache_gib=cache_gib) for split in ("val", "train"))
+    held_out, more = (open_clips(clips, split, cache_gib=cache_gib) for split in ("val", "train"))
     count = config.training.validate_clips
     validate = validation(held_out, more, clips=count, resolution=config.data.resolution)
     return validate, validation_warning(held_out, count)

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s2v_ray.config import Config, with_settings
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import TrainJob, check_clips, fitted_config, start_training
+from s2v_ray.recipes.train import TrainJob, check_clips, fitted_config, prepared_settings, start_training
 from s2v_ray.storage.lock import lock
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.schedule import config_budget
@@ -77,16 +76,21 @@ def plan_sweep(
     fixed = with_settings(config, searched.fixed)
     location, deadline = sweep_location(out), time.time() + 60 * time_budget if time_budget else float("inf")
     domains: dict[str, DomainSweep] = {}
-    for folder in clips:
-        domain, fingerprint, resolved = _for_clips(folder, trial_config(fixed, minutes=minutes, steps=steps))
-        if domain in domains:
-            raise UserError("repeated_name", f"Two of --clips have the domain '{domain}'; prepare one with another.")
+    weights = fixed.training.clip_weights
+    if weights and len(weights) != len(clips):
+        rule = f"but --clips names {len(clips)} data sets; give one for each"
+        raise UserError("wrong_weights", f"--clip-weights has {len(weights)} weights, {rule}.")
+    for domain, numbers in _by_domain(clips).items():
+        own_weights = tuple(weights[number] for number in numbers) if weights else ()
+        folders = tuple(clips[number] for number in numbers)
+        own = replace(fixed, training=replace(fixed.training, clip_weights=own_weights))
+        fingerprint, resolved = _for_clips(folders, trial_config(own, minutes=minutes, steps=steps))
         domains[domain] = DomainSweep(
             domain=domain,
-            clips=folder,
+            clips=folders,
             fingerprint=fingerprint,
             location=location,
-            preset_config=fixed,
+            preset_config=own,
             config=resolved,
             space=searched,
             objectives=objectives,
@@ -109,15 +113,23 @@ def open_sweep(job: SweepJob) -> Iterator[None]:
         yield
 
 
-def _for_clips(clips: str, config: Config) -> tuple[str, str, Config]:
-    """The clips' domain and fingerprint, and `config` for them. Raises UserError if it can't be trained on them."""
-    info = read_dataset(clips)
-    domain = info.domain
-    if not domain or "/" in domain or domain.startswith("."):
-        raise UserError("wrong_domain", f"'{domain}', the domain of '{clips}', can't name a folder; use another.")
-    for split in ("train", "val"):
-        check_clips(clips, split)
-    return domain, ClipReader(clips, "train").fingerprint, fitted_config(config, info.settings)
+def _by_domain(clips: Sequence[str]) -> dict[str, list[int]]:
+    """Which of the data sets are of each domain, by their numbers. Raises UserError for one that names no folder."""
+    domains: dict[str, list[int]] = {}
+    for number, location in enumerate(clips):
+        domain = read_dataset(location).domain
+        if not domain or "/" in domain or domain.startswith("."):
+            rule = "can't name a folder; use another"
+            raise UserError("wrong_domain", f"'{domain}', the domain of '{location}', {rule}.")
+        domains.setdefault(domain, []).append(number)
+    return domains
+
+
+def _for_clips(clips: tuple[str, ...], config: Config) -> tuple[str, Config]:
+    """The clips' fingerprint, and `config` for them. Raises UserError if it can't be trained on them."""
+    settings = prepared_settings(clips, config.training.clip_weights)
+    check_clips(clips, "val")
+    return check_clips(clips).fingerprint, fitted_config(config, settings)
 
 
 def train_to_rungs(

@@ -12,7 +12,7 @@ from s2v_ray.storage.files import is_file, is_folder, list_files, list_folders
 from s2v_ray.storage.paths import Location, is_uri
 
 DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v train", "a checkpoint", "a report"
-SWEEP, PROBE = "a sweep of s2v tune", "what s2v probe found"
+SWEEP, PROBE, PAIRS = "a sweep of s2v tune", "what s2v probe found", "a folder of s2v generate --pairs"
 # The files and folders that together show what a folder is, any of several such sets; the more special come first.
 _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     DATASET: (
@@ -25,6 +25,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     REPORT: (frozenset({"report.json", "report.html"}),),
     SWEEP: (frozenset({"journal.log", "sweep.json"}),),
     PROBE: (frozenset({"probe.json", "probe.png"}),),
+    PAIRS: (frozenset({"pairs.json", "_pairs"}),),
 }
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
@@ -44,6 +45,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     SWEEP: ("journal.log", "sweep.json", "report.html"),
     PROBE: ("probe.json", "probe.png"),
+    PAIRS: ("pairs.json", "results.csv", "_pairs", "*.mp4"),
 }
 _SHEET = "*-" + "[0-9a-f]" * 16 + ".png"  # a contact sheet of prepare --preview
 # Notes that people keep beside results, such as what `s2v train | tee log.txt` writes.

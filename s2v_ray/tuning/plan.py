@@ -9,6 +9,7 @@ from optuna.distributions import distribution_to_json
 
 from s2v_ray.config import Config, config_from_dict, with_settings
 from s2v_ray.config.load import differing_names, upgraded
+from s2v_ray.dataset.collection import DataSets
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import join
@@ -24,14 +25,14 @@ _NEVER = 10**9
 
 @dataclass(frozen=True)
 class DomainSweep:
-    """The sweep over one data set: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
+    """The sweep over one domain: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
 
     The winner's settings change `preset_config`; `config` has the clips and a trial's budget, too. ASHA compares trials
     at the fractions `rungs` of that budget. No trial starts after `deadline`, in seconds since 1970.
     """
 
     domain: str
-    clips: str
+    clips: DataSets
     fingerprint: str  # of the clips
     location: SweepLocation
     preset_config: Config

@@ -123,11 +123,15 @@ LOCATION_FLAGS = [
     ("demo", {"out": "one"}, {}),
     ("synth", {"out": "one"}, {"domain": "sea"}),
     ("prepare", {"out": "one", "videos": "several", "manifest": "one"}, {}),
-    ("train", {"out": "one", "clips": "one", "videos": "several", "init_from": "one"}, {}),
-    ("evaluate", {"checkpoint": "one", "clips": "one", "out": "one", "resampled": "one", "weights_dir": "one"}, {}),
-    ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "out": "one"}, {}),
-    ("probe", {"clips": "one", "out": "one"}, {}),
     ("app", {"checkpoint": "several", "clips": "several", "report": "several"}, {}),
+    ("train", {"out": "one", "clips": "several", "videos": "several", "init_from": "one"}, {}),
+    (
+        "evaluate",
+        {"checkpoint": "one", "clips": "several", "out": "one", "resampled": "several", "weights_dir": "one"},
+        {},
+    ),
+    ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "pairs": "one", "out": "one"}, {}),
+    ("probe", {"clips": "several", "out": "one"}, {}),
     ("tune", {"clips": "several", "out": "one", "space": "one", "warm_start": "several"}, {}),
 ]
 

@@ -58,6 +58,7 @@ VERBS = (
         (),
         "made.mp4",
     ),
+    Verb("generate", (Input("--checkpoint", "run"), Input("--pairs", "pairs.csv")), ("--local",), "pairs"),
     Verb(
         "tune",
         (

@@ -35,6 +35,7 @@ def world() -> Iterator[Path]:
     synthesize("sea", folder / "videos", sources=3, seed=5, seconds=0.88, size=48)
     (folder / "small.toml").write_text(SMALL_MODEL)
     (folder / "space.toml").write_text("[optim]\ngenerator_lr = { low = 1e-4, high = 1e-2, log = true }\n")
+    (folder / "pairs.csv").write_text(f"image,sound,name\n{folder}/picture.png,{folder}/sound.wav,one\n")
     (folder / "list.csv").write_text(f"path,start,end\n{folder}/videos/sea_0000.mp4,0,0.8\n")
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(folder / "picture.png")
     with wave.open(str(folder / "sound.wav"), "wb") as sound:
@@ -220,7 +221,7 @@ def test_a_disk_full_at_each_file_is_told_and_the_next_try_completes(verb: Verb,
 
 @pytest.mark.parametrize("limit", [0, 500])
 def test_a_full_disk_leaves_the_earlier_video_as_it_was(limit: int, world: Path, room: Path) -> None:
-    (generate,) = (verb for verb in VERBS if verb.name == "generate")
+    (generate,) = (verb for verb in VERBS if verb.out == "made.mp4")
     out = room / generate.out
     out.write_text("an earlier one")
     refused(in_own_process(in_child(trouble.run_on_small_disk, command(generate, world, out), limit)))

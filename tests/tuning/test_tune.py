@@ -27,10 +27,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
 from s2v_ray.cli.main import main
-from s2v_ray.config import Config, load_config
+from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.tune import train_to_rungs
+from s2v_ray.recipes.tune import plan_sweep, train_to_rungs
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import ALONE
 from s2v_ray.tuning.figures import front
@@ -231,7 +231,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(small_clips, 
     assert main([*command, "--trials", "2"]) == 1
     assert "--trials is 2, but must be at least 3" in capsys.readouterr().err
     assert main([*command, str(small_clips)]) == 1
-    assert "Two of --clips have the domain" in capsys.readouterr().err
+    assert f"--clips names '{small_clips}' twice" in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
 
 
@@ -343,6 +343,18 @@ def two_domains(small_clips, tmp_path_factory) -> list[str]:
         described = json.loads((folder / domain / "dataset.json").read_text()) | {"domain": domain}
         (folder / domain / "dataset.json").write_text(json.dumps(described))
     return [str(folder / domain) for domain in ("sea", "lake")]
+
+
+def test_data_sets_of_one_domain_are_searched_together(two_domains, small_model, tmp_path):
+    sea, lake = two_domains
+    config = with_settings(load_config(str(small_model)), {"training.clip_weights": (1, 2, 3)})
+    more = str(shutil.copytree(sea, tmp_path / "more"))
+    clips = [sea, lake, more]
+    job = plan_sweep(config, clips=clips, out=str(tmp_path / "sweep"), trials=3, repeats=0)
+    assert {sweep.domain: (sweep.clips, sweep.config.training.clip_weights) for sweep in job.domains} == {
+        "sea": ((sea, more), (1.0, 3.0)),
+        "lake": ((lake,), (2.0,)),
+    }
 
 
 @pytest.mark.ray

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.dataset.collection import Clips
+from s2v_ray.dataset.reader import Clip
 from s2v_ray.evaluation.controls import envelope_autocorrelation, uninformative_shift
 from s2v_ray.evaluation.probe.components import Components
 from s2v_ray.evaluation.probe.frame_shift import frame_shift_errors
@@ -42,7 +43,7 @@ class Targets:
     first_NK: Tensor  # the first frame itself
 
 
-def read_features(reader: ClipReader, indices: Sequence[int], *, seed: int, show: Show) -> Features:
+def read_features(reader: Clips, indices: Sequence[int], *, seed: int, show: Show) -> Features:
     """The features of some clips."""
     settings = reader.settings
     sampled = min(settings.frames, max(1, _SAMPLED_FRAMES // len(indices)))
@@ -73,7 +74,7 @@ def read_features(reader: ClipReader, indices: Sequence[int], *, seed: int, show
 
 
 def read_targets(
-    reader: ClipReader, indices: Sequence[int], components: Sequence[Components], *, show: Show
+    reader: Clips, indices: Sequence[int], components: Sequence[Components], *, show: Show
 ) -> list[Targets]:
     """The frames of some clips in each of `components`."""
     # All at once, since most of the time is for reading pixels.

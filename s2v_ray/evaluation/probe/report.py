@@ -1,7 +1,7 @@
 """What the probe found: `probe.json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from s2v_ray.evaluation.probe.cross_validation import UnitScore
@@ -50,6 +50,7 @@ class ProbeReport:
     curve: tuple[CurvePoint, ...]
     last_gain: Interval | None  # of the curve's last step
     units: tuple[UnitScore, ...]
+    clips_by_data_set: Mapping[str, int]  # found
 
     @property
     def of_ceiling(self) -> float:

@@ -1,7 +1,7 @@
 """What `report.json` holds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from s2v_ray.config import Config, config_from_dict
@@ -38,6 +38,7 @@ class Report:
     held_out: str = UNSEEN_VIDEOS  # in words, what the data set's val and test show that its train does not
     units: str = SOURCES  # what `sources` are, over which intervals are made: see `score_units`
     memorisation: Memorisation | None = None  # None where undefined, and in reports of release 0.2
+    data_sets: dict[str, Counts] = field(default_factory=dict)  # what of each was scored, where there are several
 
     def score(self, metric: str, control: str = MODEL) -> Score | None:
         """One metric of the model or a control; None where no source defines it."""
@@ -62,6 +63,7 @@ class Report:
             | {
                 "counts": Counts(**values["counts"]),
                 "sync_classifier_accuracy": accuracy and Score(**accuracy),
+                "data_sets": {name: Counts(**each) for name, each in values.get("data_sets", {}).items()},
                 "memorisation": _memorisation(values.get("memorisation")),
                 "examples": {name: ClipScores(**clip) for name, clip in values["examples"].items()},
                 "not_measured": tuple(values["not_measured"]),

@@ -113,6 +113,9 @@ def notes(report: Report) -> list[str]:
         )
     if report.units == CLIPS:
         sentences.append("Clips may overlap, so that intervals over them are narrower than they should be.")
+    if report.data_sets:
+        scored = "; ".join(f"{name}: {each.clips} of {each.sources} sources" for name, each in report.data_sets.items())
+        sentences.append(f"Clips scored by data set: {scored}.")
     missing = [f"{name} was not measured: --weights-dir has no {FILES[name]}." for name in report.not_measured]
     return sentences + _control_notes(report) + missing
 

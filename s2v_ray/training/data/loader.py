@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from s2v_ray.config import Config
-from s2v_ray.dataset.reader import Clip, ClipReader
+from s2v_ray.dataset.collection import Clips
+from s2v_ray.dataset.reader import Clip
 from s2v_ray.models.sound_encoder import THUMBNAIL_SIDE
 from s2v_ray.storage.files import CONCURRENT_REQUESTS
 from s2v_ray.training.data.augmentation import draw_augmentation
-from s2v_ray.training.data.order import Draw, global_batch, rank_slice
+from s2v_ray.training.data.order import Draw, global_batch, rank_slice, weighted_parts
 from s2v_ray.training.data.pixels import crop_size, motion_thumbnails, resize, resize_bytes, to_float, wave_to_float
 
 _BATCHES_AHEAD = 4
@@ -56,7 +57,7 @@ class Batch:
 class TrainingClips(Dataset[dict[str, Any]]):
     """Augmented clips as tensors on the CPU, still bytes: they become floats on the device."""
 
-    def __init__(self, reader: ClipReader, config: Config) -> None:
+    def __init__(self, reader: Clips, config: Config) -> None:
         self.reader, self.config = reader, config
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def augmented(clip: Clip, draw: Draw, config: Config) -> dict[str, Any]:
 
 
 def training_batches(
-    reader: ClipReader, config: Config, device: torch.device, *, first_step: int = 0, rank: int = 0, world_size: int = 1
+    reader: Clips, config: Config, device: torch.device, *, first_step: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
     """This worker's batches of step `first_step` and of all after it.
 
@@ -107,8 +108,10 @@ def training_batches(
     where that is 0.
     """
     settings = config.training
+    parts = weighted_parts(reader.counts, settings.clip_weights)
     order = {"clip_count": len(reader), "batch_size": settings.batch_size, "seed": settings.seed}
-    draws = (rank_slice(global_batch(step, **order), rank=rank, world_size=world_size) for step in count(first_step))
+    batches = (global_batch(step, **order, parts=parts) for step in count(first_step))
+    draws = (rank_slice(batch, rank=rank, world_size=world_size) for batch in batches)
     clips, on_gpu = TrainingClips(reader, config), device.type == "cuda"
     loader: DataLoader[dict[str, Any]]
     if reader.remote:

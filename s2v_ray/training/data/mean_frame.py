@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.dataset.collection import Clips
 from s2v_ray.storage.files import map_concurrently
 from s2v_ray.training.data.pixels import resize_bytes, to_float
 
 _MOST_CLIPS = 100
 
 
-def mean_frame(reader: ClipReader, resolution: int) -> Tensor:
+def mean_frame(reader: Clips, resolution: int) -> Tensor:
     """The mean [3, R, R], in [-1, 1], of the first and the middle frame of up to 100 clips, evenly spaced.
 
     The frames are whole, as they are stored, and resized to `resolution`. There must be a clip.
