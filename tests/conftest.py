@@ -12,16 +12,29 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="60",
+    RAY_worker_niceness="0",  # beside another process with tests, nicer ones would starve
     # Of the object store in tests/helpers/object_store.py: Ray's workers inherit the environment that Ray starts with.
     AWS_ACCESS_KEY_ID="the-key",
     AWS_SECRET_ACCESS_KEY="the-secret",
     AWS_REGION="us-east-1",
 )
 
+# With `pytest -n`, before torch is imported: a core for each process.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from helpers.small import SMALL_CLIPS, SMALL_MODEL
 
 from s2v_ray.cli.main import main
 from s2v_ray.synthetic.write import synthesize
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `pytest -n`, all tests that start Ray share one process, and so its cluster; others go by their files."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ TOP_LEVEL = [
     "tuning",
     "recipes",
     "cluster",
+    "app",
     "cli",
 ]
 # Inside a package, a file or sub-package may import those before it. Files that are in no list must only not import
@@ -53,7 +54,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "index", "reader"],
+    "dataset": ["schema", "splits", "excluded", "index", "reader"],
     "preparation": [
         "sources",
         "source_file",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
+from benchmarks.train_case import CPU
 from s2v_ray.config import Config
 from s2v_ray.models.change import apply_change
 from s2v_ray.models.unet import UNet, UpBlock
@@ -63,7 +64,8 @@ class FrameByFrameUNet(nn.Module):
         x = half = sound_ND[:, :, None, None].expand(-1, -1, *maps[-1].shape[-2:])
         for block, skip in zip(self.up, reversed(maps[1:]), strict=True):
             half, x = x, block(x, skip, sound_ND)
-        frames_NCHW = apply_change(image_NCHW, self.head.as_change(maps, x.unsqueeze(1), half.unsqueeze(1)))[:, 0]
+        warp = None if self.head.to_warp is None else self.head.to_warp(half).unsqueeze(1)
+        frames_NCHW = apply_change(image_NCHW, self.head.as_change(maps, x.unsqueeze(1), warp))[:, 0]
         return torch.unflatten(frames_NCHW, 0, sound_BTD.shape[:2])
 
 
@@ -85,9 +87,9 @@ class NaiveGan:
         return video_BFCHW
 
 
-def naive_gan(config: Config) -> NaiveGan:
+def naive_gan(config: Config, device: torch.device = CPU) -> NaiveGan:
     """The naive twin of the training's first state."""
-    networks, optim = build_networks(config), config.optim
+    networks, optim = build_networks(config).to(device), config.optim
     unet = FrameByFrameUNet(networks.generator.unet)
     trained = {
         "generator": (nn.ModuleList([networks.generator.sound_encoder, unet]), optim.generator_lr),

@@ -25,9 +25,9 @@ class Case:
     config: Config
     reader: ClipReader
 
-    def batches(self, count: int) -> list[Batch]:
+    def batches(self, count: int, device: torch.device = CPU) -> list[Batch]:
         """The first batches of a training, read in this process."""
-        return list(islice(training_batches(self.reader, self.config, CPU), count))
+        return list(islice(training_batches(self.reader, self.config, device), count))
 
 
 def case(preset: str, clips: str, **settings: object) -> Case:

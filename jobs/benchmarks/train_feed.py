@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from benchmarks.measuring import Ratio, alternate
 from benchmarks.train_case import CPU, Case
 from s2v_ray.training.data.loader import training_batches
@@ -13,16 +15,18 @@ from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
 
 
-def waiting(name: str, trained: Case, steps: int) -> Ratio:
+def waiting(name: str, trained: Case, steps: int, device: torch.device = CPU) -> Ratio:
     """The median seconds that a step waits for its batch, against its whole duration, without the first step."""
-    state = new_state(trained.config, CPU)
+    state = new_state(trained.config, device)
     waits, steps_seconds = [], []
-    batches = training_batches(trained.reader, trained.config, CPU)
+    batches = training_batches(trained.reader, trained.config, device)
     for _ in range(steps + 1):
         start = time.perf_counter()
         batch = next(batches)
         received = time.perf_counter()
         train_step(state, batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         waits.append(received - start)
         steps_seconds.append(time.perf_counter() - start)
     waited, step = statistics.median(waits[1:]), statistics.median(steps_seconds[1:])

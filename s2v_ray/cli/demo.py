@@ -5,6 +5,7 @@ from pathlib import Path
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.generate import generate
+from s2v_ray.cli.next_command import command
 from s2v_ray.cli.prepare import prepare
 from s2v_ray.cli.synth import synth
 from s2v_ray.cli.train import train
@@ -52,7 +53,8 @@ def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 
     video = home / f"{domain}.mp4"
     generate(checkpoint=run, image=str(unseen[0]), sound=str(unseen[1]), out=str(video))
     print(
-        f"\nThe video: {video}\nThe report: {report}/report.html\n\nThe same with your own videos:\n"
+        f"\nThe video: {video}\nThe report: {report}/report.html\n"
+        f"The page: {command('app', checkpoint=run, clips=clips)}\n\nThe same with your own videos:\n"
         "  s2v prepare  --videos FOLDER --out clips/mine\n"
         "  s2v probe    --clips clips/mine\n"
         "  s2v train    --clips clips/mine --out runs/mine --config tiny\n"

@@ -46,6 +46,10 @@ def _print_clips(clips: str) -> None:
     Console().print(counts_table(described))
     if described.split_counts["val"].clips or described.split_counts["test"].clips:
         print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
+    if described.excluded.sources:
+        excluded = described.excluded
+        counts = f"sources {excluded.sources:,}, clips {excluded.clips:,}"
+        print(f"Excluded by hand: {counts}; {join(clips, 'excluded.json')} names them.")
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
 

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import s2v_ray
+from s2v_ray.cli.app import app
 from s2v_ray.cli.demo import demo
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import parse
@@ -26,7 +27,7 @@ from s2v_ray.storage.paths import refuse_password
 from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
-    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, tune, serve, info)
+    verb.__name__: verb for verb in (demo, synth, prepare, probe, train, evaluate, generate, app, serve, tune, info)
 }
 _RESUMABLE = ("demo", "prepare", "train", "tune")
 

@@ -133,6 +133,9 @@ class TrainingConfig:
     clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
     threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)
     compile: bool = setting(False, "compile the networks with torch.compile")
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "what networks compute in; auto: bfloat16 on a GPU that has it, else float32"
+    )
     collapse_steps: int = setting(2000, "stop if a discriminator is useless for this many steps; 0: never", low=0)
 
 

@@ -5,10 +5,11 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.excluded import read_excluded, write_excluded
 from s2v_ray.dataset.records import UNSEEN_VIDEOS, Reject, SourceRecord, held_out
 from s2v_ray.dataset.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.settings import ClipSettings
@@ -24,6 +25,7 @@ from s2v_ray.storage.files import (
     read_bytes,
     write_bytes,
 )
+from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import kind_of
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
@@ -40,6 +42,9 @@ class Counts:
     frames: int
 
 
+NOTHING = Counts(0, 0, 0.0, 0)
+
+
 @dataclass(frozen=True)
 class DatasetInfo:
     """What a data set is: its `dataset.json`."""
@@ -53,6 +58,7 @@ class DatasetInfo:
     counts: Counts
     split_counts: Mapping[str, Counts]
     rejected: Mapping[str, int]  # how many sources and windows were left out, by reason
+    excluded: Counts = NOTHING  # what a user has excluded, and the other counts leave out
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -70,6 +76,7 @@ class DatasetInfo:
                 **asdict(self.counts),
                 "splits": {split: asdict(counts) for split, counts in self.split_counts.items()},
                 "rejected": dict(self.rejected),
+                "excluded": asdict(self.excluded),
             },
         }
 
@@ -77,6 +84,7 @@ class DatasetInfo:
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetInfo":
         """As it was written, or as releases up to 0.2 did. Raises KeyError, TypeError or ValueError for others."""
         total = dict(values["counts"])
+        excluded = typed(total.pop("excluded", asdict(NOTHING)), Counts)
         splits, rejected = typed(total.pop("splits"), Mapping[str, Counts]), typed(total.pop("rejected"), _NUMBERS)
         planned = typed(values["planned_splits"] if "planned_splits" in values else values["ranked_splits"], _NAMES)
         if not splits.keys() | set(planned.values()) <= set(SPLITS):
@@ -91,6 +99,7 @@ class DatasetInfo:
             typed(total, Counts),
             splits,
             rejected,
+            excluded,
         )
 
 
@@ -163,19 +172,49 @@ def write_dataset(
 ) -> DatasetInfo:
     """Write `rejects.jsonl` and `dataset.json` from the records of the sources; returns the latter.
 
-    `missing` are rejects of files that have no record, because they could not even be tried.
+    Clips of excluded sources are counted by themselves. `missing` are rejects of files that have no record, because
+    they could not even be tried.
     """
     records = read_records(clips)
     rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
-    counts = _counts([record.clips for record in records.values()], settings)
-    by_split = {split: _counts([r.split_clips.get(split, 0) for r in records.values()], settings) for split in SPLITS}
     rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
-    words = held_out(records.values())
-    info = DatasetInfo(complete, domain, settings, split_by, words, planned_splits, counts, by_split, rejected)
+    uncounted = DatasetInfo(complete, domain, settings, split_by, "", planned_splits, NOTHING, {}, rejected)
     lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
-    write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())
-    return info
+    return _write_counted(clips, uncounted, records.values())
+
+
+def exclude_source(clips: Location, source: str, *, excluded: bool) -> DatasetInfo:
+    """Exclude a source from all that reads clips, or include it again; returns the data set with its new counts.
+
+    Its clips stay. Raises UserError `unknown_source`, and `locked` while another process writes to the data set.
+    """
+    with lock(clips, clips):
+        records = read_records(clips)
+        if source not in records:
+            raise UserError("unknown_source", f"'{clips}' has no source '{source}'; `_sources` has a file for each.")
+        before = read_excluded(clips)
+        write_excluded(clips, before | {source} if excluded else before - {source})
+        return _write_counted(clips, read_dataset(clips), records.values())
+
+
+def _write_counted(clips: Location, info: DatasetInfo, records: Iterable[SourceRecord]) -> DatasetInfo:
+    """Write `dataset.json` with the counts of these records, and what is held out."""
+    excluded, settings = read_excluded(clips), info.settings
+    records = list(records)
+    used = [record for record in records if record.source not in excluded]
+    unused = [record for record in records if record.source in excluded]
+    counted = replace(
+        info,
+        held_out=held_out(used),
+        counts=_counts([record.clips for record in used], settings),
+        split_counts={
+            split: _counts([record.split_clips.get(split, 0) for record in used], settings) for split in SPLITS
+        },
+        excluded=_counts([record.clips for record in unused], settings),
+    )
+    write_bytes(join(clips, "dataset.json"), json.dumps(counted.to_json(), indent=2).encode())
+    return counted
 
 
 def _counts(clips_per_source: list[int], settings: ClipSettings) -> Counts:

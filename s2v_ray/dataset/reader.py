@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from s2v_ray.dataset.excluded import read_excluded
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.schema import MEASURES, READABLE_VERSIONS, SCHEMA_VERSION
 from s2v_ray.dataset.splits import SPLITS
@@ -53,10 +54,18 @@ def clip_of_row(table: pa.Table, row: int, *, frames: int, stored_size: int) -> 
 class ClipReader:
     """The clips of some splits of a data set, in the order of their files' names; several threads may read.
 
-    Up to `cache_gib` of clips from an object store are cached on this machine; 0 caches none.
+    Those of sources that were excluded when it was opened are none of them, unless `with_excluded`. Up to `cache_gib`
+    of clips from an object store are cached on this machine; 0 caches none.
     """
 
-    def __init__(self, clips: Location, splits: str | Iterable[str], *, cache_gib: float = CACHE_GIB) -> None:
+    def __init__(
+        self,
+        clips: Location,
+        splits: str | Iterable[str],
+        *,
+        cache_gib: float = CACHE_GIB,
+        with_excluded: bool = False,
+    ) -> None:
         self.location = str(clips)
         self.settings = read_dataset(clips).settings
         self._rows: list[tuple[str, int, int]] = []  # file, row group, row in it
@@ -69,7 +78,10 @@ class ClipReader:
                 raise UserError("unknown_split", f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
             self._versions |= _files(clips, split)
         contents = map_concurrently(_contents, self._versions, remote=self.remote)
+        excluded = frozenset() if with_excluded else read_excluded(clips)
         for location, (source, counts) in zip(self._versions, contents, strict=True):
+            if source in excluded:
+                continue
             self.sources += [source] * sum(counts)
             self._rows += [(location, group, row) for group, count in enumerate(counts) for row in range(count)]
 
@@ -167,8 +179,11 @@ def _read_measures(location: str) -> pa.Table:
 
 
 def card_columns(clips: str) -> dict[str, list[float]]:
-    """The measures of all clips of a data set, by the measure's name."""
+    """The measures of all clips of a data set that are not excluded, by the measure's name."""
     files = [file for split in SPLITS for file in _files(clips, split)]
+    if excluded := read_excluded(clips):
+        sources = map_concurrently(_contents, files, remote=is_uri(clips))
+        files = [file for file, (source, _) in zip(files, sources, strict=True) if source not in excluded]
     tables = map_concurrently(_read_measures, files, remote=is_uri(clips))
     return {name: [value for table in tables for value in table[name].to_pylist()] for name in MEASURES}
 

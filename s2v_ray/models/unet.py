@@ -6,7 +6,7 @@ frames: the same function as encoding and concatenating for every frame, at a fr
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +47,20 @@ class UpBlock(nn.Module):
 
     def forward(self, x_NCHW: Tensor, skip_BCHW: Tensor, sound_ND: Tensor) -> Tensor:
         """N = B·T maps, the frames of a clip adjacent, and B skips."""
-        # In place, to save memory: no gradient needs the output of a convolution.
-        x_BTCHW = self.over_x(x_NCHW).unflatten(0, (len(skip_BCHW), -1)).add_(self.over_skip(skip_BCHW).unsqueeze(1))
-        x: Tensor = self.norm(x_BTCHW.flatten(0, 1))
+        return self.activated(self.joined(self.over_x(x_NCHW), skip_BCHW), sound_ND)
+
+    def joined(self, x_NCHW: Tensor, skip_BCHW: Tensor) -> Tensor:
+        """The convolution over concat(x, skip), of that over x, which is overwritten: no gradient needs it."""
+        over_skip_BCHW = self.over_skip(skip_BCHW)
+        return torch.unflatten(x_NCHW, 0, (len(skip_BCHW), -1)).add_(over_skip_BCHW.unsqueeze(1)).flatten(0, 1)
+
+    def activated(self, x_NCHW: Tensor, sound_ND: Tensor) -> Tensor:
+        """Norm, FiLM and activation of N maps."""
+        x: Tensor = self.norm(x_NCHW)
         if self.film is not None:
             scale, shift = self.film(sound_ND)[:, :, None, None].chunk(2, dim=1)
             x = x * (1 + scale) + shift
-        return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=True)
+        return x if self.last else functional.leaky_relu(x, _SLOPE, inplace=x is not x_NCHW)
 
 
 class Palette(nn.Module):
@@ -167,41 +174,60 @@ class UNet(nn.Module):
 
     def decode(self, maps: list[Tensor], sound_BTD: Tensor) -> Tensor:
         """Frames [B, T, 3, H, W], around [-1, 1] (a residual can go a little beyond)."""
-        outer_BTCHW, half_BTCHW = self._decoded(maps, sound_BTD)
+        outer_BTCHW, warp_BT3HW = self._decoded(maps, sound_BTD)
         if not self.residual:
             return self._in_hues_of(maps[0], outer_BTCHW.tanh())
-        return apply_change(maps[0], self.as_change(maps, outer_BTCHW, half_BTCHW))
+        return apply_change(maps[0], self.as_change(maps, outer_BTCHW, warp_BT3HW))
 
     def change(self, maps: list[Tensor], sound_BTD: Tensor) -> Change:
         """What makes the frames of the image, so that it can be applied at another size."""
         return self.as_change(maps, *self._decoded(maps, sound_BTD))
 
-    def as_change(self, maps: list[Tensor], outer_BTCHW: Tensor, half_BTCHW: Tensor) -> Change:
-        """What the output of the outermost level, and its input of half the sides, mean for the image."""
+    def as_change(self, maps: list[Tensor], outer_BTCHW: Tensor, warp_BT3HW: Tensor | None) -> Change:
+        """What the output of the outermost level, and that of `to_warp` of half the sides, mean for the image."""
         if not self.residual:
             return Change(self._in_hues_of(maps[0], outer_BTCHW.tanh()) - maps[0].unsqueeze(1))
         weight_BTKHW = colour_BCK = flow_BT2HW = mask_BT1HW = None
         if self.palette is not None:
             weight_BTKHW, colour_BCK = outer_BTCHW[:, :, 3:], self.palette(maps[0], maps[1])
-        if self.to_warp is not None:
-            raw_N3HW = self.to_warp(half_BTCHW.flatten(0, 1))
+        if warp_BT3HW is not None:
+            raw_N3HW = warp_BT3HW.flatten(0, 1)
             bounded_N3HW = torch.cat([2 * self.warp * raw_N3HW[:, :2].tanh(), raw_N3HW[:, 2:].sigmoid()], dim=1)
             warp_N3HW = functional.interpolate(bounded_N3HW, scale_factor=2, mode="bilinear")
             flow_BT2HW, mask_BT1HW = torch.unflatten(warp_N3HW, 0, outer_BTCHW.shape[:2]).split((2, 1), dim=2)
         residual_BTCHW = self._in_hues_of(maps[0], outer_BTCHW[:, :, :3])
         return Change(residual_BTCHW, weight_BTKHW, colour_BCK, flow_BT2HW, mask_BT1HW)
 
-    def _decoded(self, maps: list[Tensor], sound_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """The output of the outermost level, [B, T, C, H, W], and its input, of half the sides."""
+    def _decoded(self, maps: list[Tensor], sound_BTD: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The output of the outermost level, [B, T, C, H, W], and that of `to_warp`, of half the sides.
+
+        Of each level, the sum of its convolutions is kept for the backward pass, which recomputes norm, FiLM and
+        activation: half of the memory at little cost (Chen et al. 2016, arXiv:1604.06174).
+        """
         if sound_BTD.dim() != 3 or len(sound_BTD) != len(maps[0]):
             raise ValueError(f"sound_BTD is {tuple(sound_BTD.shape)}, but must be [B, T, D] with B = {len(maps[0])}.")
         skips = maps[1:]
         sound_ND = sound_BTD.flatten(0, 1)
-        x = half = sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:])
-        for block, skip in zip(self.up, reversed(skips), strict=True):
-            half, x = x, block(x, skip, sound_ND)
-        outer_BTCHW, half_BTCHW = (torch.unflatten(map_NCHW, 0, sound_BTD.shape[:2]) for map_NCHW in (x, half))
-        return outer_BTCHW, half_BTCHW
+        blocks = [cast("UpBlock", block) for block in self.up]
+        x, warp = self._over(blocks[0], sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:]))
+        for inner, outer, skip in zip(blocks, blocks[1:], reversed(skips[1:]), strict=False):
+            joined = inner.joined(x, skip)
+            x, warp = checkpoint(
+                self._between, inner, outer, joined, sound_ND, use_reentrant=False, preserve_rng_state=False
+            )
+        x = blocks[-1].activated(blocks[-1].joined(x, skips[0]), sound_ND)
+        x_BTCHW = torch.unflatten(x, 0, sound_BTD.shape[:2])
+        return x_BTCHW, None if warp is None else torch.unflatten(warp, 0, sound_BTD.shape[:2])
+
+    def _between(
+        self, inner: UpBlock, outer: UpBlock, x_NCHW: Tensor, sound_ND: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """From a level's sum of convolutions to the next one's convolution over x, before which recomputing stops."""
+        return self._over(outer, inner.activated(x_NCHW, sound_ND))
+
+    def _over(self, block: UpBlock, x_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        warp = self.to_warp(x_NCHW) if self.to_warp is not None and block.last else None
+        return block.over_x(x_NCHW), warp
 
     def _in_hues_of(self, image_BCHW: Tensor, colours_BTCHW: Tensor) -> Tensor:
         return rotate_hue(colours_BTCHW, mean_hue(image_BCHW)) if self.relative_hue else colours_BTCHW

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from s2v_ray.dataset.excluded import read_excluded
 from s2v_ray.dataset.index import DatasetInfo, read_records, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
 from s2v_ray.errors import UserError
@@ -81,10 +82,16 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
         copies = settle_duplicates(out)
         fill_empty_splits(out, planned.splits.planned)
         info = write_planned(planned, complete=True)
-        if info.counts.clips:
-            records = read_records(out).values()
-            write_card(out, info, records=records, columns=card_columns(out), examples=card_examples(out))
+        write_dataset_card(out, info)
     return info, copies
+
+
+def write_dataset_card(clips: str, info: DatasetInfo) -> None:
+    """Write the data set's card, unless it has no clips."""
+    if info.counts.clips:
+        records, excluded = read_records(clips).values(), read_excluded(clips)
+        columns, examples = card_columns(clips), card_examples(clips)
+        write_card(clips, info, records=records, columns=columns, examples=examples, excluded=excluded)
 
 
 def prepare_tasks(tasks: list[SourceTask], map_tasks: MapTasks) -> None:

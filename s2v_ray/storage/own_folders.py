@@ -25,7 +25,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
     DATASET: (
-        *("dataset.json", "rejects.jsonl", "card.md", "card.png", "_sources", "_scenes"),
+        *("dataset.json", "rejects.jsonl", "excluded.json", "card.md", "card.png", "_sources", "_scenes"),
         *("split=train", "split=val", "split=test", "preview", "probe"),
     ),
     RUN: (

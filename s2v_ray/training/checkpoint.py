@@ -135,8 +135,8 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     if description["clips"] != state.clips:
         raise UserError(
             "other_clips",
-            f"'{checkpoint}' was trained on other clips (or these have changed since); to continue with them, "
-            f"give another --out and --init-from '{checkpoint}'.",
+            f"'{checkpoint}' was trained on other clips, or these have changed since (sources were added, excluded or "
+            f"included again); to continue with them, give another --out and --init-from '{checkpoint}'.",
         )
     _put(saved, _WEIGHTS, **state.networks)
     if state.ema is not None:

@@ -50,7 +50,7 @@ def update_discriminators(state: TrainingState, parts: Sequence[Batch], made: Se
     """One optimiser step of each discriminator that takes part."""
     metrics: dict[str, Tensor] = {}
     for discriminator in state.discriminators:
-        terms = partial(discriminator_terms, discriminator)
+        terms = partial(discriminator_terms, state, discriminator)
         metrics |= optimizer_step(discriminator.forward, discriminator.optimizer, parts, made, terms)
     return metrics
 
@@ -79,17 +79,17 @@ def generate(state: TrainingState, part: Batch, *, for_gradient: bool) -> Genera
     chunk, thumbnails = state.config.training.frames_per_chunk, state.config.loss.thumbnail_weight > 0
     # Without any frame, too, all weights have gradients, as several workers need them: G's are zero.
     frame_BF = part.frame_BF if state.generates else part.frame_BF[:, :0]
-    with torch.set_grad_enabled(for_gradient), autocast(part.wave_BS.device):
+    with torch.set_grad_enabled(for_gradient), autocast(state, part.wave_BS.device):
         made = network(part.image_BCHW, part.wave_BS, frame_BF, frames_per_chunk=chunk, with_thumbnails=thumbnails)
     fake_BFCHW, thumbnail_BTP = made if thumbnails else (made, None)
     dtype = part.video_BFCHW.dtype
     return Generated(fake_BFCHW.to(dtype), None if thumbnail_BTP is None else thumbnail_BTP.to(dtype))
 
 
-def discriminator_terms(discriminator: Discriminator, part: Batch, made: Generated) -> Terms:
+def discriminator_terms(state: TrainingState, discriminator: Discriminator, part: Batch, made: Generated) -> Terms:
     """Equations 3 and 4, as D minimises them: one forward over real and fake together, as DDP wants it."""
     both = torch.cat([discriminator.frames(video, part) for video in (part.video_BFCHW, made.fake_BFCHW.detach())])
-    with autocast(both.device):
+    with autocast(state, both.device):
         logits = discriminator.forward(both)
     real, fake = logits.to(both.dtype).chunk(2)
     loss = discriminator_loss(real, fake)
@@ -118,11 +118,11 @@ def image_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
     settings, adversarial, matching = state.config.loss, {}, {}
     reconstruction = reconstruction_loss(fake_BFCHW, part.video_BFCHW, settings.reconstruction)
     for discriminator in state.discriminators:
-        fake_maps = seen_by(discriminator, fake_BFCHW, part)
+        fake_maps = seen_by(state, discriminator, fake_BFCHW, part)
         adversarial[discriminator.name] = adversarial_loss(fake_maps[-1], settings.adversarial)
         if settings.feature_matching_weight:
             with torch.no_grad():
-                real_maps = seen_by(discriminator, part.video_BFCHW, part)
+                real_maps = seen_by(state, discriminator, part.video_BFCHW, part)
             matching[discriminator.name] = feature_matching_loss(fake_maps[:-1], real_maps[:-1])
     weights = {discriminator.name: discriminator.weight for discriminator in state.discriminators}
     loss = generator_loss(adversarial, weights, reconstruction, settings.reconstruction_weight)
@@ -132,10 +132,10 @@ def image_terms(state: TrainingState, part: Batch, fake_BFCHW: Tensor) -> Terms:
     return loss, {"loss/reconstruction": reconstruction, **metrics}
 
 
-def seen_by(discriminator: Discriminator, video_BFCHW: Tensor, part: Batch) -> list[Tensor]:
+def seen_by(state: TrainingState, discriminator: Discriminator, video_BFCHW: Tensor, part: Batch) -> list[Tensor]:
     """A discriminator's maps of the frames that it sees of a video, that of its logits last."""
     frames = discriminator.frames(video_BFCHW, part)
-    with autocast(frames.device):
+    with autocast(state, frames.device):
         maps = discriminator.network.features(frames)  # type: ignore[operator]
     return [map_NCHW.to(frames.dtype) for map_NCHW in maps]
 
@@ -181,7 +181,9 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
             network.requires_grad_(True)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where a GPU has it, float32 elsewhere."""
-    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported()
+def autocast(state: TrainingState, device: torch.device) -> torch.autocast:
+    """What the networks compute in on this device; weights, losses and optimisers are in float32."""
+    precision = state.config.training.precision
+    on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    enabled = precision == "bfloat16" or (precision == "auto" and on_gpu)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

@@ -127,6 +127,7 @@ LOCATION_FLAGS = [
     ("evaluate", {"checkpoint": "one", "clips": "one", "out": "one", "resampled": "one", "weights_dir": "one"}, {}),
     ("generate", {"checkpoint": "one", "image": "one", "sound": "one", "out": "one"}, {}),
     ("probe", {"clips": "one", "out": "one"}, {}),
+    ("app", {"checkpoint": "several", "clips": "several", "report": "several"}, {}),
     ("tune", {"clips": "several", "out": "one", "space": "one", "warm_start": "several"}, {}),
 ]
 

@@ -23,7 +23,7 @@ class Verb:
     inputs: tuple[Input, ...] = ()
     flags: tuple[str, ...] = ()
     out: str = ""
-    ray: bool = False  # good input would start Ray
+    ray: bool = False  # good input would start Ray, or a server that doesn't end
 
 
 VERBS = (
@@ -71,6 +71,7 @@ VERBS = (
         ray=True,
     ),
     Verb("serve", (Input("--checkpoint", "run"),), ray=True),
+    Verb("app", (Input("--checkpoint", "run"), Input("--clips", "clips", optional=True)), ray=True),
     Verb("info", (Input("", "clips"),)),
     Verb("info", (Input("", "run"),)),
 )

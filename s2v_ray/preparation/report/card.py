@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -19,6 +19,7 @@ from s2v_ray.storage.paths import Location, join
 _BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
 _DPI = 110
 _MOST_EXAMPLES, _A_ROW = 12, 4
+_MOST_NAMES = 20  # of excluded sources
 _FOLLOWED = ("camera", "subject")
 _UNITS = {
     "loudness_db": "loudness, dB of full scale",
@@ -36,28 +37,30 @@ def write_card(
     records: Iterable[SourceRecord],
     columns: Mapping[str, Sequence[float]],
     examples: Sequence[np.ndarray] = (),
+    excluded: Collection[str] = (),
 ) -> None:
     """Write `card.png` and then `card.md` to the data set's folder `out`, each complete or not at all.
 
     `columns` are numbers of each clip by name, NaN where undefined; `examples` are frames of up to 12 clips, uint8 RGB
-    [H, W, 3].
+    [H, W, 3]. Of `excluded` sources only the names are shown.
     """
     records = list(records)
-    clip_seconds = info.counts.seconds / max(1, info.counts.clips)
-    measured = {"seconds of clips from a source": [record.clips * clip_seconds for record in records if record.clips]}
-    measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
-    measured["shift, stored pixels"] = [record.shift_pixels for record in records if record.shift_pixels is not None]
     rejects = defaultdict(list)
     for record in records:
         for reject in record.rejects:
             rejects[reject.reason].append(reject)
+    records = [record for record in records if record.source not in excluded]
+    clip_seconds = info.counts.seconds / max(1, info.counts.clips)
+    measured = {"seconds of clips from a source": [record.clips * clip_seconds for record in records if record.clips]}
+    measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
+    measured["shift, stored pixels"] = [record.shift_pixels for record in records if record.shift_pixels is not None]
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
         _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
     gap_seconds = sum(record.gap_seconds or 0 for record in records)
     write_bytes(
         join(out, "card.md"),
-        _text(info, measured, by_count, gap_seconds, _framing(records), _streams(records)).encode(),
+        _text(info, measured, by_count, gap_seconds, _framing(records), _streams(records), sorted(excluded)).encode(),
     )
 
 
@@ -68,6 +71,7 @@ def _text(
     gap_seconds: float,
     framing: str,
     streams: str,
+    excluded: Sequence[str],
 ) -> str:
     sizes = [
         [name, f"{row.sources:,}", f"{row.clips:,}", f"{row.seconds:,.10g}", f"{row.frames:,}"]
@@ -96,11 +100,14 @@ def _text(
         _table(["", "5 %", "median", "95 %", "undefined"], [_summary(*item) for item in measured.items()]),
         "## What was left out",
     ]
+    if excluded:
+        named = ", ".join(map(_plain, excluded[:_MOST_NAMES])) + (" and others" if len(excluded) > _MOST_NAMES else "")
+        parts.append(f"Excluded by hand, in `excluded.json`: {named} ({info.excluded.clips:,} clips).")
     if rejects:
         lines = [[reason, f"{len(found):,}", found[0].source, found[0].detail] for reason, found in rejects.items()]
         parts.append(_table(["reason", "count", "such as", "why"], lines))
         parts.append("All of them, one a line: `rejects.jsonl`.")
-    else:
+    elif not excluded:
         parts.append("Nothing.")
     return "\n\n".join(parts) + "\n"
 
