@@ -1,6 +1,7 @@
 """Ask a service for one video, patiently: python jobs/serve_client.py ADDRESS IMAGE SOUND OUT [NAME=VALUE ...].
 
 NAME=VALUE are fields of the request, such as model=mouth or strength=1.5. The token comes from S2V_TOKEN.
+It needs nothing of s2v: pip install httpx
 """
 
 import os

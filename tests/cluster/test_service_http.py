@@ -2,14 +2,21 @@
 
 import io
 import json
+import socket
+import wave
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 pytest.importorskip("multipart")
 pytest.importorskip("fastapi")
 from starlette.testclient import TestClient
 
+from s2v_ray.cli.main import main
 from s2v_ray.cluster.serving.http import http_app, token_hash
+from s2v_ray.cluster.serving.order import Order
 from s2v_ray.cluster.serving.problems import in_client_words
 from s2v_ray.cluster.serving.settings import (
     ServiceSettings,
@@ -17,8 +24,9 @@ from s2v_ray.cluster.serving.settings import (
     replica_range,
     settings_from_dict,
 )
+from s2v_ray.cluster.serving.work import StoppedError, video_of
 from s2v_ray.errors import MediaError, UserError
-from s2v_ray.generation.video import Options
+from s2v_ray.generation.video import Options, load_generator
 
 TOKEN = "0123456789abcdef"
 FILES = {"image": ("a.png", b"picture"), "sound": ("../../b.wav", b"noise")}
@@ -204,3 +212,38 @@ def test_models_and_replicas_are_given_in_short():
     assert (replica_range("3"), replica_range("1:4")) == ((3, 3), (1, 4))
     with pytest.raises(UserError, match="Two models are called 'sea'"):
         named_checkpoints(("a/sea", "b/sea"))
+
+
+def test_an_order_by_location_is_fetched_made_and_stopped(small_run, tmp_path):
+    picture, noise = tmp_path / "a.png", tmp_path / "b.wav"
+    Image.new("RGB", (40, 40), "navy").save(picture)
+    with wave.open(str(noise), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(np.random.default_rng(0).integers(-9000, 9000, 3200, np.int16).tobytes())
+    generator = load_generator(str(small_run), torch.device("cpu"))
+    settings = ServiceSettings(checkpoints={"sea": str(small_run)}, max_upload_mb=0.1)
+    order = Order("sea", str(picture), str(noise), Options("model"))
+    made, frames = video_of(generator, order, settings, lambda: False)
+    with made:
+        assert (frames, made.read(8)[4:]) == (10, b"ftyp")  # 0.4 s at 25 a second
+    with pytest.raises(StoppedError):
+        video_of(generator, order, settings, lambda: True)
+    noise.write_bytes(bytes(100_001))
+    for sound, code in ((str(noise), "upload_too_large"), (str(tmp_path / "none.wav"), "not_found")):
+        with pytest.raises(UserError) as caught:
+            video_of(generator, Order("sea", str(picture), sound, Options()), settings, lambda: False)
+        assert caught.value.code == code
+
+
+def test_nobody_else_is_served_without_a_token(small_run, monkeypatch, capsys):
+    monkeypatch.delenv("S2V_TOKEN", raising=False)
+    base = ["serve", "--checkpoint", str(small_run)]
+    assert main([*base, "--host", "0.0.0.0"]) == 1
+    assert "[no_token]" in capsys.readouterr().err
+    monkeypatch.setenv("S2V_TOKEN", "short")
+    assert main([*base, "--host", "0.0.0.0"]) == 1
+    assert "[weak_token]" in capsys.readouterr().err
+    monkeypatch.delenv("S2V_TOKEN")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main([*base, "--port", str(taken.getsockname()[1])]) == 1
+    assert "[port_in_use]" in capsys.readouterr().err
