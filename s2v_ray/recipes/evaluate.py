@@ -10,7 +10,7 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
-from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, channels_last, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.pretrained import Pretrained, load_pretrained
 from s2v_ray.evaluation.real_or_made import chosen, pair, taken_for_real
 from s2v_ray.evaluation.report.examples import choose_examples, write_example
@@ -70,7 +70,7 @@ def evaluate(
     learnt = ClipReader(clips, "train")
     as_clips = {"sample_rate": config.clips.sample_rate, "resolution": resolution, "seed": seed}
     classifier, training = train_sync_classifier(learnt, **as_clips), read_training_clips(learnt, **as_clips)
-    model.to(device)
+    model = channels_last(model.to(device))
     references = ClipReader(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
     scored, features, moments, pairs, judged = [], [], [], [], chosen(len(reader))
@@ -113,7 +113,7 @@ def evaluate(
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():
         others = mismatched_sounds(reader, more, number, count=1, seed=seed)
-        videos = clip_videos(model, reader, number, others, resolution)
+        videos = clip_videos(model, reader, number, others, resolution, shifted=False)
         write_example(out, name, videos, others[0] if others else None)
     headline_figure(join(out, HEADLINE), report)
     write_bytes(join(out, "report.html"), readable(report_page(report, out)).encode())
