@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import generate, prepare, quality, scale, train, tune
+from benchmarks import evaluate, generate, prepare, quality, scale, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "prepare": prepare,
     "train": train,
     "generate": generate,
+    "evaluate": evaluate,
     "tune": tune,
     "quality": quality,
     "scale": scale,

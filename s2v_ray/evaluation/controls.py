@@ -114,7 +114,7 @@ def clip_videos(
 def channels_last(model: SoundToVideo) -> SoundToVideo:
     """The same model for `generate_videos`, its convolutions' weights laid out so that a CPU is up to twice as fast."""
     copied = deepcopy(model)
-    copied.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    copied.unet.to(memory_format=torch.channels_last)
     return copied
 
 

@@ -5,6 +5,8 @@ that it has seen no video that it judges. With few sources it learns little, and
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +59,19 @@ def taken_for_real(pairs: Sequence[Pair], seed: int) -> dict[int, tuple[float, f
         return {}
     halves = np.random.default_rng(seed).permutation(len(sources)) % 2
     half_of = dict(zip(sources, halves.tolist(), strict=True))
-    shares: dict[int, tuple[float, float]] = {}
-    for half in (0, 1):
-        judge = _trained([pair for pair in pairs if half_of[pair.source] != half], seed)
-        for own in (pair for pair in pairs if half_of[pair.source] == half):
-            shares[own.number] = (_share(judge, own.made_THWC), _share(judge, own.real_THWC))
-    return shares
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        judge = _judge(24)
+
+    def judged(half: int) -> dict[int, tuple[float, float]]:
+        taught = _trained(deepcopy(judge), [pair for pair in pairs if half_of[pair.source] != half], seed)
+        own = [pair for pair in pairs if half_of[pair.source] == half]
+        return {pair.number: (_share(taught, pair.made_THWC), _share(taught, pair.real_THWC)) for pair in own}
+
+    # One thread for each half: sums have the same order on every machine.
+    with at_most_threads(1), ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(judged, (0, 1))
+    return first | second
 
 
 def _judge(channels: int) -> nn.Sequential:
@@ -79,26 +88,23 @@ def _judge(channels: int) -> nn.Sequential:
     )
 
 
-def _trained(pairs: Sequence[Pair], seed: int) -> nn.Module:
-    """A judge whose logits are above 0 for real windows."""
+def _trained(judge: nn.Module, pairs: Sequence[Pair], seed: int) -> nn.Module:
+    """The judge, taught so that its logits are above 0 for real windows."""
     random = np.random.default_rng(seed)
-    with torch.random.fork_rng(devices=[]), at_most_threads(1):
-        torch.manual_seed(seed)
-        judge = _judge(24)
-        optimizer = torch.optim.AdamW(judge.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=_STEPS)
-        for _ in range(_STEPS):
-            cropped = [_random_windows(pairs[own], random) for own in random.choice(len(pairs), size=_BATCH).tolist()]
-            batch_NCHW = _windows(torch.cat(cropped))
-            if random.integers(2):
-                batch_NCHW = batch_NCHW.flip(-1)
-            logits_N2P = judge(batch_NCHW).unflatten(0, (_BATCH, 2))
-            # By patch and by window: only some patches move.
-            loss = _error(logits_N2P) + _error(_STEEPNESS * logits_N2P.mean(2))
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            schedule.step()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=_STEPS)
+    for _ in range(_STEPS):
+        cropped = [_random_windows(pairs[own], random) for own in random.choice(len(pairs), size=_BATCH).tolist()]
+        batch_NCHW = _windows(torch.cat(cropped))
+        if random.integers(2):
+            batch_NCHW = batch_NCHW.flip(-1)
+        logits_N2P = judge(batch_NCHW).unflatten(0, (_BATCH, 2))
+        # By patch and by window: only some patches move.
+        loss = _error(logits_N2P) + _error(_STEEPNESS * logits_N2P.mean(2))
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
     return judge.eval()
 
 

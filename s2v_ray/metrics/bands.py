@@ -30,7 +30,8 @@ def band_levels(wave_S: Tensor, *, frames: int, sample_rate: int) -> Tensor:
     # Scaled so that a sinusoid of amplitude 1 has half a unit of power in all, as it has in time.
     power_TF = torch.fft.rfft(wave_TS * torch.hann_window(size), dim=1).abs().square() * (16 / 3 / size**2)
     power_TB = power_TF @ _bands(size, sample_rate)
-    return 10 * (power_TB + 10 ** (FLOOR_DB / 10)).log10()
+    level_TB: Tensor = 10 * (power_TB + 10 ** (FLOOR_DB / 10)).log10()
+    return level_TB
 
 
 @cache

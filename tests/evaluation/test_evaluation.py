@@ -11,8 +11,11 @@ from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import (
     CONTROLS,
     ClipVideos,
+    channels_last,
     clip_videos,
+    encode_sounds,
     envelope_autocorrelation,
+    generate_videos,
     mismatched_sounds,
     shifted_sound,
     uninformative_shift,
@@ -140,6 +143,19 @@ def test_videos_are_scored_as_a_file_holds_them(small_run, small_clips):
     assert videos.frozen.shape == videos.real.shape == videos.model.shape == (20, 3, 32, 32)
     scored = score_clip(videos, appearance=False)
     assert scored.sound_blind_error == scored.scores["frozen image"]["squared_error"]
+
+
+def test_a_model_laid_out_for_a_cpu_makes_the_same_videos_and_its_original_stays_as_it_was(small_run, small_clips):
+    model, config, _ = load_model(find_checkpoint(small_run))
+    clip = ClipReader(str(small_clips), "test")[0]
+    image_CHW = centre_crop(clip.frames_THWC, config.data.resolution)[0]
+    ours, theirs = (
+        generate_videos(made, image_CHW, encode_sounds(made, [clip.wave]))[0] for made in (channels_last(model), model)
+    )
+    # A pixel between two levels may be rounded either way.
+    assert (ours - theirs).abs().max() < 1.01 * 2 / 255
+    assert (ours != theirs).float().mean() < 1e-3
+    assert all(weight.is_contiguous() for weight in model.parameters())
 
 
 def test_validation_scores_the_held_out_sources(small_run, small_clips):
