@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import device, generate, prepare, quality, scale, serve, train, tune
+from benchmarks import device, evaluate, generate, prepare, quality, scale, serve, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "train": train,
     "device": device,
     "generate": generate,
+    "evaluate": evaluate,
     "tune": tune,
     "quality": quality,
     "scale": scale,

@@ -19,8 +19,8 @@ _NUISANCE: Level = "moderate"
 _UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the demo
 
 
-def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 7.0, seed: int = 0) -> None:
-    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about ten minutes.
+def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 4.5, seed: int = 0) -> None:
+    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about six minutes.
 
     Args:
         domain: fireworks, sea, mouth or hand.

@@ -6,6 +6,7 @@ resampled reference, the same events with fresh randomness.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -109,6 +110,13 @@ def clip_videos(
         reader.settings.rate,
         sample_rate,
     )
+
+
+def channels_last(model: SoundToVideo) -> SoundToVideo:
+    """The same model for `generate_videos`, its convolutions' weights laid out so that a CPU is up to twice as fast."""
+    copied = deepcopy(model)
+    copied.unet.to(memory_format=torch.channels_last)
+    return copied
 
 
 def encode_sounds(model: SoundToVideo, waves: Sequence[np.ndarray]) -> Tensor:

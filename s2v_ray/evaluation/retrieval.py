@@ -95,11 +95,10 @@ def training_distance(training: TrainingClips, video_TCHW: Tensor, clip: Clip) -
     1 − the cosine between the two `motion`s: 0 for a copy of a training clip's motion over whatever picture, however
     weak; 1 if no training clip moves alike. None for a video that never moves, and without other training clips.
     """
-    motion_D = motion(video_TCHW)
-    others_ND = training.motion_ND[~_same(training, clip)]
-    if not motion_D.any() or not len(others_ND):
+    motion_D, same_N = motion(video_TCHW), _same(training, clip)
+    if not motion_D.any() or same_N.all():
         return None
-    return 1 - float((others_ND @ motion_D).amax())
+    return 1 - float((training.motion_ND @ motion_D)[~same_N].amax())
 
 
 def _same(training: TrainingClips, clip: Clip) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2v_ray.evaluation.controls import CONTROLS, FROZEN, MISMATCHED, MODEL, NEAREST, REAL, ClipVideos
 from s2v_ray.evaluation.retrieval import TrainingClips, training_distance
-from s2v_ray.evaluation.sync_classifier import SyncClassifier, is_matched
+from s2v_ray.evaluation.sync_classifier import SyncClassifier, are_matched
 from s2v_ray.metrics.av_align import av_align
 from s2v_ray.metrics.beat_alignment import beat_alignment
 from s2v_ray.metrics.bootstrap import interval
@@ -89,20 +89,15 @@ def motion_metrics(video: Tensor, real: Tensor) -> Metrics:
     return {"motion_correlation": motion_correlation(video, real), _ERROR: squared_error(video, real)}
 
 
-def timing_metrics(
-    video: Tensor, real: Tensor, videos: ClipVideos, onsets: list[int], sync_classifier: SyncClassifier | None
-) -> Metrics:
+def timing_metrics(video: Tensor, real: Tensor, onsets: list[int], frame_rate: float) -> Metrics:
     """Whether it moves when it should: against the real video, and against the `onsets` of the clip's own sound."""
     lag, peaks = lag_frames(video, real), motion_peaks(video)
-    scores: Metrics = {
+    return {
         "lag_frames": None if lag is None else float(lag.frames),
-        "onset_f1": onset_f1(video, real, frame_rate=float(videos.frame_rate)),
+        "onset_f1": onset_f1(video, real, frame_rate=frame_rate),
         "av_align": av_align(peaks, onsets),
         "beat_alignment": beat_alignment(peaks, onsets),
     }
-    if sync_classifier is not None:
-        scores["sync_classifier"] = float(is_matched(sync_classifier, video, videos.clip.wave, videos.sample_rate))
-    return scores
 
 
 def appearance_metrics(video: Tensor, real: Tensor, moving_HW: Tensor, lpips: Lpips | None) -> Metrics:
@@ -143,10 +138,15 @@ def score_clip(
     if appearance:
         moving_HW = moving_mask(real)
         onsets = sound_onsets(videos.sound, frames=len(real), sample_rate=videos.sample_rate)
-        for control, some in by_control.items():
-            for video in some[:1]:  # slow, and hardly dependent on which mismatched sound it was
-                scores[control] |= timing_metrics(video, real, videos, onsets, sync_classifier)
-                scores[control] |= appearance_metrics(video, real, moving_HW, lpips)
+        # Slow, and hardly dependent on which mismatched sound it was.
+        first = {control: some[0] for control, some in by_control.items() if some}
+        for control, video in first.items():
+            scores[control] |= timing_metrics(video, real, onsets, float(videos.frame_rate))
+            scores[control] |= appearance_metrics(video, real, moving_HW, lpips)
+        if sync_classifier is not None:
+            accepted_B1 = are_matched(sync_classifier, list(first.values()), [videos.clip.wave], videos.sample_rate)
+            for control, accepted in zip(first, accepted_B1[:, 0].tolist(), strict=True):
+                scores[control]["sync_classifier"] = float(accepted)
         if training:
             for control in (MODEL, NEAREST, REAL):
                 for video in by_control[control]:

@@ -10,7 +10,6 @@ that the classifier relies on motion rather than on what a generated video's pix
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -114,10 +113,17 @@ def grey_frames(video_TCHW: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def is_matched(classifier: SyncClassifier, video_TCHW: Tensor, wave: np.ndarray, sample_rate: int) -> bool:
-    """Whether the classifier accepts a sound, int16 [S], as matching a video [T, C, H, W] in [-1, 1] of its length."""
-    sound_TF = sound_bands(wave, len(video_TCHW), sample_rate)
-    return bool(classifier(grey_frames(video_TCHW)[None], sound_TF[None])[0, 0, 0] > 0)
+def are_matched(
+    classifier: SyncClassifier, videos: Sequence[Tensor], waves: Sequence[np.ndarray], sample_rate: int
+) -> Tensor:
+    """Whether the classifier accepts sounds, int16 [S], as matching videos [T, C, H, W] in [-1, 1] of their length.
+
+    Bool [videos, sounds].
+    """
+    frames_BTHW = torch.stack([grey_frames(video_TCHW) for video_TCHW in videos])
+    sound_CTF = torch.stack([sound_bands(wave, frames_BTHW.shape[1], sample_rate) for wave in waves])
+    matched_BC: Tensor = classifier(frames_BTHW, sound_CTF)[:, :, 0] > 0
+    return matched_BC
 
 
 def train_sync_classifier(
@@ -204,9 +210,11 @@ def sync_classifier_accuracy(
     for number in range(len(reader)):
         clip = reader[number]
         video_TCHW = centre_crop(clip.frames_THWC, resolution)
-        accepts = partial(is_matched, classifier, video_TCHW, sample_rate=sample_rate)
-        mismatched = [float(accepts(shifted_sound(clip.wave, len(video_TCHW), sample_rate)))]
-        if others := mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=seed):
-            mismatched.append(sum(map(accepts, others)) / len(others))
-        accuracy[clip.source].append((accepts(clip.wave) + 1 - sum(mismatched) / len(mismatched)) / 2)
+        shifted = shifted_sound(clip.wave, len(video_TCHW), sample_rate)
+        others = mismatched_sounds(reader, more, number, count=_MISMATCHED_SOUNDS, seed=seed)
+        matched_BC = are_matched(classifier, [video_TCHW], [clip.wave, shifted, *others], sample_rate)
+        own, *mismatched = matched_BC[0].tolist()
+        if others:
+            mismatched = [mismatched[0], sum(mismatched[1:]) / len(others)]
+        accuracy[clip.source].append((own + 1 - sum(mismatched) / len(mismatched)) / 2)
     return {source: sum(values) / len(values) for source, values in accuracy.items()}

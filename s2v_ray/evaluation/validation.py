@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from s2v_ray.dataset.collection import Clips
-from s2v_ray.evaluation.controls import MODEL, ClipVideos, encode_sounds, generate_videos, mismatched_sounds
+from s2v_ray.evaluation.controls import (
+    MODEL,
+    ClipVideos,
+    channels_last,
+    encode_sounds,
+    generate_videos,
+    mismatched_sounds,
+)
 from s2v_ray.evaluation.scores import SourceScores, mean, pooled_errors, score_clip, score_sources
 from s2v_ray.metrics.l1 import l1
 from s2v_ray.metrics.motion_explained import pooled_motion_explained
@@ -59,6 +66,7 @@ def validation(reader: Clips, more: Clips, *, clips: int, resolution: int) -> Va
         return list(waves.values()), [[order[key] for key in keys] for keys in heard]
 
     def validate(model: SoundToVideo) -> Validation:
+        model = channels_last(model)
         waves, heard = sounds()
         batches = [waves[first : first + _SOUNDS_PER_BATCH] for first in range(0, len(waves), _SOUNDS_PER_BATCH)]
         with torch.no_grad():

@@ -1,7 +1,10 @@
 """How loud a sound is, frame by frame and pitch by pitch."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # What is quieter counts as silent.
 FLOOR_DB = -70.0
@@ -26,10 +29,19 @@ def band_levels(wave_S: Tensor, *, frames: int, sample_rate: int) -> Tensor:
     size = wave_TS.shape[1]
     # Scaled so that a sinusoid of amplitude 1 has half a unit of power in all, as it has in time.
     power_TF = torch.fft.rfft(wave_TS * torch.hann_window(size), dim=1).abs().square() * (16 / 3 / size**2)
+    power_TB = power_TF @ _bands(size, sample_rate)
+    level_TB: Tensor = 10 * (power_TB + 10 ** (FLOOR_DB / 10)).log10()
+    return level_TB
+
+
+@cache
+def _bands(size: int, sample_rate: int) -> Tensor:
+    """Which of the frequencies of `size` samples [F] is in which band: a matrix [F, B] of 0 and 1."""
     hertz_F = torch.fft.rfftfreq(size, 1 / sample_rate)
     heard_F = hertz_F >= _LOWEST_HERTZ
     octave_F = torch.log2(hertz_F[heard_F] / _LOWEST_HERTZ)
     band_F = (octave_F / octave_F[-1] * _BANDS).long().clamp(max=_BANDS - 1)
     bands, index_F = torch.unique(band_F, return_inverse=True)
-    power_TB = torch.zeros(frames, len(bands)).index_add_(1, index_F, power_TF[:, heard_F])
-    return 10 * (power_TB + 10 ** (FLOOR_DB / 10)).log10()
+    member_FB = torch.zeros(len(hertz_F), len(bands))
+    member_FB[heard_F] = functional.one_hot(index_F, len(bands)).float()
+    return member_FB

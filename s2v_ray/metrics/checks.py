@@ -13,11 +13,11 @@ _CHECKED = WeakTensorKeyDictionary()
 
 
 def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Tensor:
-    """The video [T, C, H, W] as float64 on the CPU, without gradient.
+    """The video [T, C, H, W] as float32, or float64 if it is, on the CPU, without gradient.
 
-    float64 so that sums over millions of pixels do not depend on their order; on the CPU since not every
-    accelerator has float64. Raises ValueError, naming `name`, unless it is a non-empty float video of at
-    least `least_frames` frames with finite values in [-1, 1].
+    Metrics add up in float64, so that sums over millions of pixels do not depend on their order; on the CPU since not
+    every accelerator has it. Raises ValueError, naming `name`, unless it is a non-empty float video of at least
+    `least_frames` frames with finite values in [-1, 1].
     """
     shape = tuple(video_TCHW.shape)
     if _CHECKED.get(video_TCHW) == version(video_TCHW) and shape[0] >= least_frames:
@@ -28,7 +28,9 @@ def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Te
         raise ValueError(f"{name} holds {video_TCHW.dtype}; it must hold floats in [-1, 1].")
     if shape[0] < least_frames:
         raise ValueError(f"{name} has {shape[0]} frame(s); this needs at least {least_frames}.")
-    video_TCHW = video_TCHW.detach().to("cpu").to(torch.float64)
+    video_TCHW = video_TCHW.detach().to("cpu")
+    if video_TCHW.dtype != torch.float64:
+        video_TCHW = video_TCHW.float()
     low, high = video_TCHW.aminmax()
     # Written so that NaN, for which every comparison is false, is refused too.
     if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):

@@ -1,5 +1,6 @@
 """Does the video shimmer where nothing should move?"""
 
+import torch
 from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_mask, checked_video
@@ -14,4 +15,4 @@ def flicker(video_TCHW: Tensor, *, still_HW: Tensor) -> float | None:
     """
     video_TCHW = checked_video("video_TCHW", video_TCHW, least_frames=2)
     still_TCN = video_TCHW[..., checked_mask(still_HW, video_TCHW)]
-    return still_TCN.diff(dim=0).abs_().mean().item() / 2 if still_TCN.numel() else None
+    return still_TCN.diff(dim=0).abs_().mean(dtype=torch.float64).item() / 2 if still_TCN.numel() else None

@@ -36,4 +36,4 @@ def sharpness(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | N
 def _mean_gradients(video_TCHW: Tensor) -> Tensor:
     """Over frames and channels, [H - 1, W - 1]."""
     right, below = video_TCHW.diff(dim=-1)[..., :-1, :], video_TCHW.diff(dim=-2)[..., :-1]
-    return (right.square() + below.square()).sqrt_().mean((0, 1))
+    return (right.square() + below.square()).sqrt_().mean((0, 1), dtype=torch.float64)

@@ -33,6 +33,7 @@ def moving_mask(real_TCHW: Tensor) -> Tensor:
     is above 0.05 (six of 255 levels).
     """
     real_TCHW = checked_video("real_TCHW", real_TCHW)
+    real_TCHW = real_TCHW.double()
     variance_CHW = real_TCHW.square().mean(0) - real_TCHW.mean(0).square()
     return variance_CHW.mean(0) > MOVING**2
 

@@ -32,6 +32,12 @@ def halving_kernel(size: int) -> dict[str, Any]:
     return {"kernel_size": 4, "stride": 2, "padding": 1} if size > 2 else {"kernel_size": 2, "stride": 2}
 
 
+def _make_small(weight: Tensor) -> None:
+    # On "meta" it would do nothing, but for which torch imports its compiler: seconds.
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=1e-3)
+
+
 class UpBlock(nn.Module):
     """Doubles a map's size: transposed convolution over concat(x, skip), norm, scale and shift by the sound (FiLM)."""
 
@@ -138,13 +144,13 @@ class UNet(nn.Module):
         # From the second last map, half as large: a flow is smooth.
         self.warp, self.to_warp = warp, nn.Conv2d(channels[0], 3, 1) if warp else None
         if self.to_warp is not None:
-            nn.init.normal_(self.to_warp.weight, std=1e-3)
+            _make_small(self.to_warp.weight)
             nn.init.zeros_(self.to_warp.bias)  # type: ignore[arg-type]
         if self.residual:
             # An untrained model returns nearly the image itself.
             outermost = blocks[-1]
-            nn.init.normal_(outermost.over_x.weight, std=1e-3)
-            nn.init.normal_(outermost.over_skip.weight, std=1e-3)
+            _make_small(outermost.over_x.weight)
+            _make_small(outermost.over_skip.weight)
             nn.init.zeros_(outermost.over_x.bias)  # type: ignore[arg-type]
 
     def forward(self, image_BCHW: Tensor, sound_BTD: Tensor, *, frames_per_chunk: int = 0) -> Tensor:

@@ -1,6 +1,7 @@
 """What `s2v evaluate` does: scores a model on held-out sources beside its controls, and writes a report."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import torch
@@ -10,15 +11,17 @@ from s2v_ray.config.load import differing_names
 from s2v_ray.dataset.collection import Clips, DataSets, locations, open_clips, places
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
-from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, clip_videos, mismatched_sounds
+from s2v_ray.evaluation.controls import MISMATCHED_SOUNDS, MODEL, REAL, channels_last, clip_videos, mismatched_sounds
 from s2v_ray.evaluation.pretrained import Pretrained, load_pretrained
-from s2v_ray.evaluation.real_or_made import chosen, pair, taken_for_real
+from s2v_ray.evaluation.real_or_made import Pair, chosen, pair, taken_for_real
 from s2v_ray.evaluation.report.examples import choose_examples, write_example
 from s2v_ray.evaluation.report.figures import headline_figure
 from s2v_ray.evaluation.report.page import HEADLINE, report_page
 from s2v_ray.evaluation.report.schema import Counts, Report
 from s2v_ray.evaluation.retrieval import read_training_clips
 from s2v_ray.evaluation.scores import (
+    ClipFeatures,
+    ClipScores,
     clip_features,
     interval_score,
     memorisation,
@@ -34,6 +37,11 @@ from s2v_ray.storage.files import make_folder, write_bytes
 from s2v_ray.storage.paths import join, readable
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
+from s2v_ray.training.threads import at_most_threads
+
+# Of a clip: its scores, where it is in its source, its videos to be judged, and what FVD needs.
+_Evaluated = tuple[ClipScores, tuple[str, float], Pair | None, ClipFeatures | None]
+_MOST_CLIPS_AT_A_TIME = 4  # each holds a dozen videos in memory
 
 
 def evaluate(
@@ -72,22 +80,36 @@ def evaluate(
     resolution = config.data.resolution
     learnt = open_clips(clips, "train")
     as_clips = {"sample_rate": config.clips.sample_rate, "resolution": resolution, "seed": seed}
-    classifier, training = train_sync_classifier(learnt, **as_clips), read_training_clips(learnt, **as_clips)
-    model.to(device)
+    training = read_training_clips(learnt, **as_clips)
+    model = channels_last(model.to(device))
     references = open_clips(resampled, split) if resampled else ()
     again = {clip.clip_id: clip for clip in (references[index] for index in range(len(references)))}
     scored, features, moments, pairs, judged = [], [], [], [], chosen(len(reader))
-    for number in range(len(reader)):
+
+    def evaluate_clip(number: int) -> _Evaluated:
         others = mismatched_sounds(reader, more, number, count=MISMATCHED_SOUNDS, seed=seed)
         videos = clip_videos(model, reader, number, others, resolution, resampled=again, training=training)
-        scored.append(score_clip(videos, sync_classifier=classifier, lpips=networks.lpips, training=training))
-        moments.append(moment(videos.clip))
-        if number in judged:
-            pairs.append(pair(number, videos.clip.source, videos.model, videos.real))
-        if networks.i3d:
-            features.append(clip_features(videos, networks.i3d))
-        show(number + 1, len(reader))
-    for number, (made, real) in taken_for_real(pairs, seed).items():
+        trained = classifying.result()
+        scores = score_clip(videos, sync_classifier=trained, lpips=networks.lpips, training=training)
+        both = pair(number, videos.clip.source, videos.model, videos.real) if number in judged else None
+        return scores, moment(videos.clip), both, clip_features(videos, networks.i3d) if networks.i3d else None
+
+    # A clip a thread is faster than all threads on one clip, whose operations are small.
+    at_a_time = min(torch.get_num_threads(), _MOST_CLIPS_AT_A_TIME) if device.type == "cpu" else 1
+    threads = ThreadPoolExecutor(at_a_time, thread_name_prefix="evaluating")
+    with at_most_threads(1):
+        try:
+            classifying = threads.submit(train_sync_classifier, learnt, **as_clips)
+            for scores, when, both, seen in threads.map(evaluate_clip, range(len(reader))):
+                scored.append(scores)
+                moments.append(when)
+                pairs += [both] if both else []
+                features += [seen] if seen else []
+                show(len(scored), len(reader))
+            classifier, shares = classifying.result(), taken_for_real(pairs, seed)
+        finally:
+            threads.shutdown(cancel_futures=True)
+    for number, (made, real) in shares.items():
         scored[number].scores[MODEL]["taken_for_real"] = made
         scored[number].scores[REAL]["taken_for_real"] = real
     units = score_units(moments, float(reader.settings.seconds))
@@ -117,7 +139,7 @@ def evaluate(
     write_bytes(join(out, "report.json"), report.to_json().encode())
     for name, number in examples.items():
         others = mismatched_sounds(reader, more, number, count=1, seed=seed)
-        videos = clip_videos(model, reader, number, others, resolution)
+        videos = clip_videos(model, reader, number, others, resolution, shifted=False)
         write_example(out, name, videos, others[0] if others else None)
     headline_figure(join(out, HEADLINE), report)
     write_bytes(join(out, "report.html"), readable(report_page(report, out)).encode())

@@ -216,18 +216,20 @@ def _burst_light(look: _Look, burst: _Burst, directions: np.ndarray, age_seconds
     gain = (0.6 + 0.4 * burst.strength) * float(_brightness(age_seconds, burst.fade_seconds))
     ages = np.maximum(age_seconds - _STREAK_SECONDS * np.arange(4), 0)
     grown, fallen = 1 - np.exp(-(ages + 0.02) / 0.13), 0.09 * ages**2
-    light_HWC = np.zeros((size, size, 3), np.float32)
-    for colour, part, reach in zip(look.colours, (directions[::2], directions[1::2]), (1.0, 0.5), strict=True):
-        points = look.burst + radius * reach * grown[:, None, None] * part
-        points[..., 0] += fallen[:, None]
-        streak = np.repeat(np.array([1.0, 0.7, 0.45, 0.25]), len(part))
-        spots_HW = _spots(points.reshape(-1, 2), streak, max(0.011, 0.6 / size), size)
-        light_HWC += gain * spots_HW[..., None] * colour
-    centre = look.burst[None] + np.array([[fallen[0], 0]])
-    halo_HW = _spots(centre, np.array([0.7 * gain]), 0.45 * radius * (0.3 + grown[0]), size)
-    flash_HW = _spots(centre, np.array([1.6 * gain * np.exp(-age_seconds / 0.08)]), 0.5 * radius, size)
-    halo_HWC = halo_HW[..., None] * (look.colours[0] + look.colours[1]) / 2
-    return np.asarray(light_HWC + halo_HWC + flash_HW[..., None])
+    points_AP2 = look.burst + radius * grown[:, None, None] * directions
+    outer_AP2, inner_AP2 = points_AP2[:, ::2], look.burst + 0.5 * (points_AP2[:, 1::2] - look.burst)
+    centre = look.burst + np.array([fallen[0], 0])
+    streak_A = gain * np.array([1.0, 0.7, 0.45, 0.25])
+    layers = []
+    for ball_AP2 in (outer_AP2, inner_AP2):
+        ball_AP2[..., 0] += fallen[:, None]
+        weight_N = np.repeat(streak_A, ball_AP2.shape[1])
+        layers.append(_spots(ball_AP2.reshape(-1, 2), weight_N, max(0.011, 0.6 / size), size))
+    layers.append(_spots(centre[None], np.array([0.7 * gain]), 0.45 * radius * (0.3 + grown[0]), size))
+    layers.append(_spots(centre[None], np.array([1.6 * gain * np.exp(-age_seconds / 0.08)]), 0.5 * radius, size))
+    outer, inner = look.colours
+    colour_LC = np.stack([outer, inner, (outer + inner) / 2, np.ones(3, np.float32)])
+    return np.asarray((np.stack(layers).reshape(len(layers), -1).T @ colour_LC).reshape(size, size, 3))
 
 
 def _trail_light(look: _Look, progress: float, size: int) -> np.ndarray:
@@ -237,10 +239,11 @@ def _trail_light(look: _Look, progress: float, size: int) -> np.ndarray:
     return np.asarray(_spots(points, np.array([0.35, 0.2, 0.1]), 0.012, size)[..., None] * look.colours[0])
 
 
-def _spots(points: np.ndarray, weights: np.ndarray, sigma: float, size: int) -> np.ndarray:
+def _spots(points_N2: np.ndarray, weight_N: np.ndarray, sigma: float, size: int) -> np.ndarray:
     """A sum of round Gaussian spots, [size, size]; each is a column times a row, so the sum is a matrix product."""
     down, across = pixel_centres(size)
-    points = points.astype(np.float32)
-    columns = np.exp(-((down - points[None, :, 0]) ** 2) / (2 * sigma**2), dtype=np.float32)
-    rows = np.exp(-((points[:, 1, None] - across) ** 2) / (2 * sigma**2), dtype=np.float32)
-    return np.asarray(columns @ (rows * weights[:, None].astype(np.float32)))
+    narrow = np.float32(np.sqrt(0.5) / sigma)
+    points_N2 = points_N2.astype(np.float32) * narrow
+    columns_HN = np.exp(-((down * narrow - points_N2[:, 0]) ** 2))
+    rows_NW = np.exp(-((points_N2[:, 1, None] - across * narrow) ** 2))
+    return np.asarray((columns_HN * weight_N.astype(np.float32)) @ rows_NW)

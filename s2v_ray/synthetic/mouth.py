@@ -60,6 +60,7 @@ class _Look(NamedTuple):
     lips: Colour
 
 
+_MEAN_S = np.full(SUPERSAMPLING, 1 / SUPERSAMPLING, np.float32)
 _WHITE = np.ones(3, np.float32)
 _BLACK = np.full(3, 0.06, np.float32)
 _INSIDE = np.array((0.23, 0.05, 0.08), np.float32)
@@ -143,8 +144,9 @@ def _paint_jaw_and_mouth(
     def paint(upper_X: np.ndarray | float, lower_X: np.ndarray, colour: Colour) -> None:
         """Colour each column from `upper_X` down to `lower_X`, antialiased by the share of each pixel covered."""
         covered_YX = np.minimum(row_Y1 + 1 / size, lower_X) - np.maximum(row_Y1, upper_X)
-        covered_YX = np.clip(covered_YX * size, 0, 1).reshape(len(row_Y1), -1, SUPERSAMPLING)
-        lay_over(region_YXC, colour, covered_YX.mean(axis=2))
+        covered_NS = np.clip(covered_YX * size, 0, 1).reshape(-1, SUPERSAMPLING)
+        # A product is many times faster than a mean over so short an axis.
+        lay_over(region_YXC, colour, (covered_NS @ _MEAN_S).reshape(region_YXC.shape[:2]))
 
     width, height, roundness, upper_teeth, lower_teeth, tongue, lip = (shape_P * look.mouth_width).tolist()
     roundness /= look.mouth_width

@@ -1,7 +1,9 @@
 """Synthetic videos with sound, as files."""
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,8 +64,8 @@ def synthesize(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError("not_writable", f"The folder '{directory}' can't be made: {reason(error)}.") from error
-    paths = []
-    for index in range(sources):
+
+    def write(index: int) -> Path:
         source_seed, nuisance_seed = np.random.SeedSequence((seed, index)).generate_state(2).tolist()
         if resample:
             nuisance_seed = int(np.random.SeedSequence((seed, index, resample)).generate_state(2)[1])
@@ -82,9 +84,19 @@ def synthesize(
                 person=domain in PEOPLE,
             )
             wave = disturbed_sound(wave, amount, source_seed=source_seed, sample_rate=_SAMPLE_RATE)
-        paths.append(directory / f"{domain}_{index:04d}.mp4")
+        path = directory / f"{domain}_{index:04d}.mp4"
         crf = amount.crf if amount else DEFAULT_CRF
-        write_video(paths[-1], frames, wave, frame_rate=_FRAME_RATE, sample_rate=_SAMPLE_RATE, crf=crf)
-        if on_source:
-            on_source(index)
+        write_video(path, frames, wave, frame_rate=_FRAME_RATE, sample_rate=_SAMPLE_RATE, crf=crf)
+        return path
+
+    paths = []
+    # Most of the time goes into operations on arrays, during which other threads run.
+    threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="synthesizing")
+    try:
+        for index, path in enumerate(threads.map(write, range(sources))):
+            paths.append(path)
+            if on_source:
+                on_source(index)
+    finally:
+        threads.shutdown(cancel_futures=True)
     return paths

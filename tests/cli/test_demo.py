@@ -7,7 +7,7 @@ import pytest
 
 from s2v_ray.cli.main import main
 
-# Less than the demo's own seven, so that all four domains fit into CI.
+# Less than the demo's own, so that all four domains fit into CI.
 MINUTES = "2.5"
 
 

@@ -11,14 +11,17 @@ from s2v_ray.dataset.reader import Clip, ClipReader
 from s2v_ray.evaluation.controls import (
     CONTROLS,
     ClipVideos,
+    channels_last,
     clip_videos,
+    encode_sounds,
     envelope_autocorrelation,
+    generate_videos,
     mismatched_sounds,
     shifted_sound,
     uninformative_shift,
 )
 from s2v_ray.evaluation.scores import score_clip, score_sources, summarise
-from s2v_ray.evaluation.sync_classifier import is_matched, sync_classifier_accuracy, train_sync_classifier
+from s2v_ray.evaluation.sync_classifier import are_matched, sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.validation import validation
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
@@ -142,6 +145,19 @@ def test_videos_are_scored_as_a_file_holds_them(small_run, small_clips):
     assert scored.sound_blind_error == scored.scores["frozen image"]["squared_error"]
 
 
+def test_a_model_laid_out_for_a_cpu_makes_the_same_videos_and_its_original_stays_as_it_was(small_run, small_clips):
+    model, config, _ = load_model(find_checkpoint(small_run))
+    clip = ClipReader(str(small_clips), "test")[0]
+    image_CHW = centre_crop(clip.frames_THWC, config.data.resolution)[0]
+    ours, theirs = (
+        generate_videos(made, image_CHW, encode_sounds(made, [clip.wave]))[0] for made in (channels_last(model), model)
+    )
+    # A pixel between two levels may be rounded either way.
+    assert (ours - theirs).abs().max() < 1.01 * 2 / 255
+    assert (ours != theirs).float().mean() < 1e-3
+    assert all(weight.is_contiguous() for weight in model.parameters())
+
+
 def test_validation_scores_the_held_out_sources(small_run, small_clips):
     model, _, _ = load_model(find_checkpoint(small_run))
     validate = validation(
@@ -241,9 +257,10 @@ def test_the_classifier_tells_matched_from_shifted_and_other_sounds(classifier):
     taken, refused = [], []
     for n, one in enumerate(held_out):
         video = centre_crop(one.frames_THWC, 32)
-        taken.append(is_matched(classifier, video, one.wave, 24000))
         others = shifted_sound(one.wave, 60, 24000), held_out[(n + 2) % 24].wave
-        refused += [not is_matched(classifier, video, wave, 24000) for wave in others]
+        own, *mismatched = are_matched(classifier, [video], [one.wave, *others], 24000)[0].tolist()
+        taken.append(own)
+        refused += [not matched for matched in mismatched]
     assert np.mean(taken) >= 0.9
     assert np.mean(refused) >= 0.9
 
@@ -253,8 +270,8 @@ def test_the_classifier_relies_on_motion_not_by_sharpness_and_refuses_a_frozen_i
         one = flashing(200 + n, n)
         video = centre_crop(one.frames_THWC, 32)
         blurred = torch.nn.functional.avg_pool2d(video, 5, stride=1, padding=2, count_include_pad=False)
-        assert is_matched(classifier, 0.5 * blurred, one.wave, 24000)
-        assert not is_matched(classifier, video[:1].expand_as(video), one.wave, 24000)
+        videos = [0.5 * blurred, video[:1].expand_as(video)]
+        assert are_matched(classifier, videos, [one.wave], 24000)[:, 0].tolist() == [True, False]
 
 
 def test_a_classifier_is_seeded_and_leaves_the_random_state_alone():

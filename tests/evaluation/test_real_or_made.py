@@ -7,13 +7,13 @@ from s2v_ray.evaluation.real_or_made import Pair, chosen, taken_for_real
 
 
 def pairs(sources: int, *, noise: float) -> list[Pair]:
-    """Videos of moving stripes, and the same with noise."""
+    """Videos of moving stripes, larger than the squares that the judge learns from, and the same with noise."""
     random = np.random.default_rng(0)
     made_pairs = []
     for number in range(sources):
         phase, speed = random.uniform(0, 6), random.uniform(0.3, 0.6)
-        wave = np.sin(np.arange(32)[None, :] / 3 + phase + speed * np.arange(12)[:, None])
-        real = np.broadcast_to(wave[:, None, :, None], (12, 32, 32, 3)) * 80 + 128
+        wave = np.sin(np.arange(40)[None, :] / 3 + phase + speed * np.arange(12)[:, None])
+        real = np.broadcast_to(wave[:, None, :, None], (12, 40, 40, 3)) * 80 + 128
         made = real + random.normal(0, noise, real.shape)
         both = [torch.from_numpy(video.clip(0, 255).astype(np.uint8)) for video in (made, real)]
         made_pairs.append(Pair(number, f"source-{number}", *both))
