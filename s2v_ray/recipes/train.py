@@ -15,16 +15,20 @@ from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
-from s2v_ray.training.checkpoint import load_weights, run_schedule
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import join
+from s2v_ray.training.checkpoint import load_model, load_weights, run_schedule
+from s2v_ray.training.checkpoint_files import MANIFEST, checkpoint_at
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.mean_frame import mean_frame
 from s2v_ray.training.data.order import too_many_workers
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
-from s2v_ray.training.loop import Report, Stop, Validate, train
+from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
+from s2v_ray.training.scoring import Validate, Validation
 from s2v_ray.training.state import TrainingState, finished_schedule, new_state
 from s2v_ray.training.workers import ALONE, Workers
 
@@ -136,11 +140,29 @@ def run_training(
     start. Raises UserError as `training.loop.train` does, and if the run can't be resumed.
     """
     feed, state = start_training(job, workers, notify)
-    batches, validate = feed.batches(state), feed.validate
+    beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
     finished = train(
-        state, batches, job.run, until=until, validate=validate, show=show, stop=stop, workers=workers, report=report
+        state,
+        feed.batches(state),
+        job.run,
+        until=until,
+        validate=feed.validate,
+        validate_beside=beside,
+        show=show,
+        stop=stop,
+        workers=workers,
+        report=report,
     )
     return state, finished
+
+
+def validate_checkpoint(job: TrainJob, device: str, checkpoint: str) -> Validation:
+    """What the job's own validation says of a checkpoint's model, in any process. `device` is "cpu" or "cuda"."""
+    feed = job.clips.open(job.config, job.run, ALONE)
+    if feed.validate is None:
+        raise ValueError(f"the clips of '{job.run}' have nothing to validate on")
+    model, _, _ = load_model(checkpoint)
+    return feed.validate(model.to(device))
 
 
 def start_training(
@@ -154,6 +176,9 @@ def start_training(
     workers.check_same_step(state.step)
     for reason in skipped:
         notify(f"Skipped: {reason}")
+    if state.unscored and not exists(join(checkpoint_at(job.run, state.unscored.step), MANIFEST)):
+        notify(f"The checkpoint of step {state.unscored.step} has no score: it is gone")
+        state.unscored = None
     if source and finished_schedule(state):
         notify(
             "The budget that this run was opened with is spent, so its learning rates stay at a twentieth; "

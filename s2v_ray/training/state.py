@@ -28,6 +28,14 @@ class Discriminator:
     frames: Callable[[Tensor, Batch], Tensor]  # what it sees of a video [B, F, C, H, W]
 
 
+@dataclass(frozen=True)
+class Unscored:
+    """A checkpoint whose validation goes on beside the training."""
+
+    step: int
+    eligible: bool  # to be the best: whether it was trained with D
+
+
 @dataclass
 class TrainingState:
     """`networks` hold the weights; `forward` are what a step calls: the same, or wrapped for several workers."""
@@ -45,7 +53,8 @@ class TrainingState:
     seconds: float = 0.0
     progress: float = 1.0  # of the schedule, 0 to 1, on all workers the same; the loop sets it
     best_score: float | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)  # of the last validation
+    unscored: Unscored | None = None
 
     @property
     def generates(self) -> bool:
