@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import generate, prepare, quality, scale, train, tune
+from benchmarks import generate, prepare, quality, scale, stream, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -13,6 +13,7 @@ from s2v_ray.errors import UserError
 BENCHMARKS = {
     "prepare": prepare,
     "train": train,
+    "stream": stream,
     "generate": generate,
     "tune": tune,
     "quality": quality,

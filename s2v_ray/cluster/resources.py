@@ -22,8 +22,9 @@ def scaling(
 ) -> ScalingConfig:
     """What to ask of a cluster of these `resources`: a CPU per worker, or an equal share of fewer.
 
-    With `decoding`, a CPU is left to it. Raises UserError if the cluster can't hold the least number of workers.
-    One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, with a notice.
+    With `decoding`, a CPU is left to it, even by the most workers. Raises UserError if the cluster can't hold the least
+    number of workers. One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, and
+    says so.
     """
     least, most = workers
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
@@ -47,7 +48,7 @@ def scaling(
     return ScalingConfig(
         num_workers=least if least == most else workers,
         use_gpu=device == "cuda" or (device == "auto" and gpus >= least),
-        resources_per_worker={"CPU": 1.0 if grows else min(1.0, free / least)},
+        resources_per_worker={"CPU": 1.0 if grows else min(1.0, free / (most if decoding else least))},
         elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
     )
 

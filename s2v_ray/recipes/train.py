@@ -37,15 +37,14 @@ from s2v_ray.training.workers import ALONE, Workers
 class Feed:
     """What one worker trains on.
 
-    `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it; with `by_epoch`,
-    those from the start of its epoch. `warning` is a sentence if there is too little to validate on. `mean_frame` is
-    None for videos that are decoded meanwhile: of these, a model sees the central squares, and later of pictures, too.
+    `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it. `warning` is a
+    sentence if there is too little to validate on. `mean_frame` is None for videos that are decoded meanwhile: of
+    these, a model sees the central squares, and later of pictures, too.
     """
 
     fingerprint: str
     validate: Validate | None
     batches: Callable[[TrainingState], Iterator[Batch]]
-    by_epoch: bool = False
     warning: str | None = None
     mean_frame: Callable[[], Tensor] | None = None
 
@@ -185,8 +184,7 @@ def start_training(
             "for more, give another --out, and this run to --init-from"
         )
     if source:
-        again = f", at the start of epoch {state.epoch + 1}, which it had not finished" if feed.by_epoch else ""
-        notify(f"Resuming from step {state.step}{again}")
+        notify(f"Resuming from step {state.step}")
     elif job.init_from:
         load_weights(state, job.init_from)
         notify(f"Starting from the weights of {job.init_from}")

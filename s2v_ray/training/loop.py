@@ -8,6 +8,7 @@ from torch import nn
 
 from s2v_ray.storage.paths import Location
 from s2v_ray.training.data.loader import Batch
+from s2v_ray.training.data.stream import common_position
 from s2v_ray.training.health import Health, explaining_memory
 from s2v_ray.training.logs import RunLogs
 from s2v_ray.training.saving import CheckpointWriter
@@ -74,6 +75,8 @@ def train(
             saving = validating or ending or state.step % settings.save_every_steps == 0
             if saving or state.step % _LOG_EVERY_STEPS == 0:
                 means = health.check()
+                if state.position:
+                    state.position = common_position(workers.gather([state.position]))
                 if scoring:
                     scoring.collect()
                 if logs:

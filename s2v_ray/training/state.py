@@ -12,6 +12,7 @@ from torch.optim import Adam, Optimizer
 from s2v_ray.config import Config
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.loader import Batch
+from s2v_ray.training.data.stream import StreamPosition
 from s2v_ray.training.networks import Networks, build_networks
 from s2v_ray.training.schedule import Schedule, config_schedule, learning_rate_factor, reached
 
@@ -55,6 +56,7 @@ class TrainingState:
     best_score: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)  # of the last validation
     unscored: Unscored | None = None
+    position: StreamPosition | None = None  # of a training on videos that are decoded meanwhile
 
     @property
     def generates(self) -> bool:

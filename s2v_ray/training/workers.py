@@ -60,13 +60,13 @@ class Workers:
         """The smallest over the workers."""
         return -self._reduce([-value], ReduceOp.MAX)[0]
 
-    def gather(self, names: list[str]) -> list[str]:
-        """The names of all workers, in the order of their ranks."""
+    def gather(self, values: list[T]) -> list[T]:
+        """The values of all workers, in the order of their ranks."""
         if self.world_size == 1:
-            return names
-        gathered: list[list[str]] = [[] for _ in range(self.world_size)]
-        torch.distributed.all_gather_object(gathered, names, group=self.group)
-        return [name for some in gathered for name in some]
+            return values
+        gathered: list[list[T]] = [[] for _ in range(self.world_size)]
+        torch.distributed.all_gather_object(gathered, values, group=self.group)
+        return [value for some in gathered for value in some]
 
     def check_same_step(self, step: int) -> None:
         """Raises UserError if the workers did not resume from the same checkpoint."""
