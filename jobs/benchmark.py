@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import device, evaluate, generate, prepare, quality, scale, serve, train, tune
+from benchmarks import device, evaluate, generate, prepare, quality, scale, serve, stream, train, tune
 
 from s2v_ray.cli.job import local_path
 from s2v_ray.errors import UserError
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "prepare": prepare,
     "train": train,
     "device": device,
+    "stream": stream,
     "generate": generate,
     "evaluate": evaluate,
     "tune": tune,

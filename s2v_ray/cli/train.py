@@ -55,7 +55,7 @@ def train(
             stored sizes must be the same.
         clip_weights: how often clips are drawn from each of --clips, such as 1 3; by default each clip equally often.
         videos: folders of videos, globs or files to train on without preparing them, for more than a disk can hold:
-            spare CPUs decode them while the workers train. On resuming, an unfinished epoch starts over.
+            spare CPUs decode them while the workers train.
         steps: how many steps in all, before and after resuming; by default the preset's (stable has 200,000).
         minutes: how many minutes in all, likewise; the limit that is reached first ends the training.
         workers: processes that train together under Ray Train, such as 2, or 1:4 for one to four, as many as
@@ -82,8 +82,8 @@ def train(
     least, most = recipe.worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
         raise UserError("bad_flags", "Give either --clips (from s2v prepare) or --videos (which need no preparing).")
-    if videos and (least != most or not most or dry_run):
-        raise UserError("bad_flags", "--videos needs a fixed number of --workers, such as 2, and has no --dry-run.")
+    if videos and not most and not dry_run:
+        raise UserError("bad_flags", "--videos needs --workers, such as 2 or 1:4: they train while others decode.")
     if (audio_track or video_track) and not videos:
         raise UserError("bad_flags", "--audio-track and --video-track go with --videos; give them to s2v prepare.")
     shares = config.training.clip_weights
@@ -102,9 +102,13 @@ def train(
     here = None if most else choose_device(device)  # workers choose on their own machines
     source: Any = recipe.PreparedClips(clips)
     if dry_run:
-        from s2v_ray.cli.dry_run import print_dry_run
+        from s2v_ray.cli.dry_run import print_dry_run, print_dry_run_on_videos
 
-        print_dry_run(recipe.job_on(source, config, out), clips, choose_device(device))
+        job = recipe.job_on(source, config, out)
+        if videos:
+            print_dry_run_on_videos(job, list(videos), settings, choose_device(device))
+        else:
+            print_dry_run(job, clips, choose_device(device))
         return
     check_output_folder(out, "--out", RUN)
     with lock(out, out):
@@ -112,7 +116,7 @@ def train(
         if videos:
             from s2v_ray.cluster.streaming.source import open_stream
 
-            source = open_stream(list(videos), settings, config, out, workers=most, device=device)
+            source = open_stream(list(videos), settings, config, out, workers=(least, most), device=device)
         loop = partial(train_and_print, recipe.job_on(source, config, out, weights, skip_damaged=skip_damaged))
         if here is None:
             from s2v_ray.cluster.training import train_on_workers

@@ -1,6 +1,7 @@
 """What trainings and trials ask of the cluster."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from s2v_ray.cluster.ray_internals import ScalingConfig
 from s2v_ray.errors import UserError
@@ -21,8 +22,9 @@ def scaling(
 ) -> ScalingConfig:
     """What to ask of a cluster of these `resources`: a CPU per worker, or an equal share of fewer.
 
-    With `decoding`, a CPU is left to it. Raises UserError if the cluster can't hold the least number of workers.
-    One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, with a notice.
+    With `decoding`, a CPU is left to it, even by the most workers. Raises UserError if the cluster can't hold the least
+    number of workers. One that `grows` is asked for a CPU (and, with "cuda", a GPU) per worker whatever it has now, and
+    says so.
     """
     least, most = workers
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
@@ -46,9 +48,24 @@ def scaling(
     return ScalingConfig(
         num_workers=least if least == most else workers,
         use_gpu=device == "cuda" or (device == "auto" and gpus >= least),
-        resources_per_worker={"CPU": 1.0 if grows else min(1.0, free / least)},
+        resources_per_worker={"CPU": 1.0 if grows else min(1.0, free / (most if decoding else least))},
         elastic_resize_monitor_interval_s=_SECONDS_BETWEEN_RESIZES,
     )
+
+
+def spare(
+    scaling: ScalingConfig, most: int, resources: Mapping[str, float], *, decoding: bool = False
+) -> dict[str, float] | None:
+    """What a task beside `most` workers can have, as arguments of `ray.remote`: a CPU, or a GPU if they train on GPUs.
+
+    None if they, and with `decoding` the CPU that is left to it, leave neither free.
+    """
+    each: Any = scaling.resources_per_worker or {}
+    cpus = resources.get("CPU", 0.0) - most * each.get("CPU", 1.0) - (_CPUS_TO_DECODE if decoding else 0)
+    if scaling.use_gpu:
+        free = resources.get("GPU", 0.0) - most * each.get("GPU", 1.0)
+        return {"num_gpus": 1, "num_cpus": min(1.0, max(0.0, cpus))} if free >= 1 else None
+    return {"num_cpus": 1} if cpus >= 1 else None
 
 
 def trial_resources(

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,13 +13,14 @@ import ray
 import ray.train
 import torch.distributed
 from ray.data import DataIterator, Dataset
+from ray.exceptions import RayTaskError
 from ray.train import Checkpoint, CheckpointUploadMode, DataConfig, TrainingFailedError, UserCallback
 from ray.train.torch import TorchTrainer, get_device
 
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.network import RayNetwork
 from s2v_ray.cluster.ray_internals import RUN_FILES, FailureConfig, LoggingConfig, RunConfig, ScalingConfig, raised_by
-from s2v_ray.cluster.resources import scaling
+from s2v_ray.cluster.resources import scaling, spare
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
@@ -53,7 +54,8 @@ def train_on_workers(
     `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs if there are enough. If a worker
     dies, Ray restarts all of them, up to `max_failures` times. Each start resumes from the run's last checkpoint.
     `clips` are decoded during training: each worker has a shard called CLIPS. A `scaling_config` replaces what
-    `workers` and `device` would ask of the cluster; `callbacks` receive what the loop reports.
+    `workers` and `device` would ask of the cluster; `callbacks` receive what the loop reports. Where the workers leave
+    a CPU (a GPU, if they train on GPUs) free, `Workers.submit` runs functions on it.
 
     Raises UserError if the cluster lacks what the workers need (Ray would wait for ever), and whatever UserError a
     worker raises.
@@ -61,14 +63,16 @@ def train_on_workers(
     connect()
     run = str(run)
     filesystem, path = locate(run)
+    resources, decoding = ray.cluster_resources(), clips is not None
+    own_scaling = scaling_config or scaling(workers, device, resources, decoding=decoding, grows=grows())
+    left = None if scaling_config else spare(own_scaling, workers[1], resources, decoding=decoding)
     trainer = TorchTrainer(
         _on_worker,
-        train_loop_config={"loop": loop, "run": run},
+        train_loop_config={"loop": loop, "run": run, "spare": left},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
         torch_config=RayNetwork(),
-        scaling_config=scaling_config
-        or scaling(workers, device, ray.cluster_resources(), decoding=clips is not None, grows=grows()),
+        scaling_config=own_scaling,
         # Ray's directory for this training is the run's, so that checkpoints are in place when they are reported.
         run_config=RunConfig(  # type: ignore[arg-type]
             name=base_name(run),
@@ -130,7 +134,8 @@ def _on_worker(config: dict[str, Any]) -> None:
 
     # Flags and log lines go by the CPUs, so that they never make a step wait for its GPU.
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
-    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group)
+    submit = partial(_submit, config["spare"]) if config["spare"] else None
+    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group, submit)
     try:
         config["loop"](workers, report, _stop_requested(join(run, _STOP_FILE), workers))
     except StoreError:
@@ -139,6 +144,23 @@ def _on_worker(config: dict[str, Any]) -> None:
         with contextlib.suppress(OSError, StoreError):  # a full disk; then Ray retries, in vain
             write_bytes(join(run, _FAILURE_FILE), f"{error.code}\n{error}".encode())
         raise
+
+
+def _submit(resources: dict[str, float], work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """Call a function as a task that has these resources; the future holds its result, or what it raised itself."""
+    outcome: Future[Any] = Future()
+
+    def settle(done: "Future[Any]") -> None:
+        if error := done.exception():
+            outcome.set_exception(error.cause if isinstance(error, RayTaskError) and error.cause else error)
+        else:
+            outcome.set_result(done.result())
+
+    # Anywhere in the cluster: what the workers have is theirs.
+    task: Any = ray.remote(work)
+    started = task.options(scheduling_strategy="DEFAULT", **resources).remote(*arguments)
+    started.future().add_done_callback(settle)
+    return outcome
 
 
 def _stop_requested(stop_file: str, workers: Workers) -> Stop:

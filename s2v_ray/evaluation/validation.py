@@ -25,7 +25,7 @@ from s2v_ray.metrics.sharpness import sharpness
 from s2v_ray.metrics.video_motion import moving_mask
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.pixels import centre_crop, to_bytes
-from s2v_ray.training.loop import Validate, Validation
+from s2v_ray.training.scoring import Validate, Validation
 
 T = TypeVar("T")
 

@@ -1,15 +1,27 @@
 """What a training step costs on this machine, and what a whole training would."""
 
+import itertools
 import math
 import resource
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
 import torch
+from torch.utils.data import default_collate
 
-from s2v_ray.dataset.collection import Clips
+from s2v_ray.config import Config
+from s2v_ray.dataset.reader import Clip, clip_of_row
+from s2v_ray.dataset.records import Reject
+from s2v_ray.dataset.settings import ClipSettings
+from s2v_ray.errors import UserError
+from s2v_ray.preparation.plan import plan
+from s2v_ray.preparation.prepare import source_clips
+from s2v_ray.recipes.prepare import domain_of
 from s2v_ray.recipes.train import TrainJob
-from s2v_ray.training.data.loader import training_batches
+from s2v_ray.training.data.loader import Batch, augmented, to_device
+from s2v_ray.training.data.order import Draw
 from s2v_ray.training.health import explaining_memory
 from s2v_ray.training.schedule import Budget, Schedule
 from s2v_ray.training.state import new_state
@@ -36,10 +48,43 @@ class StepCost:
         return steps, without * self.seconds_without + (steps - without) * self.seconds_with
 
 
-def measure_step(job: TrainJob, reader: Clips, device: torch.device) -> StepCost:
-    """Make a few steps on the clips. Writes nothing. Raises UserError if memory is out."""
+@dataclass(frozen=True)
+class DecodedClips:
+    """Clips of the first of some videos, and how long this process took to decode each."""
+
+    clips: list[Clip]
+    seconds_each: float
+
+
+def decode_some(videos: list[str], run: str, settings: ClipSettings, count: int) -> DecodedClips:
+    """Decode videos until there are `count` clips. Writes nothing. Raises UserError if they have none."""
+    planned = plan(videos, run, domain_of((videos[0],)), settings, with_scenes=False)
+    clips: list[Clip] = []
+    rejects: list[Reject] = []
+    start = time.perf_counter()
+    for task in planned.tasks:
+        for row in source_clips(task, rejects):
+            table = pa.Table.from_batches([row])
+            clips.append(clip_of_row(table, 0, frames=settings.frames, stored_size=settings.stored_size))
+        if len(clips) >= count:
+            break
+    if not clips:
+        example = f", such as '{rejects[0].source}': {rejects[0].detail}" if rejects else ""
+        raise UserError("no_clips", f"{', '.join(videos)}: no video yielded a clip{example}")
+    return DecodedClips(clips, (time.perf_counter() - start) / len(clips))
+
+
+def batches_of(clips: list[Clip], config: Config, device: torch.device) -> Iterator[Batch]:
+    """Batches of these clips, again and again."""
+    repeated, size = itertools.cycle(clips), config.training.batch_size
+    for step in itertools.count():
+        items = [augmented(next(repeated), Draw(0, step, index), config) for index in range(size)]
+        yield to_device(default_collate(items), config.data.resolution, device, loss_weight=1.0, epoch=0)
+
+
+def measure_step(job: TrainJob, batches: Iterator[Batch], device: torch.device) -> StepCost:
+    """Make a few steps on the batches. Writes nothing. Raises UserError if memory is out."""
     state = new_state(job.config, device, schedule=job.schedule)
-    batches = training_batches(reader, job.config, device)
 
     def timed_step(*, enabled: bool) -> tuple[float, float]:
         """Seconds of the wait for a batch, and of the wait and the step."""

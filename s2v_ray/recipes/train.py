@@ -15,16 +15,20 @@ from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.recipes.copies import refuse_copies
-from s2v_ray.training.checkpoint import load_weights, run_schedule
+from s2v_ray.storage.files import exists
+from s2v_ray.storage.paths import join
+from s2v_ray.training.checkpoint import load_model, load_weights, run_schedule
+from s2v_ray.training.checkpoint_files import MANIFEST, checkpoint_at
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.mean_frame import mean_frame
 from s2v_ray.training.data.order import too_many_workers, weighted_parts
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
-from s2v_ray.training.loop import Report, Stop, Validate, train
+from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
+from s2v_ray.training.scoring import Validate, Validation
 from s2v_ray.training.state import TrainingState, finished_schedule, new_state
 from s2v_ray.training.workers import ALONE, Workers
 
@@ -33,15 +37,14 @@ from s2v_ray.training.workers import ALONE, Workers
 class Feed:
     """What one worker trains on.
 
-    `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it; with `by_epoch`,
-    those from the start of its epoch. `warning` is a sentence if there is too little to validate on. `mean_frame` is
-    None for videos that are decoded meanwhile: of these, a model sees the central squares, and later of pictures, too.
+    `fingerprint` identifies the clips. `batches` are those of a state's next step and of all after it. `warning` is a
+    sentence if there is too little to validate on. `mean_frame` is None for videos that are decoded meanwhile: of
+    these, a model sees the central squares, and later of pictures, too.
     """
 
     fingerprint: str
     validate: Validate | None
     batches: Callable[[TrainingState], Iterator[Batch]]
-    by_epoch: bool = False
     warning: str | None = None
     mean_frame: Callable[[], Tensor] | None = None
 
@@ -139,11 +142,29 @@ def run_training(
     start. Raises UserError as `training.loop.train` does, and if the run can't be resumed.
     """
     feed, state = start_training(job, workers, notify)
-    batches, validate = feed.batches(state), feed.validate
+    beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
     finished = train(
-        state, batches, job.run, until=until, validate=validate, show=show, stop=stop, workers=workers, report=report
+        state,
+        feed.batches(state),
+        job.run,
+        until=until,
+        validate=feed.validate,
+        validate_beside=beside,
+        show=show,
+        stop=stop,
+        workers=workers,
+        report=report,
     )
     return state, finished
+
+
+def validate_checkpoint(job: TrainJob, device: str, checkpoint: str) -> Validation:
+    """What the job's own validation says of a checkpoint's model, in any process. `device` is "cpu" or "cuda"."""
+    feed = job.clips.open(job.config, job.run, ALONE)
+    if feed.validate is None:
+        raise ValueError(f"the clips of '{job.run}' have nothing to validate on")
+    model, _, _ = load_model(checkpoint)
+    return feed.validate(model.to(device))
 
 
 def start_training(
@@ -157,14 +178,16 @@ def start_training(
     workers.check_same_step(state.step)
     for reason in skipped:
         notify(f"Skipped: {reason}")
+    if state.unscored and not exists(join(checkpoint_at(job.run, state.unscored.step), MANIFEST)):
+        notify(f"The checkpoint of step {state.unscored.step} has no score: it is gone")
+        state.unscored = None
     if source and finished_schedule(state):
         notify(
             "The budget that this run was opened with is spent, so its learning rates stay at a twentieth; "
             "for more, give another --out, and this run to --init-from"
         )
     if source:
-        again = f", at the start of epoch {state.epoch + 1}, which it had not finished" if feed.by_epoch else ""
-        notify(f"Resuming from step {state.step}{again}")
+        notify(f"Resuming from step {state.step}")
     elif job.init_from:
         load_weights(state, job.init_from)
         notify(f"Starting from the weights of {job.init_from}")

@@ -4,6 +4,7 @@ Nothing is unpickled. Checkpoints of formats 2 and 3, as releases 0.1 and 0.2 wr
 format 4 may lack the mean frame.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -23,9 +24,10 @@ from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import exists, read_bytes
 from s2v_ray.storage.paths import Location, join
 from s2v_ray.training.checkpoint_files import DAMAGED, damaged, last_checkpoint, read_files, write_files
+from s2v_ray.training.data.stream import StreamPosition
 from s2v_ray.training.networks import build_sound_to_video
 from s2v_ray.training.schedule import Schedule, config_schedule
-from s2v_ray.training.state import TrainingState
+from s2v_ray.training.state import TrainingState, Unscored
 
 FORMAT_VERSION = 4
 _STATE, _WEIGHTS, _EMA, _MOMENTS = "state.json", "weights.safetensors", "ema.safetensors", "optimizers.safetensors"
@@ -79,7 +81,10 @@ def take_snapshot(state: TrainingState) -> Snapshot:
         "training_seconds": state.seconds,
         "schedule": asdict(state.schedule),
         "best_score": state.best_score,
-        "metrics": state.metrics,
+        # Those of this checkpoint, not of one before.
+        "metrics": {} if state.unscored and state.unscored.step == state.step else state.metrics,
+        "unscored": asdict(state.unscored) if state.unscored else None,
+        "position": asdict(state.position) if state.position else None,
         # All randomness is a function of these two.
         "rng": {"seed": state.config.training.seed, "step": state.step},
         "config": asdict(state.config),
@@ -149,6 +154,9 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     if "right_minus_wrong" in metrics:  # its name in format 2
         metrics["matched_minus_mismatched"] = metrics.pop("right_minus_wrong")
     state.metrics = metrics
+    unscored = description.get("unscored")
+    state.unscored = Unscored(**unscored) if unscored else None
+    state.position = _position(description)
     # Earlier formats' scores were defined otherwise.
     state.best_score = description["best_score"] if description["format_version"] == FORMAT_VERSION else None
 
@@ -209,6 +217,8 @@ def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Sc
         _check_types(description)
         config = config_from_dict(upgraded(description["config"]), where=join(checkpoint, _STATE))
         schedule = _schedule(config, description)
+        _check_unscored(description)
+        _position(description)
     except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise damaged(checkpoint, f"{_STATE} can't be read ({error!r})") from None
     return config, schedule, description
@@ -223,6 +233,27 @@ def _check_types(description: dict[str, Any]) -> None:
             raise ValueError(f"{name} is {value!r}")
     if description["step"] < 0 or not all(isinstance(value, int | float) for value in description["metrics"].values()):
         raise ValueError(f"step is {description['step']}, metrics are {description['metrics']}")
+
+
+def _check_unscored(description: dict[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError unless it is missing, null, or an `Unscored` of a step up to this one."""
+    unscored = description.get("unscored")
+    if unscored is None:
+        return
+    step, eligible = Unscored(**unscored).step, unscored["eligible"]
+    if type(step) is not int or not 0 < step <= description["step"] or type(eligible) is not bool:
+        raise ValueError(f"unscored is {unscored!r}")
+
+
+def _position(description: dict[str, Any]) -> StreamPosition | None:
+    """None if it is missing or null. Raises KeyError, TypeError or ValueError unless it is whole numbers from 0 on."""
+    if description.get("position") is None:
+        return None
+    visit, taken = description["position"]["visit"], description["position"]["taken"]
+    places = tuple((of_visit, number) for of_visit, number in taken)
+    if not all(type(number) is int and number >= 0 for number in (visit, *itertools.chain(*places))):
+        raise ValueError(f"position is at visit {visit!r}, with {len(places)} clips taken")
+    return StreamPosition(visit, places)
 
 
 def _schedule(config: Config, description: dict[str, Any]) -> Schedule:

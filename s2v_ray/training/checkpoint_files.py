@@ -28,17 +28,27 @@ def damaged(checkpoint: Location, fault: str) -> UserError:
 
 def write_files(run: Location, step: int, files: dict[str, bytes], *, best: bool) -> str:
     """Write a checkpoint's files and point `last` (and `best`) to it; returns its location."""
-    name = f"step_{step:08d}"
-    folder = join(run, "checkpoints", name)
+    folder = checkpoint_at(run, step)
     for file, content in files.items():
         write_bytes(join(folder, file), content)
     manifest = {
         file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()
     }
     write_bytes(join(folder, MANIFEST), json.dumps(manifest, indent=2).encode())
-    for pointer in ("best", "last") if best else ("last",):
-        write_bytes(join(run, "checkpoints", pointer), name.encode())
+    if best:
+        point_to_best(run, step)
+    _point(run, "last", step)
     return folder
+
+
+def checkpoint_at(run: Location, step: int) -> str:
+    """Where a run's checkpoint of a step is, or would be."""
+    return join(run, "checkpoints", _name(step))
+
+
+def point_to_best(run: Location, step: int) -> None:
+    """Make the checkpoint of a step the run's best one."""
+    _point(run, "best", step)
 
 
 def read_files(checkpoint: Location) -> dict[str, bytes]:
@@ -88,15 +98,27 @@ def checkpoints(run: Location) -> dict[str, bool]:
     return {join(folder, name): exists(join(folder, name, MANIFEST)) for name in names}
 
 
-def remove_old_checkpoints(run: Location, keep: int) -> None:
-    """Remove incomplete checkpoints, and all others but the last `keep`, the best and the one pointed to as last."""
+def remove_old_checkpoints(run: Location, keep: int, *, unscored: int | None) -> None:
+    """Remove incomplete checkpoints, and all others but the last `keep`, the best, the one pointed to as last, and that
+    of the step `unscored`.
+    """
     found = checkpoints(run)
     complete = [location for location, is_complete in found.items() if is_complete]
     kept = {*complete[-keep:], _pointed(run, "best"), last_checkpoint(run)}
+    if unscored is not None:
+        kept.add(checkpoint_at(run, unscored))
     for location in found:
         if location not in kept:
             remove_file(join(location, MANIFEST))  # first, so that an interrupted removal leaves an incomplete one
             remove_folder(location)
+
+
+def _name(step: int) -> str:
+    return f"step_{step:08d}"
+
+
+def _point(run: Location, pointer: str, step: int) -> None:
+    write_bytes(join(run, "checkpoints", pointer), _name(step).encode())
 
 
 def _pointed(run: Location, pointer: str) -> str | None:

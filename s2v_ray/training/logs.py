@@ -14,17 +14,19 @@ from s2v_ray.config.schema import ClipConfig
 from s2v_ray.media.encode import for_aac, write_video
 from s2v_ray.storage.files import exists, list_versions, read_bytes, upload, write_bytes, writing_path
 from s2v_ray.storage.paths import Location, is_uri, join
+from s2v_ray.training.state import Unscored
 
 _STRIP_EVERY = 20  # frames
 
 
 class RunLogs(ExitStack):
-    """The logs of a run that continues after `step`: what a stopped run wrote beyond it is dropped.
+    """The logs of a run that continues after `step`: what a stopped run wrote beyond it is dropped, and the score of
+    `unscored`, which will be computed again.
 
     An object store can't append to a file: there they are written to a temporary folder, and `publish` uploads them.
     """
 
-    def __init__(self, run: Location, clips: ClipConfig, step: int) -> None:
+    def __init__(self, run: Location, clips: ClipConfig, step: int, unscored: Unscored | None = None) -> None:
         super().__init__()
         self.run, self.clips = run, clips
         # A resumed run starts from what was published, so the folder need not outlive this process.
@@ -33,7 +35,8 @@ class RunLogs(ExitStack):
         self.directory.mkdir(parents=True, exist_ok=True)
         metrics = self.directory / "metrics.jsonl"
         if exists(join(run, metrics.name)):
-            write_bytes(metrics, "".join(_lines_up_to(read_bytes(join(run, metrics.name)), step)).encode())
+            lines = _lines_up_to(read_bytes(join(run, metrics.name)), step, unscored.step if unscored else None)
+            write_bytes(metrics, "".join(lines).encode())
         self.metrics = self.enter_context(metrics.open("a", encoding="utf-8", buffering=1))
         self.board = self.enter_context(SummaryWriter(str(self.directory), purge_step=step + 1))
         self._published: dict[str, str] = {}
@@ -68,10 +71,11 @@ class RunLogs(ExitStack):
         write_video(name.with_suffix(".mp4"), frames_THWC, wave, frame_rate=rate, sample_rate=sample_rate)
 
 
-def _lines_up_to(metrics: bytes, step: int) -> list[str]:
+def _lines_up_to(metrics: bytes, step: int, unscored: int | None) -> list[str]:
     kept = []
     for line in metrics.decode(errors="replace").splitlines(keepends=True):
         with suppress(ValueError):  # a line cut short when the run was killed; its step is run again
-            if json.loads(line)["step"] <= step:
+            values = json.loads(line)
+            if values["step"] <= step and not (values["step"] == unscored and "validation/score" in values):
                 kept.append(line)
     return kept

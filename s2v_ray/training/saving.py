@@ -25,9 +25,12 @@ class CheckpointWriter(ExitStack):
         self._thread = self.enter_context(ThreadPoolExecutor(1, thread_name_prefix="checkpoints"))
         self._writing: Future[str] | None = None
 
-    def save(self, state: TrainingState, *, best: bool) -> None:
-        """Start to write the state as it is now; call `finish` before the next one."""
-        self._writing = self._thread.submit(self._write, take_snapshot(state), best)
+    def save(self, state: TrainingState, *, best: bool, then: Callable[[str], None] | None = None) -> None:
+        """Start to write the state as it is now; call `finish` before the next one.
+
+        `then` is called with its location, in the thread, when it is written.
+        """
+        self._writing = self._thread.submit(self._write, take_snapshot(state), best, then)
 
     def finish(self) -> str:
         """Wait until the checkpoint is written; returns its location, or "" if none was being written.
@@ -45,8 +48,12 @@ class CheckpointWriter(ExitStack):
                 f"afterwards: it resumes from {self.last or 'the start'}.",
             ) from error
 
-    def _write(self, snapshot: Snapshot, best: bool) -> str:
+    def _write(self, snapshot: Snapshot, best: bool, then: Callable[[str], None] | None) -> str:
         self.first()
         self.last = write_checkpoint(self.run, snapshot, best=best)
-        remove_old_checkpoints(self.run, self.keep)
+        _, description = snapshot
+        unscored = description["unscored"]
+        remove_old_checkpoints(self.run, self.keep, unscored=unscored and unscored["step"])
+        if then:
+            then(self.last)
         return self.last

@@ -12,6 +12,7 @@ from torch.optim import Adam, Optimizer
 from s2v_ray.config import Config
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.training.data.loader import Batch
+from s2v_ray.training.data.stream import StreamPosition
 from s2v_ray.training.networks import Networks, build_networks
 from s2v_ray.training.schedule import Schedule, config_schedule, learning_rate_factor, reached
 
@@ -26,6 +27,14 @@ class Discriminator:
     optimizer: Optimizer
     weight: float  # its λ in G's loss
     frames: Callable[[Tensor, Batch], Tensor]  # what it sees of a video [B, F, C, H, W]
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A checkpoint whose validation goes on beside the training."""
+
+    step: int
+    eligible: bool  # to be the best: whether it was trained with D
 
 
 @dataclass
@@ -45,7 +54,9 @@ class TrainingState:
     seconds: float = 0.0
     progress: float = 1.0  # of the schedule, 0 to 1, on all workers the same; the loop sets it
     best_score: float | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)  # of the last validation
+    unscored: Unscored | None = None
+    position: StreamPosition | None = None  # of a training on videos that are decoded meanwhile
 
     @property
     def generates(self) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -353,6 +354,16 @@ def test_a_dry_run_prints_and_writes_nothing(capsys, small_clips, small_model, t
     assert "It would train about 50 steps" in printed
     # The last layer of D_I: 8 channels times 3 x 3, and a bias; before it 3 -> 8 and 8 -> 8 of 4 x 4, and a norm.
     assert f"{(3 * 8 * 16 + 8) + (8 * 8 * 16 + 8 + 16) + (8 * 9 + 1):,}" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_on_videos_says_how_many_cpus_decode_fast_enough(capsys, small_videos, small_model, tmp_path):
+    command = ["train", "--videos", str(small_videos), "--out", str(tmp_path / "run"), "--config", str(small_model)]
+    sizes = ["--clips.frame-rate", "25", "--clips.sample-rate", "8000", "--clips.frames", "20", "--clips.stored-size"]
+    assert main([*command, *sizes, "36", "--dry-run", "--steps", "50", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "It would train about 50 steps" in printed
+    assert re.search(r"Decoding a clip takes \S+ s on a CPU: .* needs \d+ CPUs beside it", printed)
     assert not list(tmp_path.iterdir())
 
 

@@ -12,6 +12,7 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.cluster.preparation import run_in_parallel
+from s2v_ray.cluster.resources import scaling, spare
 from s2v_ray.cluster.training import train_on_workers
 from s2v_ray.dataset.index import read_records
 from s2v_ray.dataset.settings import clip_settings
@@ -21,7 +22,7 @@ from s2v_ray.preparation.plan import SourceTask, plan
 from s2v_ray.preparation.prepare import prepare_source
 from s2v_ray.recipes.prepare import stored_tasks
 from s2v_ray.training.checkpoint import load_model
-from s2v_ray.training.checkpoint_files import last_checkpoint
+from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -127,3 +128,34 @@ def test_workers_ask_the_cluster_for_gpus_and_not_this_machine(small_clips, smal
     command = ["train", "--clips", str(small_clips), "--out", str(tmp_path / "run"), "--config", str(small_model)]
     assert main([*command, "--workers", "2", "--device", "cuda"]) == 1
     assert "[too_few_resources]" in capsys.readouterr().err
+
+
+def test_validation_beside_one_worker_chooses_as_validation_inside_does(small_clips, small_model, tmp_path):
+    runs = {workers: tmp_path / workers for workers in ("0", "1")}
+    for workers, run in runs.items():
+        command = ["train", "--clips", str(small_clips), "--out", str(run), "--config", str(small_model)]
+        command += ["--steps", "6", "--training.validate-every-steps", "2", "--training.loader-workers", "0"]
+        assert main([*command, "--workers", workers]) == 0
+    inside, beside = (
+        {
+            line["step"]: {name: value for name, value in line.items() if name.startswith("validation/")}
+            for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+            if "validation/score" in line
+        }
+        for run in runs.values()
+    )
+    assert beside.keys() == inside.keys() == {2, 4, 6}
+    for step, values in inside.items():
+        assert beside[step] == pytest.approx(values, abs=1e-4)
+    assert find_checkpoint(runs["1"])[-8:] == find_checkpoint(runs["0"])[-8:]
+    at_two = json.loads((runs["1"] / "checkpoints" / "step_00000002" / "state.json").read_text())
+    assert at_two["unscored"] == {"step": 2, "eligible": True}  # it was validated elsewhere, once it was written
+
+
+def test_what_the_workers_leave_free_is_for_validation():
+    cpus, gpus = {"CPU": 3.0}, {"CPU": 8.0, "GPU": 3.0}
+    assert spare(scaling((2, 2), "cpu", cpus), 2, cpus) == {"num_cpus": 1}
+    assert spare(scaling((1, 3), "cpu", cpus), 3, cpus) is None
+    assert spare(scaling((2, 2), "cpu", cpus, decoding=True), 2, cpus, decoding=True) is None
+    assert spare(scaling((2, 2), "auto", gpus), 2, gpus) == {"num_cpus": 1, "num_gpus": 1}
+    assert spare(scaling((3, 3), "auto", gpus), 3, gpus) is None  # on a CPU it would take too long

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,6 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.cluster.resources import scaling
-from s2v_ray.cluster.streaming.batches import stream_batches
-from s2v_ray.cluster.streaming.decode import clip_dataset
 from s2v_ray.cluster.streaming.source import VideoStream, open_stream
 from s2v_ray.cluster.training import train_on_workers
 from s2v_ray.config import Config, load_config, with_settings
@@ -49,47 +49,49 @@ def clip_ids(uneven_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 @pytest.mark.ray
-def test_every_epoch_has_every_clip_once_and_an_unfinished_one_starts_over(
+def test_each_epoch_has_each_clip_once_also_when_resumed_in_its_middle_by_fewer_workers(
     uneven_videos, clip_ids, small_model, tmp_path, ray_cluster
 ):
     from ray import cloudpickle
 
     from s2v_ray.recipes.train import streaming_settings
 
-    # Batches of four for two workers: three whole ones and a clip that only one of them gets.
-    assert len(clip_ids) == 13
-    steps_an_epoch = 4
+    assert len(clip_ids) == 13  # an epoch ends in the middle of a batch of four
     run = tmp_path / "run"
     flags = ["--clips.frame-rate", "25", "--clips.sample-rate", "8000", "--clips.frames", "20"]
     flags += ["--clips.stored-size", "36", "--config", str(small_model), "--training.validate-clips", "1"]
-    command = ["train", "--videos", str(uneven_videos), "--workers", "2", "--out", str(run), *flags]
-    assert main([*command, "--steps", str(steps_an_epoch + 1)]) == 0  # one step into the second epoch
-    assert json.loads((Path(last_checkpoint(run)) / "state.json").read_text())["metrics"].keys() >= {"score"}
+    command = ["train", "--videos", str(uneven_videos), "--workers", "1:2", "--out", str(run), *flags]
+    assert main([*command, "--steps", "5"]) == 0  # in the middle of the second epoch
+    first = json.loads((Path(last_checkpoint(run)) / "state.json").read_text())
+    assert first["metrics"].keys() >= {"score"}
     rejects = [json.loads(line) for line in (run / "rejects.jsonl").read_text().splitlines()]
     assert [(reject["source"], reject["reason"]) for reject in rejects] == [("broken.mp4", "unreadable")]
 
-    # The same, recording what each worker sees: from the second epoch to one step into the fourth.
+    # One worker goes on from there, to the middle of the fifth epoch, and writes down what it sees.
     settings = {**AS_SETTINGS, "training.validate_clips": 1, "training.steps": 14}
     config = with_settings(load_config(str(small_model)), settings)
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
-    on_cluster = {"workers": (2, 2), "device": "cpu"}
-    stream = open_stream([str(uneven_videos)], streaming_settings(config), config, run, workers=2, device="cpu")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the worker can't import this file
+    on_cluster = {"workers": (1, 1), "device": "cpu"}
+    stream = open_stream([str(uneven_videos)], streaming_settings(config), config, run, **on_cluster)
+    stream = replace(stream, visits_a_round=7)
     loop = partial(train_and_record, config, stream, run)
-    assert train_on_workers(
-        loop, run=run, max_failures=0, clips=clip_dataset(stream.epoch, stream.videos), **on_cluster
-    )
-    ranks = [[json.loads(line) for line in (run / f"rank_{rank}.jsonl").read_text().splitlines()] for rank in (0, 1)]
-    assert len(ranks[0]) == len(ranks[1]) == 2 * steps_an_epoch + 1
-    assert [first["share"] + second["share"] for first, second in zip(*ranks, strict=True)] == [2.0] * len(ranks[0])
-    assert {first["share"] for first in ranks[0]} == {1.0, 2.0}
-    assert {second["share"] for second in ranks[1]} == {1.0, 0.0}
-    orders = []
-    for start in (0, steps_an_epoch):
-        part = [step for rank in ranks for step in rank[start : start + steps_an_epoch]]
-        seen = [clip_id for step in part if step["share"] for clip_id in step["clip_ids"]]
-        assert sorted(seen) == clip_ids
-        orders.append(seen)
-    assert orders[0] != orders[1]
+    assert train_on_workers(loop, run=run, max_failures=0, clips=stream.dataset(), **on_cluster)
+    seen = [json.loads(line) for line in (run / "seen.jsonl").read_text().splitlines()]
+    last = json.loads((Path(last_checkpoint(run)) / "state.json").read_text())
+    before, after = first["position"], last["position"]
+    assert len(seen) == 9 * 4
+    places = {(clip["visit"], clip["number"]) for clip in seen}
+    assert len(places) == len(seen)
+    assert min(places)[0] >= before["visit"]
+    assert places.isdisjoint(map(tuple, before["taken"]))
+    whole_epochs = after["visit"] // stream.videos
+    assert whole_epochs == 4
+    # Each of the two workers shuffled sixteen clips at most, two eights: none of the fourth epoch.
+    ids = [[clip["id"] for clip in seen if clip["visit"] // stream.videos == epoch] for epoch in range(4)]
+    assert sum(map(len, ids[:3])) == 3 * len(clip_ids) - 5 * 4  # what they had left
+    assert all(len(set(epoch)) == len(epoch) for epoch in ids[:3])
+    assert sorted(ids[3]) == clip_ids
+    assert ids[3] != clip_ids
 
 
 @pytest.mark.ray
@@ -99,31 +101,31 @@ def test_of_one_video_the_held_out_moments_are_not_trained_on(small_model, tmp_p
     synthesize("sea", tmp_path / "videos", sources=1, seed=9, seconds=12.0, size=48)
     config, run = with_settings(load_config(str(small_model)), AS_SETTINGS), tmp_path / "run"
     settings = streaming_settings(config)
-    stream = open_stream([str(tmp_path / "videos")], settings, config, run, workers=1, device="cpu")
-    trained = [row["start_seconds"] for row in clip_dataset(stream.epoch, stream.videos).take_all()]
+    stream = open_stream([str(tmp_path / "videos")], settings, config, run, workers=(1, 1), device="cpu")
+    epoch = takewhile(lambda row: row["visit"] < stream.videos, stream.dataset().iter_rows())
+    trained = [row["start_seconds"] for row in epoch]
     validated = ClipReader(stream.held_out, "val")
     held_out = [validated[number].start_seconds for number in range(len(validated))]
     assert held_out
     assert min(abs(one - other) for one in trained for other in held_out) >= 1.8 - 1e-6  # a clip and a second
     assert len(ClipReader(stream.held_out, "train")) == 0
-    again = open_stream([str(tmp_path / "videos")], settings, config, run, workers=1, device="cpu")
+    again = open_stream([str(tmp_path / "videos")], settings, config, run, workers=(1, 1), device="cpu")
     assert again.fingerprint == stream.fingerprint
     assert "blocks of each video's time" in capfd.readouterr().out
 
 
 def train_and_record(config: Config, stream: VideoStream, run: Path, workers, report, stop) -> bool:
-    state = new_state(config, workers.device, distributed=True)
+    state = new_state(config, workers.device)
     state.clips = stream.fingerprint
     assert resume(state, run)[0]
-    assert (state.step, state.epoch) == (5, 1)
+    assert state.step == 5
 
     def recorded():
-        with (run / f"rank_{workers.rank}.jsonl").open("w") as file:
-            for batch in stream_batches(
-                stream.epoch, config, run, workers, first_epoch=state.epoch, first_step=state.step
-            ):
-                file.write(json.dumps({"clip_ids": batch.clip_ids, "share": batch.loss_weight}) + "\n")
-                file.flush()
+        batches = stream.open(config, str(run), workers).batches(state)
+        with (run / "seen.jsonl").open("w", buffering=1) as file:
+            for batch in batches:
+                for (visit, number), clip_id in zip(state.position.taken[-4:], batch.clip_ids, strict=True):
+                    file.write(json.dumps({"visit": visit, "number": number, "id": clip_id}) + "\n")
                 yield batch
 
     until = config_budget(config)
@@ -134,8 +136,7 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
     ("flags", "named"),
     [
         (["--clips", "somewhere"], "or --videos"),
-        (["--workers", "0"], "--videos needs a fixed number of --workers"),
-        (["--workers", "1:2"], "--videos needs a fixed number of --workers"),
+        (["--workers", "0"], "--videos needs --workers, such as 2 or 1:4"),
         (["--workers", "2", "--data.resolution", "128"], "needs at least 143"),
     ],
 )
@@ -148,5 +149,6 @@ def test_what_streaming_lacks_is_named(flags, named, tmp_path, capsys):
 def test_the_workers_leave_a_cpu_to_decode():
     asked = scaling((2, 2), "cpu", {"CPU": 2.0}, decoding=True)
     assert asked.resources_per_worker == {"CPU": 0.5}
+    assert scaling((1, 4), "cpu", {"CPU": 3.0}, decoding=True).resources_per_worker == {"CPU": 0.5}
     with pytest.raises(UserError, match=r"2 workers need 0\.2 CPUs and 1 to decode videos, but the cluster has 1;"):
         scaling((2, 2), "cpu", {"CPU": 1.0}, decoding=True)

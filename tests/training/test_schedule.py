@@ -12,8 +12,9 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.training.checkpoint import run_schedule
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.data.loader import training_batches
-from s2v_ray.training.loop import Validation, train
+from s2v_ray.training.loop import train
 from s2v_ray.training.schedule import Schedule, config_budget, config_schedule
+from s2v_ray.training.scoring import Validation
 from s2v_ray.training.state import new_state, set_learning_rates
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from s2v_ray.cli.main import main
 from s2v_ray.errors import UserError
-from s2v_ray.training.checkpoint import load_model_and_mean_frame
+from s2v_ray.training.checkpoint import load_model, load_model_and_mean_frame
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
@@ -91,4 +91,23 @@ def test_a_mean_frame_that_is_none_is_damaged(small_run: Path, tmp_path: Path, m
     content = safetensors.torch.save({"mean_CHW": mean(mean_CHW + torch.ones(())).contiguous()})
     with pytest.raises(UserError) as caught:
         load_model_and_mean_frame(str(changed(small_run, tmp_path, "mean_frame.safetensors", content)))
+    assert caught.value.code == "damaged_checkpoint"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"unscored": {"step": 9, "eligible": True}},  # of a checkpoint of step 8
+        {"unscored": {"step": 8, "eligible": 1}},
+        {"unscored": [8, True]},
+        {"position": {"visit": -1, "taken": []}},
+        {"position": {"visit": 0, "taken": [[0, 0, 0]]}},
+        {"position": {"visit": 0, "taken": [[0, "0"]]}},
+        {"position": 7},
+    ],
+)
+def test_where_a_training_is_that_makes_no_sense_is_damaged(small_run: Path, tmp_path: Path, values: Any) -> None:
+    state = json.loads((Path(find_checkpoint(str(small_run))) / "state.json").read_bytes())
+    with pytest.raises(UserError) as caught:
+        load_model(str(changed(small_run, tmp_path, "state.json", json.dumps(state | values).encode())))
     assert caught.value.code == "damaged_checkpoint"

@@ -31,10 +31,11 @@ from s2v_ray.training.data.loader import Batch, TrainingClips, to_device, traini
 from s2v_ray.training.data.order import global_batch
 from s2v_ray.training.data.pixels import stored_size_for
 from s2v_ray.training.health import explaining_memory
-from s2v_ray.training.loop import Validation, train
+from s2v_ray.training.loop import train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import resume
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus, config_budget
+from s2v_ray.training.scoring import Validation
 from s2v_ray.training.state import TrainingState, new_state, single_frames
 from s2v_ray.training.step import train_step
 from s2v_ray.training.workers import ALONE, Workers

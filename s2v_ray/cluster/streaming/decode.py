@@ -4,8 +4,8 @@ Each process that decodes imports this file, so it is kept clear of torch.
 """
 
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,13 +20,19 @@ from s2v_ray.dataset.reader import CLIP_COLUMNS
 from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.prepare import source_clips
+from s2v_ray.training.data.stream import ClipPlace
+
+# Where a row comes from: the visit of a video, and which of the video's clips it is.
+VISIT, CLIP = "visit", "clip"
 
 
-def clip_dataset(epoch: ActorHandle[Any], videos: int) -> Dataset:
-    """All clips, one a block, of the epoch that `epoch` (an `Epoch` of this many videos) is at when it is executed."""
-    indices = ray.data.from_items([{"index": index} for index in range(videos)], override_num_blocks=videos)
-    decode = partial(_decode, epoch=epoch)
-    dataset = indices.map_batches(decode, batch_size=1, batch_format="pyarrow", num_cpus=1)
+def clip_dataset(visits: ActorHandle[Any], count: int) -> Dataset:
+    """All clips of a round, one a block, in their order: the `count` visits that `visits` (a `Visits`) is at when it is
+    executed.
+    """
+    numbers = [{"index": index} for index in range(count)]
+    indices = ray.data.from_items(numbers, override_num_blocks=count)
+    dataset = indices.map_batches(partial(_decode, visits=visits), batch_size=1, batch_format="pyarrow", num_cpus=1)
     context = dataset.context
     context.execution_options.preserve_order = True
     context.target_max_block_size = 1  # byte, so that a block is a clip, and the workers get equally many
@@ -36,46 +42,69 @@ def clip_dataset(epoch: ActorHandle[Any], videos: int) -> Dataset:
 
 
 @ray.remote(num_cpus=0)
-class Epoch:
-    """The number of the epoch, the order of its videos, and the result of each."""
+class Visits:
+    """Which video is decoded when: an epoch visits each once, in an order of its own, and one follows the other.
+
+    Visit v is of epoch v // videos. It keeps what became of each video when it was last visited.
+    """
 
     def __init__(self, tasks: list[SourceTask], seed: int) -> None:
         self.tasks, self.seed = tasks, seed
         self.tries: Counter[str] = Counter()
-        self.start(0)
-
-    def start(self, number: int) -> None:
-        """Draw the order of an epoch."""
-        self.order = np.random.default_rng([self.seed, number]).permutation(len(self.tasks))
         self.results: dict[str, tuple[int, list[Reject]]] = {}
+        self.total = 0  # of their clips
+        self.order: tuple[int, np.ndarray] = (-1, np.empty(0))
+        self.start(0, ())
 
-    def task(self, index: int) -> SourceTask | None:
-        """The video at an index of the order; None if its process died too often."""
-        task = self.tasks[self.order[index]]
+    def start(self, first: int, taken: Iterable[ClipPlace]) -> None:
+        """Start a round at a visit; `taken` are clips, by visit and number, that are not given again."""
+        self.first = first
+        self.taken: dict[int, set[int]] = defaultdict(set)
+        for visit, clip in taken:
+            self.taken[visit].add(clip)
+
+    def task(self, index: int) -> tuple[int, SourceTask, set[int]] | None:
+        """A visit of the round, its video, and its clips that are not given again.
+
+        None if the video's process died too often, or if all videos were visited and none has clips.
+        """
+        if self.clips() == 0:
+            return None
+        visit = self.first + index
+        epoch, number = divmod(visit, len(self.tasks))
+        if self.order[0] != epoch:
+            self.order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.tasks))
+        task = self.tasks[self.order[1][number]]
         self.tries[task.source.name] += 1
-        return task if self.tries[task.source.name] <= MOST_TRIES else None
+        if self.tries[task.source.name] > MOST_TRIES:
+            detail = "Its process died each time, as when the decoder crashes; convert it with another program."
+            self.record(task.source.name, 0, [Reject(task.source.name, None, "crashed", detail)])
+            return None
+        return visit, task, self.taken.get(visit, set())
 
     def record(self, source: str, clips: int, rejects: list[Reject]) -> None:
         """Note how many clips were cut from a video, and what of it was rejected."""
+        before, _ = self.results.get(source, (0, []))
+        self.total += clips - before
         self.results[source] = (clips, rejects)
         self.tries.pop(source, None)
 
-    def report(self) -> tuple[int, list[Reject]]:
-        """The number of clips, and what was rejected."""
-        clips = sum(clips for clips, _ in self.results.values())
-        rejects = [reject for source in sorted(self.results) for reject in self.results[source][1]]
-        detail = "Its process died each time, as when the decoder crashes; convert it with another program."
-        missing = [task.source.name for task in self.tasks if task.source.name not in self.results]
-        rejects += [Reject(name, None, "crashed", detail) for name in missing]
-        return clips, rejects
+    def clips(self) -> int | None:
+        """The number of clips of an epoch; None before each video was visited."""
+        return self.total if len(self.results) == len(self.tasks) else None
+
+    def report(self) -> tuple[int | None, list[Reject]]:
+        """The number of clips of an epoch, as `clips` says, and what was rejected."""
+        return self.clips(), [reject for source in sorted(self.results) for reject in self.results[source][1]]
 
 
-def _decode(indices: pa.Table, epoch: ActorHandle[Any]) -> Iterator[pa.Table]:
+def _decode(indices: pa.Table, visits: ActorHandle[Any]) -> Iterator[pa.Table]:
     # Tasks share the cores: one thread each is enough for the libraries underneath.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    task: SourceTask | None = ray.get(epoch.task.remote(indices["index"][0].as_py()))  # type: ignore[assignment]
-    if task is None:
+    found: Any = ray.get(visits.task.remote(indices["index"][0].as_py()))
+    if found is None:
         return
+    visit, task, taken = found
     rows: list[pa.RecordBatch] = []
     rejects: list[Reject] = []
     try:
@@ -84,6 +113,8 @@ def _decode(indices: pa.Table, epoch: ActorHandle[Any]) -> Iterator[pa.Table]:
             rows += source_clips(task, rejects)
     except Exception as error:  # Ray Data would count it as a crash of the decoder
         rejects.append(Reject(task.source.name, None, "failed", f"{type(error).__name__}: {error}"))
-    ray.get(epoch.record.remote(task.source.name, len(rows), rejects))
-    for row in rows:
-        yield pa.Table.from_batches([row]).select(CLIP_COLUMNS)
+    ray.get(visits.record.remote(task.source.name, len(rows), rejects))
+    for clip, row in enumerate(rows):
+        if clip not in taken:
+            table = pa.Table.from_batches([row]).select(CLIP_COLUMNS)
+            yield table.append_column(VISIT, [[visit]]).append_column(CLIP, [[clip]])

@@ -1,7 +1,7 @@
 """Videos as a source of clips: Ray Data cuts them on spare CPUs while the workers train.
 
-An epoch is every video once. Which clip a worker sees when is a function of the seed, the epoch and the number of
-workers.
+An epoch is every video once, and epochs follow each other without a gap. Which clip a worker sees when is a function
+of the seed, the number of workers, and where the run was resumed; each epoch has each clip once whatever they are.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from ray.data import Dataset
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.preparation import run_in_parallel
 from s2v_ray.cluster.resources import scaling
-from s2v_ray.cluster.streaming.batches import stream_batches
-from s2v_ray.cluster.streaming.decode import Epoch, clip_dataset
+from s2v_ray.cluster.streaming.batches import RunningVisits, stream_batches
+from s2v_ray.cluster.streaming.decode import Visits, clip_dataset
 from s2v_ray.config import Config
 from s2v_ray.dataset.index import read_records, read_same_dataset, write_dataset
 from s2v_ray.dataset.settings import ClipSettings
@@ -33,6 +33,8 @@ from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import TrainingState
 from s2v_ray.training.workers import Workers
 
+# Between two executions of the data set decoding pauses, for a second or so; each is planned at once.
+_VISITS_A_ROUND = 1000
 _VIDEOS = 8  # to validate on at most: several clips of each are prepared before the training starts
 _SOUNDS = 4  # videos that a validation needs at least: it compares with the sounds of three others
 
@@ -41,34 +43,36 @@ _SOUNDS = 4  # videos that a validation needs at least: it compares with the sou
 class VideoStream:
     """Videos to train on: what the workers know of them."""
 
-    epoch: ActorHandle[Any]  # an `Epoch`
+    visits: ActorHandle[Any]  # a `Visits`
     videos: int
     fingerprint: str
     held_out: str  # clips of a few videos of the split `val`, prepared
+    visits_a_round: int = _VISITS_A_ROUND
 
     def dataset(self) -> Dataset:
-        """The clips of an epoch, for the workers to share."""
-        return clip_dataset(self.epoch, self.videos)
+        """The clips, for the workers to share."""
+        return clip_dataset(self.visits, self.visits_a_round)
 
     def open(self, config: Config, run: str, workers: Workers) -> Feed:
-        """This worker's share of each epoch."""
+        """This worker's share."""
 
         def batches(state: TrainingState) -> Iterator[Batch]:
-            return stream_batches(self.epoch, config, run, workers, first_epoch=state.epoch, first_step=state.step)
+            source = RunningVisits(self.visits, self.videos, self.visits_a_round)
+            return stream_batches(source, config, run, workers, state)
 
         validate, warning = held_out_validation(self.held_out, config)
-        return Feed(self.fingerprint, validate, batches, by_epoch=True, warning=warning)
+        return Feed(self.fingerprint, validate, batches, warning=warning)
 
 
 def open_stream(
-    videos: list[str], settings: ClipSettings, config: Config, run: str, *, workers: int, device: str
+    videos: list[str], settings: ClipSettings, config: Config, run: str, *, workers: tuple[int, int], device: str
 ) -> VideoStream:
     """Find the videos, check that the cluster can both train and decode, and prepare the clips to validate on.
 
     Raises UserError if it can't, or if there are no videos to train on.
     """
     connect()
-    scaling((workers, workers), device, ray.cluster_resources(), decoding=True, grows=grows())
+    scaling(workers, device, ray.cluster_resources(), decoding=True, grows=grows())
     held_out, domain = join(run, "validation_clips"), domain_of((videos[0],))
     # A run that resumes, perhaps with more videos, trains on nothing that it has validated on.
     before = read_same_dataset(held_out, settings, domain) if exists(join(held_out, "dataset.json")) else None
@@ -82,7 +86,7 @@ def open_stream(
     _prepare_held_out(planned, held_out, min(config.training.validate_clips, _VIDEOS))
     names = "\n".join([settings.fingerprint, *(task.source.name for task in tasks)])
     return VideoStream(
-        Epoch.remote(tasks, config.training.seed),  # type: ignore[attr-defined]
+        Visits.remote(tasks, config.training.seed),  # type: ignore[attr-defined]
         len(tasks),
         hashlib.sha256(names.encode()).hexdigest()[:16],
         held_out,
