@@ -158,11 +158,13 @@ def fit_to_budget(
     if exists(path):
         choice = Choice(**json.loads(read_bytes(path)))
     else:
+        start = time.monotonic()
         at_once, costs = measure(job)
         slowest = max(costs, key=lambda cost: cost.step_seconds)
         seconds = 60 * minutes if minutes else None
         ways = {"at_once": at_once, "domains": len(job.domains), "repeats": sweep.repeats}
-        choice = choose_trials(budget_seconds, slowest, **ways, seconds=seconds, steps=steps)
+        spent = time.monotonic() - start
+        choice = choose_trials(budget_seconds, slowest, **ways, spent_seconds=spent, seconds=seconds, steps=steps)
 
     def fitted(sweep: DomainSweep) -> DomainSweep:
         length = {} if choice.seconds is None else {"training.minutes": choice.seconds / 60}

@@ -49,10 +49,11 @@ def choose_trials(
     at_once: int,
     domains: int,
     repeats: int,
+    spent_seconds: float = 0.0,
     seconds: float | None = None,
     steps: int | None = None,
 ) -> Choice:
-    """The sweep that fits a budget, if `at_once` trials run at once, over all domains.
+    """The sweep that fits what is left of a budget, if `at_once` trials run at once, over all domains.
 
     A trial's length, unless it is given by `seconds` or `steps`, is such that as many trials fit as a sweep has by
     default, but not below 300 steps nor above half an hour; then as many as fit. If these are few, nothing is
@@ -60,7 +61,8 @@ def choose_trials(
 
     Raises UserError if not even three trials fit.
     """
-    usable = (budget_seconds - _START_SECONDS - report_seconds(domains)) * min(1.0, at_once / domains)
+    reserved = spent_seconds + _START_SECONDS + report_seconds(domains)
+    usable = (budget_seconds - reserved) * min(1.0, at_once / domains)
     each = max(1, at_once // domains)  # trials of a domain at a time
     overhead = 2 * cost.validation_seconds + _BETWEEN_SECONDS
     given = seconds if steps is None else steps * cost.step_seconds
@@ -77,7 +79,7 @@ def choose_trials(
     trials = _GIVEN + each * (fitting - rounds(_GIVEN, repeated))
     if trials < LEAST_TRIALS:
         needed = rounds(LEAST_TRIALS, 0) * (length + overhead) / min(1.0, at_once / domains)
-        needed = math.ceil((needed + _START_SECONDS + report_seconds(domains)) / 60)
+        needed = math.ceil((needed + reserved) / 60)
         raise UserError(
             "too_little_time",
             f"--time-budget is {budget_seconds / 60:g} minutes, but {LEAST_TRIALS} trials for each of {domains} "
