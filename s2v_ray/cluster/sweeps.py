@@ -5,10 +5,13 @@ that for later trials of any domain: to start one takes as long as dozens of ste
 sweep can be killed at any time: started again, it does whatever the journal lacks.
 """
 
+import contextlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -78,17 +81,19 @@ def run_sweeps(job: SweepJob, show: Callable[[], None]) -> None:
             verbose=0,
         ),
     )
-    tuner.fit()
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):  # Tune's own table
+        tuner.fit()
     shutil.rmtree(ray_folder, ignore_errors=True)
 
 
 class _Shown(tune.Callback):
     def __init__(self, show: Callable[[], None]) -> None:
-        self._show = show
+        self._show, self._stdout = show, sys.stdout
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray would pickle the screen, too."""
         return {}
 
     def on_step_end(self, iteration: int, trials: Any, **_: Any) -> None:
-        self._show()
+        with contextlib.redirect_stdout(self._stdout):
+            self._show()
