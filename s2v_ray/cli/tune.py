@@ -18,7 +18,7 @@ def tune(
     clips: tuple[Location, ...],
     clip_weights: tuple[float, ...] = (),
     out: Location,
-    trials: int = 20,
+    trials: int | None = None,
     space: Location | None = None,
     objectives: tuple[Literal["score", "sync", "appearance"], ...] = ("score",),
     minutes: float | None = None,
@@ -40,15 +40,16 @@ def tune(
             clip equally often.
         out: the folder or URI for the trials, the report, and best.toml for each domain.
         trials: how many settings to try for each domain, including the preset's own and its control without adversarial
-            losses.
+            losses; 20 by default, or as many as --time-budget allows.
         space: a TOML file that adds settings to search or changes their range: { low = 1e-4, high = 1e-2, log = true },
             { choices = [1, 2] }, or one value to fix a setting.
         objectives: score (motion that the sound explains, with floors on sharpness and appearance), or both of sync and
             appearance for a Pareto front.
-        minutes: how long a trial trains; 5 if neither this nor --steps is given.
+        minutes: how long a trial trains; 5 if neither this nor --steps is given, or as --time-budget allows.
         steps: how many steps a trial trains.
         repeats: how many fresh seeds the winner and the preset are each trained again with.
-        time_budget: minutes after which no further trial starts; the repeats follow.
+        time_budget: minutes for all of it, repeats and report included: no trial starts that would not finish in time.
+            Without --trials, their number and length are chosen by what a step costs here.
         max_concurrent: the most trials that run at once; by default as many as the cluster can hold.
         workers_per_trial: processes that train one trial together.
         gpus_per_worker: GPUs for each of these processes, such as 0.5; by default one if there are enough.
@@ -56,8 +57,8 @@ def tune(
         seed: seed for the search and for the training of all trials.
     """
     from s2v_ray.cli.tune_progress import sweep_board
-    from s2v_ray.cluster.sweeps import run_sweeps
-    from s2v_ray.recipes.tune import open_sweep, plan_sweep
+    from s2v_ray.cluster.sweeps import measure_trials, run_sweeps
+    from s2v_ray.recipes.tune import fit_to_budget, open_sweep, plan_sweep
     from s2v_ray.storage.paths import join
     from s2v_ray.tuning.report import write_report
 
@@ -79,6 +80,10 @@ def tune(
         warm_start=warm_start,
     )
     check_output_folder(out, "--out", SWEEP)
+    if time_budget and trials is None:
+        job = fit_to_budget(job, 60 * time_budget, measure_trials, steps=steps, minutes=minutes)
+        if job.choice:
+            print(job.choice.why, flush=True)
     with open_sweep(job):
         with sweep_board(job.domains) as show:
             run_sweeps(job, show)

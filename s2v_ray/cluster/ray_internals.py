@@ -1,16 +1,11 @@
 """The private parts of Ray that this package needs; a test names each one that a new version drops."""
 
-from __future__ import annotations
-
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ray._common.tls_utils import add_port_to_grpc_server
 from ray.train.torch.config import _TorchBackend as TorchBackend
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-
-if TYPE_CHECKING:
-    from ray.tune.search.optuna import OptunaSearch
 
 __all__ = ["FailureConfig", "LoggingConfig", "RunConfig", "ScalingConfig", "TorchBackend"]
 
@@ -24,17 +19,6 @@ def raised_by(error: BaseException) -> list[BaseException]:
     """What the workers of a failed training raised, without the wrappers that carry the tracebacks."""
     failures = getattr(error, "worker_failures", {}).values()
     return [getattr(failure, "_base_exc", failure) for failure in failures]
-
-
-def study_of(search: OptunaSearch) -> Any:
-    """The Optuna study of a search."""
-    return search._ot_study
-
-
-def trials_of(search: OptunaSearch) -> dict[str, Any]:
-    """Optuna's trials of a search that are under way, by Ray's id; those put here are suggested as they are."""
-    trials: dict[str, Any] = search._ot_trials
-    return trials
 
 
 def keep_replicas_on_loopback(node: str) -> None:

@@ -11,7 +11,7 @@ from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from s2v_ray.cluster.ray_internals import ScalingConfig
-from s2v_ray.cluster.search import FAILURE_FILE, PERCENT, read_failure
+from s2v_ray.cluster.search import FAILED, FAILURE_FILE, read_failure
 from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
@@ -21,35 +21,31 @@ from s2v_ray.storage.files import write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
-from s2v_ray.tuning.objective import OBJECTIVES, Floors
 from s2v_ray.tuning.plan import DomainSweep
-from s2v_ray.tuning.trials import FAILURE, KIND, SEARCH, SETTINGS
+from s2v_ray.tuning.trials import SETTINGS
 
 _WORKER_RESTARTS = 3
 
 
-def run_trial(
-    sweep: DomainSweep, run: str, floors: Floors | None, scaling: ScalingConfig, params: Mapping[str, Any]
-) -> None:
-    """Train one trial, from its last checkpoint if it has one. Given settings are reported only at the end, so that
-    ASHA never stops them.
+def run_trial(sweep: DomainSweep, scaling: ScalingConfig, params: Mapping[str, Any]) -> None:
+    """Train one trial with the `params` of `DomainSearch.parameters`, from its last checkpoint if it has one.
 
     If it fails, the reason is written to its folder. A UserError, such as a loss that is not finite, is reported, and
     the process continues with the next trial; any other error ends the process, and Ray's retries fail at once.
     """
+    run, rungs, deadline = params["run"], params["rungs"], sweep.deadline
     if failure := read_failure(run):
         raise UserError("trial_failed", failure)
-    rungs = sweep.rungs if params[KIND] == SEARCH else (1.0,)
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
         job = job_on(PreparedClips(sweep.clips), config, run, skip_damaged=True)
-        _train(partial(train_to_rungs, job, rungs, floors), run, scaling)
+        _train(partial(train_to_rungs, job, rungs, deadline), run, scaling)
     except Exception as error:
         write_bytes(join(run, FAILURE_FILE), reason_of(error).encode())
         if not isinstance(error, UserError | TrainingFailedError):
             raise
-        tune.report(dict.fromkeys(OBJECTIVES, float("-inf")) | {PERCENT: 0.0, FAILURE: True})
+        tune.report({FAILED: True})
 
 
 def _train(loop: WorkerLoop, run: str, scaling: ScalingConfig) -> None:

@@ -1,25 +1,46 @@
 """What `s2v tune` does: one search per domain, planned once from typed settings; trials report as they train."""
 
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+
+import torch
 
 from s2v_ray.config import Config, with_settings
+from s2v_ray.dataset.collection import open_clips
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
-from s2v_ray.recipes.train import TrainJob, check_clips, fitted_config, prepared_settings, start_training
+from s2v_ray.recipes.step_cost import measure_step
+from s2v_ray.recipes.train import (
+    PreparedClips,
+    TrainJob,
+    check_clips,
+    fitted_config,
+    held_out_validation,
+    job_on,
+    prepared_settings,
+    start_training,
+)
+from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.lock import lock
+from s2v_ray.storage.paths import join
+from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.schedule import config_budget
+from s2v_ray.training.state import new_state
+from s2v_ray.training.threads import at_most_threads
 from s2v_ray.training.workers import Workers
+from s2v_ray.tuning.budget import DEFAULT_TRIALS, Choice, TrialCost, choose_trials, report_seconds
 from s2v_ray.tuning.journal import fetch_journal, sweep_location
-from s2v_ray.tuning.objective import Floors, objective_values
-from s2v_ray.tuning.plan import DomainSweep, describe, keep_description, rungs_of, trial_config
+from s2v_ray.tuning.plan import LEAST_TRIALS, DomainSweep, describe, keep_description, rungs_of, trial_config
+from s2v_ray.tuning.search import MEASURED, PERCENT
 from s2v_ray.tuning.space import load_space
 from s2v_ray.tuning.trials import best_settings
 
-_LEAST_TRIALS = 3  # preset, control, and one to search
+_BUDGET = "budget.json"
+UNFINISHED = "unfinished"  # what a trial reports instead of measurements if its time is up
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,7 @@ class SweepJob:
     workers: int
     gpus_per_worker: float | None
     max_concurrent: int | None
+    choice: Choice | None = None  # what was chosen to fit a time budget
 
 
 def plan_sweep(
@@ -41,7 +63,7 @@ def plan_sweep(
     *,
     clips: Sequence[str],
     out: str,
-    trials: int,
+    trials: int | None,
     repeats: int,
     objectives: tuple[str, ...] = ("score",),
     space: str | None = None,
@@ -53,9 +75,12 @@ def plan_sweep(
     gpus_per_worker: float | None = None,
     warm_start: Sequence[str] = (),
 ) -> SweepJob:
-    """The sweep that improves on `config`. Writes nothing; raises UserError by its flag for what can't be done."""
+    """The sweep that improves on `config`. Writes nothing; raises UserError by its flag for what can't be done.
+
+    `time_budget` counts from now, in minutes. Without `trials` they are 20, which `fit_to_budget` changes.
+    """
     for name, value, least in (
-        ("trials", trials, _LEAST_TRIALS),
+        ("trials", trials, LEAST_TRIALS),
         ("repeats", repeats, 0),
         ("steps", steps, 1),
         ("max-concurrent", max_concurrent, 1),
@@ -74,7 +99,8 @@ def plan_sweep(
         raise UserError("repeated_name", f"--objectives has one twice ({' '.join(objectives)}); name each once.")
     searched = load_space(space, config)
     fixed = with_settings(config, searched.fixed)
-    location, deadline = sweep_location(out), time.time() + 60 * time_budget if time_budget else float("inf")
+    budget_seconds = 60 * time_budget if time_budget else float("inf")
+    location, deadline = sweep_location(out), time.time() + budget_seconds - report_seconds(len(clips))
     domains: dict[str, DomainSweep] = {}
     weights = fixed.training.clip_weights
     if weights and len(weights) != len(clips):
@@ -94,13 +120,73 @@ def plan_sweep(
             config=resolved,
             space=searched,
             objectives=objectives,
-            trials=trials,
+            trials=trials or DEFAULT_TRIALS,
             repeats=repeats,
             rungs=rungs_of(resolved),
             warm_starts=tuple(found for sweep in warm_start for found in best_settings(sweep, domain)),
             deadline=deadline,
+            trial_seconds=60 * resolved.training.minutes,
         )
     return SweepJob(tuple(domains.values()), workers_per_trial, gpus_per_worker, max_concurrent)
+
+
+def measure_trial(sweep: DomainSweep) -> TrialCost:
+    """What a trial's steps and validations cost in this process. Writes nothing."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    job = job_on(PreparedClips(sweep.clips), sweep.config, join(sweep.location.out, sweep.domain, "measured"))
+    with at_most_threads(sweep.config.training.threads):
+        batches = training_batches(open_clips(sweep.clips, "train"), sweep.config, device)
+        steps = measure_step(job, batches, device)
+        validate, _ = held_out_validation(sweep.clips, sweep.config)
+        state = new_state(sweep.config, device, schedule=job.schedule)
+        start = time.monotonic()
+        if validate:
+            validate(state.networks.generator.eval())
+    enabled = sweep.config.loss.discriminator_start
+    return TrialCost(
+        step_seconds=enabled * steps.seconds_without + (1 - enabled) * steps.seconds_with,
+        validation_seconds=time.monotonic() - start,
+    )
+
+
+def fit_to_budget(
+    job: SweepJob,
+    budget_seconds: float,
+    measure: Callable[[SweepJob], tuple[int, Sequence[TrialCost]]],
+    *,
+    steps: int | None,
+    minutes: float | None,
+) -> SweepJob:
+    """The same sweep with as many trials, as long ones, as a budget allows: those chosen when it was first started.
+
+    `measure` says how many trials run at once, and what each domain's cost. Raises UserError if hardly any fit.
+    """
+    sweep = job.domains[0]
+    path = join(sweep.location.out, _BUDGET)
+    if exists(path):
+        choice = Choice(**json.loads(read_bytes(path)))
+    else:
+        start = time.monotonic()
+        at_once, costs = measure(job)
+        slowest = max(costs, key=lambda cost: cost.step_seconds)
+        seconds = 60 * minutes if minutes else None
+        ways = {"at_once": at_once, "domains": len(job.domains), "repeats": sweep.repeats}
+        spent = time.monotonic() - start
+        choice = choose_trials(budget_seconds, slowest, **ways, spent_seconds=spent, seconds=seconds, steps=steps)
+
+    def fitted(sweep: DomainSweep) -> DomainSweep:
+        length = {} if choice.seconds is None else {"training.minutes": choice.seconds / 60}
+        config = with_settings(sweep.config, length)
+        return replace(
+            sweep,
+            config=config,
+            rungs=rungs_of(config),
+            trials=choice.trials,
+            repeats=choice.repeats,
+            trial_seconds=choice.trial_seconds,
+        )
+
+    return replace(job, domains=tuple(map(fitted, job.domains)), choice=choice)
 
 
 @contextmanager
@@ -110,6 +196,8 @@ def open_sweep(job: SweepJob) -> Iterator[None]:
     with lock(location.out, location.local):
         fetch_journal(location)
         keep_description(location.out, describe(job.domains))
+        if job.choice:
+            write_bytes(join(location.out, _BUDGET), json.dumps(asdict(job.choice), indent=2).encode())
         yield
 
 
@@ -133,9 +221,11 @@ def _for_clips(clips: tuple[str, ...], config: Config) -> tuple[str, Config]:
 
 
 def train_to_rungs(
-    job: TrainJob, rungs: tuple[float, ...], floors: Floors | None, workers: Workers, report: Report, stop: Stop
+    job: TrainJob, rungs: Sequence[float], deadline: float, workers: Workers, report: Report, stop: Stop
 ) -> None:
-    """Train to each part of the configuration's budget in turn, validate there, and report.
+    """Train to each part of the configuration's budget in turn, validate there, and report what was measured.
+
+    If it is stopped, or at `deadline` (in seconds since 1970), it saves a checkpoint and reports UNFINISHED.
 
     The schedule is the whole budget's, whichever part is trained: trials that are compared, stopped early or repeated
     are trained alike. Resumes from the last intact checkpoint.
@@ -143,13 +233,19 @@ def train_to_rungs(
     budget = config_budget(job.config)
     feed, state = start_training(job, workers)
     batches = feed.batches(state)
+
+    def stopped() -> bool:
+        return stop() or time.time() > deadline
+
+    leads = workers.rank == 0
     for rung in rungs:
         until = budget.part(rung)
-        if train(state, batches, job.run, until=until, validate=feed.validate, stop=stop, workers=workers):
-            # Validating is no training: a trial that reports more often would train less.
-            state.seconds = min(state.seconds, until.seconds)
-            workers.check_same_step(state.step)  # all wait for the first, which validates
-            progress = {"percent": 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
-            measured = {f"metrics/{name}": value for name, value in state.metrics.items() if name != "score"}
-            leads = workers.rank == 0
-            report("", {**objective_values(state.metrics, floors), **measured, **progress} if leads else {})
+        if not train(state, batches, job.run, until=until, validate=feed.validate, stop=stopped, workers=workers):
+            report("", {UNFINISHED: 1.0} if leads else {})
+            return
+        # Validating is no training: a trial that reports more often would train less.
+        state.seconds = min(state.seconds, until.seconds)
+        workers.check_same_step(state.step)  # all wait for the first, which validates
+        progress = {PERCENT: 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
+        measured = {f"{MEASURED}{name}": value for name, value in state.metrics.items() if name != "score"}
+        report("", measured | progress if leads else {})

@@ -17,9 +17,11 @@ from s2v_ray.tuning.journal import SweepLocation
 from s2v_ray.tuning.space import Space, get_setting
 
 _DEFAULT_MINUTES = 5.0
-# Early validations of short trials would take most of their time.
+LEAST_TRIALS = 3  # preset, control, and one to search
+# Validations of short trials would take most of their time.
 _SHORT_MINUTES, _SHORT_STEPS = 3.0, 500
-_RUNGS, _SHORT_RUNGS = (0.25, 0.5, 1.0), (0.5, 1.0)
+# In parts of the time with discriminators: before, what is searched has had no effect.
+_RUNGS, _SHORT_RUNGS = (0.3, 0.6), (0.5,)
 _NEVER = 10**9
 
 
@@ -27,8 +29,9 @@ _NEVER = 10**9
 class DomainSweep:
     """The sweep over one domain: `trials` in all, then winner and preset repeated with `repeats` fresh seeds each.
 
-    The winner's settings change `preset_config`; `config` has the clips and a trial's budget, too. ASHA compares trials
-    at the fractions `rungs` of that budget. No trial starts after `deadline`, in seconds since 1970.
+    The winner's settings change `preset_config`; `config` has the clips and a trial's budget, too. Trials are compared
+    at the fractions `rungs` of that budget. All ends by `deadline`, in seconds since 1970; until a trial has ended, one
+    is expected to take `trial_seconds`.
     """
 
     domain: str
@@ -44,6 +47,7 @@ class DomainSweep:
     rungs: tuple[float, ...]
     warm_starts: tuple[dict[str, Any], ...] = ()
     deadline: float = float("inf")
+    trial_seconds: float = 0.0
 
     @property
     def preset(self) -> dict[str, Any]:
@@ -63,10 +67,15 @@ def trial_config(config: Config, *, minutes: float | None, steps: int | None) ->
 
 
 def rungs_of(config: Config) -> tuple[float, ...]:
-    """The fractions of a trial's budget at which it is validated and compared."""
-    training = config.training
+    """The fractions of a trial's budget at which it is validated and compared.
+
+    None is before the discriminators have acted for three tenths of their part (in short trials, half of it): most of
+    what is searched acts through them.
+    """
+    training, start = config.training, config.loss.discriminator_start
     short = training.steps < _SHORT_STEPS or 0 < training.minutes < _SHORT_MINUTES
-    return _SHORT_RUNGS if short else _RUNGS
+    parts = _SHORT_RUNGS if short else _RUNGS
+    return (*(round(start + part * (1 - start), 2) for part in parts if start < 1), 1.0)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-import optuna
 import pytest
 import ray.train.v2._internal.constants as constants
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 from ray.train.v2.api.exceptions import WorkerGroupError
-from ray.tune.search.optuna import OptunaSearch
 
 from s2v_ray.cluster import ray_internals
 
@@ -20,15 +18,6 @@ def test_a_workers_error_is_unwrapped():
     assert hasattr(wrapped, "_base_exc"), "UserExceptionWithTraceback._base_exc"
     assert ray_internals.raised_by(WorkerGroupError("", {0: wrapped, 1: error})) == [error, error]
     assert ray_internals.raised_by(error) == []
-
-
-def test_a_search_has_a_study_and_its_trials():
-    search = OptunaSearch(lambda trial: {}, metric="score", mode="max")
-    for name in ("_ot_study", "_ot_trials"):
-        assert hasattr(search, name), f"OptunaSearch.{name}"
-    assert isinstance(ray_internals.study_of(search), optuna.Study)
-    search.suggest("a")
-    assert ray_internals.trials_of(search)["a"].number == 0
 
 
 def test_the_files_of_a_run_have_these_names():

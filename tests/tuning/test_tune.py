@@ -32,15 +32,20 @@ from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
 from s2v_ray.recipes.tune import plan_sweep, train_to_rungs
 from s2v_ray.training.run import open_run
+from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.workers import ALONE
+from s2v_ray.tuning.budget import TrialCost, choose_trials
 from s2v_ray.tuning.figures import front
-from s2v_ray.tuning.journal import sweep_location
+from s2v_ray.tuning.journal import open_journal, sweep_location
 from s2v_ray.tuning.objective import Floors, floors_beside, objective_values
-from s2v_ray.tuning.plan import DomainSweep, SweepDescription, describe, keep_description
+from s2v_ray.tuning.plan import DomainSweep, SweepDescription, describe, keep_description, rungs_of
 from s2v_ray.tuning.report import write_report
+from s2v_ray.tuning.search import DomainSearch
 from s2v_ray.tuning.space import default_space, get_setting, is_within, load_space
 from s2v_ray.tuning.trials import best_settings, best_trial, read_floors, read_trials
-from s2v_ray.tuning.verdict import chance_of
+from s2v_ray.tuning.verdict import chance_of, verdict_of
+
+NEVER = float("inf")
 
 
 @pytest.mark.parametrize(
@@ -203,14 +208,22 @@ def test_a_journal_of_0_1_is_read_with_its_old_metric_names(tmp_path):
 @pytest.mark.parametrize(
     ("winner", "sentence"), [(0.5, "A gain outside the noise"), (0.31, "nothing outside the noise")]
 )
-def test_the_report_says_whether_the_gain_is_noise(tmp_path, winner, sentence):
+def test_a_gain_counts_only_outside_the_noise(tmp_path, winner, sentence):
     study = journal(tmp_path, winner)
+    repeats = optuna.load_study(study_name="sea repeats", storage=open_journal(sweep_location(str(tmp_path))))
+    is_gain, verdict = verdict_of(read_trials(study, None), read_trials(repeats, None))
+    assert sentence in verdict
+    assert is_gain == (winner == 0.5)
+
+
+def test_the_report_says_what_was_found(tmp_path):
+    study, sentence = journal(tmp_path, 0.5), "A gain outside the noise"
     best = best_trial(read_trials(study, None))
     assert best is not None
     assert best.number == 4  # neither the control nor what was stopped early
     (finding,) = write_report([sea_sweep(tmp_path)])
     assert sentence in finding.verdict
-    assert finding.is_gain == (winner == 0.5)
+    assert finding.is_gain
     assert "adversarial losses don't pay here" in finding.verdict
     page = (tmp_path / "report.html").read_text()
     assert sentence in page
@@ -235,6 +248,15 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(small_clips, 
     assert not (tmp_path / "sweep").exists()
 
 
+class Clock:
+    """The time, as seconds since 1970, for a search that must end in time."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 def result(percent: float, score: float) -> dict[str, float]:
     metrics = {f"metrics/{name}": value for name, value in scores(score, -0.3, 0.01).items()}
     return {"percent": percent, "score": score, "sync": score, "appearance": -score, "seconds": 3.0, **metrics}
@@ -242,72 +264,132 @@ def result(percent: float, score: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("objectives", [("score",), ("sync", "appearance")])
 def test_what_is_recorded_in_optuna(tmp_path, objectives):
-    from s2v_ray.cluster.search import JournalSearch, enqueue
+    sweep = replace(sea_sweep(tmp_path), objectives=objectives, repeats=1)
+    search = DomainSearch(sweep, at_once=9)
+    preset, control = search.ask(), search.ask()
+    assert search.ask() is None  # the preset's metrics are the others' floors
+    assert search.parameters(preset)["settings"] == sweep.preset
+    assert search.parameters(control)["settings"]["loss.adversarial_image_weight"] == 0
+    assert search.parameters(control)["rungs"] == (1.0,)
+    search.finish(control, result(100, 0.6))
+    search.finish(preset, result(100, 0.7))
+    good, poor, failed, interrupted = (search.ask() for _ in range(4))
+    assert [search.ask(), search.running] == [None, 4]  # six trials in all
+    settings = search.parameters(interrupted)["settings"]
+    assert is_within(sweep.space, settings)
+    search.record(good, result(65, 0.5))
+    search.record(poor, result(65, 0.1))
+    search.finish(poor, result(65, 0.1))
+    search.finish(failed, None, failure="trial 4 diverged")
+    search.finish(good, result(100, 0.9))
+    search.finish(interrupted, {"unfinished": 1.0})  # its time was up
 
-    space, finished = default_space(Config()), []
-    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
+    again = DomainSearch(sweep, at_once=9)  # after a kill
+    resumed = again.ask()
+    assert (resumed.number, again.parameters(resumed)["settings"]) == (interrupted.number, settings)
+    assert again.ask() is None
+    again.finish(resumed, result(100, 0.4))
+    repeats = [again.ask(), again.ask()]
+    assert [again.parameters(trial)["kind"] for trial in repeats] == ["preset", "winner"]
+    assert again.parameters(repeats[1])["settings"]["training.seed"] == 1
+    assert again.ask() is None
 
-    def search(deadline: float = float("inf")) -> JournalSearch:
-        return JournalSearch(
-            space,
-            study_name="sea",
-            storage=storage,
-            objectives=objectives,
-            sampler=optuna.samplers.RandomSampler(seed=1),
-            deadline=deadline,
-            folder=lambda number: str(tmp_path / f"{number}"),
-            finished=lambda: finished.append(1),
-        )
+    trials = optuna.load_study(study_name="sea", storage=JournalStorage(JournalFileBackend(f"{tmp_path}/journal.log")))
+    states = [trial.state for trial in trials.trials]
+    assert [state.name for state in states] == ["COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
+    assert trials.trials[0].values == ([0.7 + 0.5] if objectives == ("score",) else pytest.approx([1.2, -0.3]))
+    assert trials.trials[4].user_attrs["failure"] == "trial 4 diverged"
+    assert [trial.kind for trial in read_trials(trials, None)][:3] == ["preset", "control", "search"]
 
-    study = optuna.create_study(study_name="sea", storage=storage, directions=["maximize"] * len(objectives))
-    preset = {name: get_setting(Config(), name) for name in space.searched}
-    for _ in range(2):  # once is enough
-        enqueue(study, space, "preset", preset)
-        enqueue(study, space, "control", preset | {"loss.adversarial_image_weight": 0.0})
-    (tmp_path / "3").mkdir()
-    (tmp_path / "3" / "failure.txt").write_text("trial 3 diverged")
-    first = search()
-    suggested = [first.suggest(name) for name in "abcde"]
-    assert [trial["number"] for trial in suggested] == [0, 1, 2, 3, 4]
-    assert suggested[0]["settings"] == preset
-    assert suggested[1]["settings"]["loss.adversarial_image_weight"] == 0
-    assert is_within(space, suggested[2]["settings"])
-    first.on_trial_complete("a", result(100, 0.7))
-    first.on_trial_result("b", result(100, 0.6))
-    first.on_trial_complete("b", result(100, 0.6))  # Ray sends the last one twice
-    first.on_trial_complete("c", result(50, 0.1))  # what ASHA stops
-    first.on_trial_complete("d", error=True)
-    assert len(finished) == 4
 
-    again = search()  # after a kill, while the fifth was running
-    assert again.suggest("e") == suggested[4]
-    again.on_trial_complete("e", {"failure": True, "percent": 0.0})
-    assert again.suggest("f")["number"] == 5
-    assert search(deadline=0).suggest("g") == "FINISHED"
-    states = [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
-    assert [trial.state for trial in study.trials] == [*states, TrialState.RUNNING]
-    assert study.trials[0].values == ([0.7] if objectives == ("score",) else [0.7, -0.7])
-    assert study.trials[3].user_attrs["failure"] == "trial 3 diverged"
-    assert [trial.kind for trial in read_trials(study, None)][:3] == ["preset", "control", "search"]
+def test_a_trial_is_stopped_where_half_of_those_that_came_as_far_are_better_also_after_a_restart(tmp_path):
+    sweep = replace(sea_sweep(tmp_path), trials=9)
+    search = DomainSearch(sweep, at_once=9)
+    for score in (0.9, 0.9):  # preset and control don't count
+        search.finish(search.ask(), result(100, score))
+
+    def stops(search: DomainSearch, score: float) -> bool:
+        trial = search.ask()
+        search.record(trial, result(65, score))
+        return search.is_poor(trial, result(65, score))
+
+    # The marks are the medians of 0.3, of 0.3 and 0.2, and so on: 0.3, 0.25, 0.3, 0.3.
+    assert [stops(search, score) for score in (0.3, 0.2, 0.4)] == [False, True, False]
+    again = DomainSearch(sweep, at_once=9)
+    assert [again.ask().number for _ in range(3)] == [2, 3, 4]
+    assert [stops(again, score) for score in (0.29, 0.3)] == [True, False]
+
+
+def test_no_trial_starts_that_cannot_finish_in_time(tmp_path):
+    # Of 100 seconds, preset, control and the first to be searched take 10 each, and the four repeats are kept 4 x 11:
+    # at 30 seconds, 11 + 44 fit; at 40, too; at 50 they don't, and two repeats wait for more time.
+    clock = Clock()
+    sweep = replace(sea_sweep(tmp_path), trials=99, repeats=2, deadline=1100.0, trial_seconds=10.0)
+    search, kinds = DomainSearch(sweep, at_once=1, clock=clock), []
+    while trial := search.ask():
+        kinds.append(search.parameters(trial)["kind"])
+        clock.seconds += 10
+        search.finish(trial, result(100, 0.5 + trial.number / 100))
+    assert kinds == ["preset", "control", "search", "search", "search", "preset", "winner", "preset", "winner"]
+    assert clock.seconds <= 1100
+
+
+def test_a_budget_is_divided_into_trials():
+    cost, alone = TrialCost(step_seconds=0.5, validation_seconds=2.0), {"at_once": 1, "domains": 1, "repeats": 3}
+    # Of 100 minutes 5,970 s are left, for 20 trials and 6 repeats: 229.6 s each, of which 5 are validations and such.
+    chosen = choose_trials(6000, cost, **alone)
+    assert (chosen.trials, chosen.repeats) == (20, 3)
+    assert (chosen.trial_seconds, chosen.seconds) == (pytest.approx(5970 / 26), pytest.approx(5970 / 26 - 5))
+    assert "20 trials" in chosen.why
+    assert "about 449 steps, each 0.5 s" in chosen.why
+    # 1,830 s for 300 steps of 0.5 s, 155 s with the rest: 11 fit, one too few for 4 to be searched and 6 repeats.
+    chosen = choose_trials(1860, cost, **alone)
+    assert (chosen.trials, chosen.repeats, chosen.seconds) == (11, 0, 150)
+    # Half an hour each is enough: 1,805 s go 47 times into a day less 30 s, six of which are repeats.
+    chosen = choose_trials(86400, cost, **alone)
+    assert (chosen.trials, chosen.repeats, chosen.seconds) == (41, 3, 1800)
+    # Four at once: a round for preset and control, two for the repeats, and the rest of 8 for 20 to be searched.
+    chosen = choose_trials(6000, cost, **alone | {"at_once": 4})
+    assert (chosen.trials, chosen.trial_seconds) == (22, pytest.approx(5970 / 8))
+    # A length that is given: 5,955 s, half of them for each of two domains, are 28 trials of 105 s.
+    chosen = choose_trials(6000, cost, **alone | {"domains": 2}, steps=200)
+    assert (chosen.trials, chosen.repeats, chosen.seconds) == (22, 3, None)
+    with pytest.raises(UserError, match="take 9 here") as refused:  # 3 x 155 + 30 s
+        choose_trials(300, cost, **alone)
+    assert refused.value.code == "too_little_time"
+
+
+def test_no_trial_is_stopped_before_the_discriminators_have_acted():
+    # Of 1,000 steps they act in 501 to 1,000: three tenths of these are 150, six tenths 300.
+    config = with_settings(load_config("tiny"), {"training.steps": 1000, "loss.discriminator_start": 0.5})
+    assert [config_budget(config).part(rung).steps for rung in rungs_of(config)] == [650, 800, 1000]
+    # Short trials are compared once, half way through that part: of 400 steps, after 100 of the last 200.
+    short = with_settings(config, {"training.steps": 400})
+    assert [config_budget(short).part(rung).steps for rung in rungs_of(short)] == [300, 400]
+    # With discriminators from the start, as in the paper, 300 of 1,000 steps; without any, nothing is compared.
+    for start, rungs in ((0.0, (0.3, 0.6, 1.0)), (0.8, (0.86, 0.92, 1.0)), (1.0, (1.0,))):
+        assert rungs_of(with_settings(config, {"loss.discriminator_start": start})) == rungs
 
 
 def test_a_trial_reports_at_its_rungs_and_resumes(small_clips, tmp_path):
     config = small_config(small_clips, training__steps=8, training__validate_every_steps=10**9)
     reports: list[dict[str, float]] = []
 
-    def train(config: Config, name: str, rungs: tuple[float, ...]) -> None:
+    def train(config: Config, name: str, rungs: tuple[float, ...], deadline: float = NEVER) -> None:
         run = str(tmp_path / name)
         open_run(run, config)
         job = job_on(PreparedClips(str(small_clips)), config, run)
-        train_to_rungs(job, rungs, None, ALONE, lambda location, values: reports.append(values), lambda: False)
+        train_to_rungs(job, rungs, deadline, ALONE, lambda location, values: reports.append(values), lambda: False)
 
+    train(config, "run", (0.5,), deadline=0)
+    assert reports == [{"unfinished": 1.0}]  # its time was up after a step, which is kept
+    assert (tmp_path / "run" / "checkpoints" / "step_00000001").exists()
+    reports.clear()
     train(config, "run", (0.5,))
     train(config, "run", (0.5, 1.0))  # in another process: the first half is not trained again
     assert [(report["percent"], report["steps"]) for report in reports] == [(50, 4), (50, 4), (100, 8)]
-    sync = reports[2]["metrics/motion_explained"] + reports[2]["metrics/matched_minus_mismatched"]
-    assert reports[2]["score"] == pytest.approx(sync)
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert sorted(set(steps)) == [4, 8]
+    assert sorted(set(steps)) == [1, 4, 8]
 
     # By the clock, both halves are trained, however long the validation between them took.
     config = small_config(small_clips, training__minutes=0.02, training__steps=10**6)
@@ -326,7 +408,7 @@ def test_trials_with_and_without_rungs_are_trained_alike(small_clips, tmp_path):
     config = small_config(small_clips, **settings)
     for name, rungs in (("search", (0.25, 0.5, 1.0)), ("preset", (1.0,))):
         job = job_on(PreparedClips(str(small_clips)), config, str(tmp_path / name))
-        train_to_rungs(job, rungs, None, ALONE, lambda location, values: None, lambda: False)
+        train_to_rungs(job, rungs, NEVER, ALONE, lambda location, values: None, lambda: False)
         lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
         with_discriminators = [line["step"] for line in lines if "loss/image_discriminator" in line]
         assert with_discriminators == [8]  # steps 5 to 8; at 2 and 4 there were none
