@@ -12,8 +12,12 @@ from s2v_ray.app.square import Placed, draw, move_to, place, resize_to
 from s2v_ray.app.work import Cancelled, Locate, Make, in_words, message
 from s2v_ray.dataset.settings import AUTO
 from s2v_ray.generation.video import MAX_STRENGTH, Options
+from s2v_ray.media.decoding.media_file import MediaFile
+from s2v_ray.media.decoding.probe import probe
 
-_INTRODUCTION = "Give a picture and a sound; the model moves what the sound moves. Nothing leaves this machine."
+_INTRODUCTION = (
+    "A picture and a sound become a video of the picture that moves with the sound, on this page's own machine."
+)
 
 
 def generate_tab(
@@ -73,8 +77,9 @@ def generate_tab(
                 return None, message(f"Give {missing} first.", alert=True)
             out = new_file(video.GRADIO_CACHE, f"{PurePath(image).stem[:60]} {PurePath(sound).stem[:60]}.mp4")
             options = Options(region=placed.region if placed else AUTO, strength=strength)
-            made = make(model, image, sound, str(out), options, show)
-            size = f"{made.width} × {made.height} pixels, {float(made.frames / made.frame_rate):.1f} s"
+            make(model, image, sound, str(out), options, show)
+            made = probe(MediaFile(out))
+            size = f"{made.width} × {made.height} pixels, {float(made.picture_end):.1f} s"
             return str(out), message(f"Done: {size}.")
         except Cancelled:
             return None, message("Cancelled.")

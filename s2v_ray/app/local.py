@@ -10,7 +10,7 @@ import torch
 
 from s2v_ray.app.work import Cancelled, OnProgress
 from s2v_ray.generation.region import Region
-from s2v_ray.generation.video import Generated, Generator, Options, load_generator, make_video, picture_and_region
+from s2v_ray.generation.video import Generator, Options, load_generator, make_video, picture_and_region
 
 _LOADED = 4  # models at a time; the others are loaded again when they are used
 
@@ -32,9 +32,7 @@ class LocalModels:
         for model in self.checkpoints:
             self._generator(model)
 
-    def make(
-        self, model: str, image: str, sound: str, out: str, options: Options, on_progress: OnProgress
-    ) -> Generated:
+    def make(self, model: str, image: str, sound: str, out: str, options: Options, on_progress: OnProgress) -> None:
         """Make a video; see `Make`."""
 
         def show(done: float, text: str) -> None:
@@ -43,7 +41,7 @@ class LocalModels:
             on_progress(done, text)
 
         show(0.0, "loading the model")
-        return make_video(self._generator(model), image, sound, out, show, options)
+        make_video(self._generator(model), image, sound, out, show, options)
 
     def locate(self, model: str, image: str, region: str) -> tuple[np.ndarray, Region]:
         """Find the square; see `Locate`."""

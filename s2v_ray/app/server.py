@@ -41,18 +41,26 @@ _HEADERS = {
 }
 
 
-def mount_page(app: FastAPI, page: gr.Blocks, path: str = "/", *, hosts: Collection[str] = ()) -> FastAPI:
+def mount_page(
+    app: FastAPI,
+    page: gr.Blocks,
+    path: str = "/",
+    *,
+    hosts: Collection[str] = (),
+    admit: Callable[[str, str], bool] | None = None,
+) -> FastAPI:
     """Put the page of `build_page` at `path` of `app`, which needs its own routes before, and is returned.
 
     Answers there forbid browsers to load anything from other hosts. Requests by other sites' pages, and if `hosts` are
-    given those to other names of this machine, are refused with 403. What is uploaded may have up to MAX_UPLOAD_BYTES,
-    and lies in `upload_folder`.
+    given those to other names of this machine, are refused with 403. With `admit`, visitors log in first, by a name and
+    a password for which it is true. What is uploaded may have up to MAX_UPLOAD_BYTES, and lies in `upload_folder`.
     """
     app.add_middleware(_OwnSiteOnly, path=path.rstrip("/"), hosts=frozenset(hosts))
     gr.mount_gradio_app(
         app,
         page,
         path,
+        auth=admit,
         footer_links=[],
         run_history=False,
         ssr_mode=False,

@@ -10,12 +10,12 @@ import numpy as np
 
 from s2v_ray.errors import UserError
 from s2v_ray.generation.region import Region
-from s2v_ray.generation.video import Generated, Options
+from s2v_ray.generation.video import Options
 
 OnProgress = Callable[[float, str], None]  # gets the part done, 0..1, and a text; what it raises ends the work
 # Makes a video: the model's name, the image's and the sound's path, the path to write (.mp4), and how. Raises UserError
 # for what can't be made, and whatever `OnProgress` raises.
-Make = Callable[[str, str, str, str, Options, OnProgress], Generated]
+Make = Callable[[str, str, str, str, Options, OnProgress], None]
 # Finds the square that moves: the model's name, the image's path, and a region ("auto", "centre" or "x,y,size"); gives
 # the picture, uint8 RGB [H, W, 3], too. Raises UserError.
 Locate = Callable[[str, str, str], tuple[np.ndarray, Region]]

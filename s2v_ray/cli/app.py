@@ -27,8 +27,7 @@ def app(
         port: the port to listen on; 0 is 7860, or a free one if that is taken.
         device: auto, cpu or cuda.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError("no_gradio", "The page needs gradio: pip install 's2v_ray[app]'")
+    check_gradio()
     from s2v_ray.app.local import LocalModels
     from s2v_ray.app.names import short_names
     from s2v_ray.app.run_files import is_run, report_checkpoint, reports_beside
@@ -60,3 +59,9 @@ def app(
             print()
         finally:
             local.closing.set()
+
+
+def check_gradio() -> None:
+    """Raise UserError where it isn't installed."""
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("no_gradio", "The page needs gradio: pip install 's2v_ray[app]'")

@@ -1,5 +1,6 @@
 """`s2v serve`."""
 
+from s2v_ray.cli.app import check_gradio
 from s2v_ray.errors import UserError
 
 
@@ -19,6 +20,7 @@ def serve(
     max_seconds: float = 60.0,
     max_side: int = 1280,
     allow_uri: tuple[str, ...] = (),
+    page: bool = False,
 ) -> None:
     """Answer HTTP requests for videos, on this machine or a cluster, until Ctrl-C.
 
@@ -39,6 +41,7 @@ def serve(
         max_seconds: the longest sound.
         max_side: the most pixels of a video's longer side.
         allow_uri: stores whose files clients may name instead of sending them, such as s3://bucket/uploads.
+        page: whether to show the page of `s2v app` at /page, too; the token is its password.
     """
     from s2v_ray.cluster.serving.settings import ServiceSettings, named_checkpoints, replica_range
     from s2v_ray.training.checkpoint_files import find_checkpoint, read_files
@@ -65,10 +68,19 @@ def serve(
         advice = "pip install 's2v_ray[serve]'"
         raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
 
+    mount = None
+    if page:
+        check_gradio()
+        from s2v_ray.app.on_service import PATH, mount_on_service
+
+        mount = mount_on_service
+
     def show(address: str, metrics: str) -> None:
         print(f"Serving {', '.join(settings.checkpoints)} at {address}; Ctrl-C finishes what is under way and stops.")
+        if mount:
+            print(f"The page: {address}{PATH}")
         print(f"Metrics for Prometheus: {metrics}")
         print(f"Next: curl -F image=@IMAGE -F sound=@SOUND {address}/generate --output video.mp4", flush=True)
 
-    serve_until_stopped(settings, host=host, port=port, on_ready=show)
+    serve_until_stopped(settings, host=host, port=port, mount=mount, on_ready=show)
     print("Stopped.")

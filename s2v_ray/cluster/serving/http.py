@@ -57,7 +57,7 @@ def http_app(
 
     def admit(given: HTTPAuthorizationCredentials | None = Security(HTTPBearer(auto_error=False))) -> None:  # noqa: B008
         token = given.credentials if given else ""
-        if token_sha256 is not None and not hmac.compare_digest(_sha256(token), token_sha256):
+        if token_sha256 is not None and not hmac.compare_digest(sha256(token), token_sha256):
             raise UserError(
                 "wrong_token", "The header 'Authorization: Bearer TOKEN' is missing, or its token is wrong."
             )
@@ -130,10 +130,11 @@ def token_hash(token: str | None) -> str | None:
     if len(token) < 16:
         rule = "but must have 16 or more; `openssl rand -hex 32` makes one"
         raise UserError("weak_token", f"{TOKEN_VARIABLE} has {len(token)} characters, {rule}.")
-    return _sha256(token)
+    return sha256(token)
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """What is compared of a token."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

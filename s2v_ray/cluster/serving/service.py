@@ -18,8 +18,8 @@ from s2v_ray.cluster.serving.order import Order
 from s2v_ray.cluster.serving.settings import ServiceSettings
 from s2v_ray.errors import UserError
 
-Mount = Callable[[FastAPI, Make, ServiceSettings], FastAPI]
-"""Adds a page to the service, given the function that makes a video."""
+Mount = Callable[[FastAPI, Make, ServiceSettings, str | None], FastAPI]
+"""Adds a page to the service, given the function that makes a video, and the SHA-256 of the token if there is one."""
 
 _BY_OUTCOME: Any = ("model", "outcome")  # which Ray types as one name
 _TRIES = 3  # a request that kills each replica it meets must end
@@ -45,7 +45,7 @@ class Service:
         app = http_app(
             self.make, self.settings, self.token_sha256, observe=self.observe, draining=lambda: self.stopping
         )
-        return self.mount(app, self.make, self.settings) if self.mount else app
+        return self.mount(app, self.make, self.settings, self.token_sha256) if self.mount else app
 
     def observe(self, model: str, outcome: str, seconds: float) -> None:
         self.requests.inc(1, {"model": model, "outcome": outcome})
