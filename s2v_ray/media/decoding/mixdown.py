@@ -4,7 +4,8 @@ With mixing weights a and the channels' covariance C over the whole file, the mi
 Σ aᵢ²Cᵢᵢ if the channels were unrelated; where they are opposite, they cancel.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
 from typing import Any
 
 import av
@@ -17,6 +18,7 @@ from s2v_ray.media.decoding.samples import Resamplers, channel_samples
 _LEAST_OF_UNRELATED = 0.5
 # ... or less than a hundredth (-20 dB) of the loudest channel's, as where all is in one of many.
 _LEAST_OF_LOUDEST = 0.01
+_FRAMES_PER_BLOCK = 50  # a second or so
 # Below this power (-90 dB of full scale), there is nothing to lose.
 _LEAST_POWER = 1e-9
 
@@ -24,14 +26,11 @@ _LEAST_POWER = 1e-9
 def lossy_layouts(frames: Iterable[AudioFrame]) -> dict[str, int]:
     """For each channel layout whose mix over all `frames` loses too much: the loudest channel, counted from 0."""
     sums: dict[str, tuple[int, np.ndarray, np.ndarray]] = {}
-    resamplers: Resamplers = {}
-    for frame in frames:
-        layout, channels = frame.layout.name, frame.layout.nb_channels
-        if channels > 1:
-            samples_CS = channel_samples(frame, resamplers).astype(np.float64)
-            count, total_C, product_CC = sums.get(layout, (0, np.zeros(channels), np.zeros((channels, channels))))
-            total_C, product_CC = total_C + samples_CS.sum(axis=1), product_CC + samples_CS @ samples_CS.T
-            sums[layout] = count + samples_CS.shape[1], total_C, product_CC
+    for layout, samples_CS in _blocks(frames):
+        channels = len(samples_CS)
+        count, total_C, product_CC = sums.get(layout, (0, np.zeros(channels), np.zeros((channels, channels))))
+        total_C, product_CC = total_C + samples_CS.sum(axis=1), product_CC + samples_CS @ samples_CS.T
+        sums[layout] = count + samples_CS.shape[1], total_C, product_CC
     found = {}
     for layout, (count, total_C, product_CC) in sums.items():
         if not count or not np.isfinite(product_CC).all():
@@ -41,6 +40,15 @@ def lossy_layouts(frames: Iterable[AudioFrame]) -> dict[str, int]:
         if weights_C is not None and _loses(covariance_CC, weights_C):
             found[layout] = int(np.diag(covariance_CC).argmax())
     return found
+
+
+def _blocks(frames: Iterable[AudioFrame]) -> Iterator[tuple[str, np.ndarray]]:
+    """Layouts and samples, float64 [C, S], of some frames at a time, of those with several channels."""
+    resamplers: Resamplers = {}
+    for layout, alike in groupby(frames, key=lambda frame: frame.layout.name):
+        many = (channel_samples(frame, resamplers) for frame in alike if frame.layout.nb_channels > 1)
+        while some := list(islice(many, _FRAMES_PER_BLOCK)):
+            yield layout, np.concatenate(some, axis=1, dtype=np.float64)
 
 
 def one_channel(frame: AudioFrame, channels: Mapping[str, int], resamplers: Resamplers) -> AudioFrame:

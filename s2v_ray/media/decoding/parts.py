@@ -38,6 +38,9 @@ def may_begin_anew(format_name: str) -> bool:
 
 def shifted(packets: Iterable[Any], parts: Sequence[Part]) -> Iterator[Any]:
     """The packets, those of later parts at their time on the clock of the first."""
+    if not parts:
+        yield from packets
+        return
     position: dict[int, int] = {}  # by stream, of its last packet: one that follows in the same unit has none
     for packet in packets:
         index, shift = packet.stream_index, Fraction(0)
