@@ -1,6 +1,7 @@
 """Which clips checkpoints are chosen by, how their scores are pooled, and when they are too few."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -97,15 +98,18 @@ def test_videos_of_several_sounds_at_once_are_those_made_one_by_one(small_run, s
 def test_a_small_val_is_warned_about(small_clips):
     reader = ClipReader(str(small_clips), "val")
     assert f"{len(reader)} clip{'s' * (len(reader) > 1)} (" in validation_warning(reader, 32)
+
+    def of(*sources: str) -> SimpleNamespace:
+        return SimpleNamespace(sources=sources, location="clips", settings=reader.settings)
+
     # Four sources of 20 s: clips of 0.8 s.
-    reader.sources = ["a", "b", "c", "d"] * 7
-    assert validation_warning(reader, 100) is None
-    assert "16 clips (13 s) of 4 sources" in validation_warning(reader, 16)
-    reader.sources = ["a"] * 75
-    assert validation_warning(reader, 100) is None
-    assert "'val' has 74 clips (59 s) of 1 source," in validation_warning(reader, 74)
-    reader.sources = []
-    assert "no clips in its split 'val'" in validation_warning(reader, 32)
+    four = of(*["a", "b", "c", "d"] * 7)
+    assert validation_warning(four, 100) is None
+    assert "16 clips (13 s) of 4 sources" in validation_warning(four, 16)
+    one = of(*["a"] * 75)
+    assert validation_warning(one, 100) is None
+    assert "'val' has 74 clips (59 s) of 1 source," in validation_warning(one, 74)
+    assert "no clips in its split 'val'" in validation_warning(of(), 32)
 
 
 def test_training_says_that_val_is_small(small_clips, small_model, tmp_path, capsys):
