@@ -33,8 +33,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With `pytest -n`, all tests that start Ray share one process, and so its cluster; others go by their files."""
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
-            group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(group))
+            if not item.get_closest_marker("xdist_group"):
+                group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

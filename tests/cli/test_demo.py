@@ -13,6 +13,7 @@ MINUTES = "2.5"
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.xdist_group("demo")  # it starts a Ray of its own
 @pytest.mark.parametrize("domain", ["fireworks", "sea", "mouth", "hand"])
 def test_the_matched_sound_moves_the_image_and_a_mismatched_one_does_not(domain, tmp_path, capsys):
     assert main(["demo", "--domain", domain, "--out", str(tmp_path), "--minutes", MINUTES]) == 0
