@@ -68,6 +68,7 @@ def mount_page(
         page,
         path or "/",
         auth=admit,
+        root_path=path or None,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
