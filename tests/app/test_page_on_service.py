@@ -114,6 +114,8 @@ def test_without_one_only_this_machines_names_are_answered(small_run, tmp_path, 
         assert client.get("/page/config").status_code == 200
         assert client.get("/page/config", headers={"Host": "evil.example"}).status_code == 403
         assert client.get("/page/gradio_api/heartbeat/me").text == "data: ALIVE\n\n"
+        (picture, _) = client.post("/page/gradio_api/run/load_example", json={"data": [0]}).json()["data"]
+        assert "/page/gradio_api/file=" in picture["value"]["url"], picture
         upload = client.post("/page/gradio_api/upload", files={"files": ("a.wav", bytes(1000))})
         assert Path(upload.json()[0]).read_bytes() == bytes(1000)
         assert client.post("/page/gradio_api/upload", files={"files": ("a.wav", bytes(3000))}).status_code == 413
