@@ -1,18 +1,21 @@
 """The page on a server: mounted on an app of FastAPI, or served by itself on this machine."""
 
+import asyncio
 import logging
 import os
 import socket
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s2v_ray.app.style import CSS, THEME
@@ -48,36 +51,48 @@ def mount_page(
     *,
     hosts: Collection[str] = (),
     admit: Callable[[str, str], bool] | None = None,
+    max_upload_bytes: int = MAX_UPLOAD_BYTES,
+    stopped: asyncio.Event | None = None,
 ) -> FastAPI:
     """Put the page of `build_page` at `path` of `app`, which needs its own routes before, and is returned.
 
     Answers there forbid browsers to load anything from other hosts. Requests by other sites' pages, and if `hosts` are
     given those to other names of this machine, are refused with 403. With `admit`, visitors log in first, by a name and
-    a password for which it is true. What is uploaded may have up to MAX_UPLOAD_BYTES, and lies in `upload_folder`.
+    a password for which it is true. What is uploaded may have up to `max_upload_bytes`, and lies in `upload_folder`.
+    Open pages hold streams, which end when `stopped` is set.
     """
-    app.add_middleware(_OwnSiteOnly, path=path.rstrip("/"), hosts=frozenset(hosts))
+    path = path.rstrip("/")
+    app.add_middleware(_OwnSiteOnly, path=path, hosts=frozenset(hosts))
     gr.mount_gradio_app(
         app,
         page,
-        path,
+        path or "/",
         auth=admit,
+        root_path=path or None,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         mcp_server=False,
         enable_monitoring=False,
-        max_file_size=MAX_UPLOAD_BYTES,
+        max_file_size=max_upload_bytes,
         theme=THEME,
         css=CSS,
     )
+    mounted: Any = app.routes[-1]
+    if stopped is not None:
+        mounted.app.stop_event = stopped
+    if admit is not None:
+        app.add_middleware(_LoggedInOnly, path=path, gradio=mounted.app)
+    if path:
+        app.get(path, include_in_schema=False)(lambda: RedirectResponse(f"{path}/"))
     return app
 
 
 @contextmanager
-def upload_folder() -> Iterator[str]:
+def upload_folder(prefix: str = "s2v_page_") -> Iterator[str]:
     """A temporary folder for what is uploaded and made, for the pages that are built meanwhile; then it is removed."""
     before = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="s2v_page_") as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
             yield folder
@@ -142,3 +157,21 @@ class _OwnSiteOnly:
             await send(message)
 
         await self.app(scope, receive, send_with_policy)
+
+
+class _LoggedInOnly:
+    """gradio's API for who has logged in: it leaves parts open to all, such as streams that never end."""
+
+    def __init__(self, app: ASGIApp, path: str, gradio: Any) -> None:
+        self.app, self.path, self.gradio = app, f"{path}/gradio_api/", gradio
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        guarded = scope["type"] == "http" and scope["path"].startswith(self.path)
+        if guarded and scope["path"] != f"{self.path}theme.css":  # which the form to log in needs
+            cookies = Request(scope).cookies
+            names = [f"access-token-{kind}{self.gradio.cookie_id}" for kind in ("", "unsecure-")]
+            if not any(cookies.get(name) in self.gradio.tokens for name in names):
+                refused = PlainTextResponse("Log in first.", status_code=401)
+                await refused(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

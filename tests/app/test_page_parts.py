@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
+from s2v_ray.app.cached import new_file
 from s2v_ray.app.dataset_files import card_text, clip_indices, rejects_by_reason, rejects_page, write_clip
 from s2v_ray.app.examples import find_examples
 from s2v_ray.app.local import LocalModels
@@ -80,6 +81,14 @@ def test_short_names_take_as_much_of_a_path_as_tells_them_apart():
         "hand/run": "/a/hand/run",
         "z": "s3://b/z",
     }
+
+
+def test_a_long_name_in_any_script_is_cut_to_what_a_file_may_have(tmp_path):
+    path = new_file(str(tmp_path), f"{'画' * 60} a/b {'音' * 60}.mp4")
+    path.write_bytes(b"")
+    assert path.name.startswith("画" * 60 + " a_b ")
+    assert path.suffix == ".mp4"
+    assert new_file(str(tmp_path), "a b.mp4").name == "a b.mp4"
 
 
 def test_curves_are_read_while_a_run_writes_them(tmp_path):

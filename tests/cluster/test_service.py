@@ -69,7 +69,7 @@ def service(ray_cluster, small_run, tmp_path_factory):
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     handle = serve.run(application(settings, token_hash(TOKEN)), name="s2v", route_prefix="/")
     headers = {"authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=300) as client:
         yield SimpleNamespace(client=client, handle=handle)
     serve.shutdown()
 
@@ -136,7 +136,7 @@ def test_a_killed_replica_and_a_full_queue_lose_no_request(service):
     before = replicas()
     assert len(before) == 2
     with ThreadPoolExecutor(8) as pool:
-        running = [pool.submit(ordered, service, seconds=15, max_side=400) for _ in range(8)]
+        running = [pool.submit(ordered, service, seconds=8, max_side=400) for _ in range(8)]
         wait_until(lambda: any(each.done() for each in running), "the first to be refused")
         os.kill(min(before), signal.SIGKILL)
         answers = [each.result() for each in running]
@@ -165,7 +165,7 @@ def test_metrics_count_requests_frames_and_seconds(service):
             and "ray_s2v_generate_seconds_bucket" in text
         )
 
-    wait_until(exported, "the metrics", seconds=30)
+    wait_until(exported, "the metrics")
 
 
 @pytest.mark.ray

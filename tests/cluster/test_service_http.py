@@ -1,5 +1,6 @@
 """The service's interface around a function that makes no video: what it asks for, refuses and says. No Ray."""
 
+import asyncio
 import io
 import json
 import socket
@@ -145,6 +146,11 @@ def test_without_a_token_no_page_of_another_site_gets_through():
     host = {"host": "evil.example"}
     assert Service().client.get("/models", headers=host).status_code == 400
     assert Service(token=TOKEN).client.get("/healthz", headers=host).status_code == 200
+    service, request = Service(), {"files": FILES, "data": {"model": "sea"}}
+    assert service.refusal(headers={"origin": "http://evil.example"}, **request)[:2] == (403, "other_site")
+    assert not service.orders
+    own = {"origin": "http://127.0.0.1:8000"}
+    assert service.client.post("/generate", headers=own, **request).status_code == 200
 
 
 def test_errors_come_as_problems_with_their_words():
@@ -165,6 +171,32 @@ def test_who_stops_takes_no_more():
     service.draining = True
     assert service.refusal(files=FILES, data={"model": "sea"})[:2] == (503, "draining")
     assert service.client.get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("then", "status", "code"), [("nothing", 504, "took_too_long"), ("leaves", 400, "unreadable_request")]
+)
+def test_a_body_that_never_ends_holds_no_place(then, status, code, caplog):
+    """What comes after its first piece: nothing more, or its client goes away, which is no fault of the service."""
+    service, sent = Service(timeout_seconds=0.05), []
+
+    async def receive():
+        if not sent:
+            sent.append({})
+            return {"type": "http.request", "body": b"{", "more_body": True}
+        if then == "nothing":
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/generate", "query_string": b"", "headers": headers}
+    asyncio.run(service.client.app(scope, receive, send))
+    assert sent[1]["status"] == status
+    assert service.seen == [("", code if then == "nothing" else "cancelled")]
+    assert not caplog.records
 
 
 def test_errors_name_what_the_client_sent():

@@ -1,5 +1,6 @@
 """The service as a web application around one function that makes videos. No Ray."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import IO
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Request, Security
@@ -17,12 +19,13 @@ from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 import s2v_ray
 from s2v_ray.cluster.serving.openapi import GENERATE_BODY, GENERATE_RESPONSES
 from s2v_ray.cluster.serving.order import Order, read_order
-from s2v_ray.cluster.serving.problems import problem
+from s2v_ray.cluster.serving.problems import draining_error, problem
 from s2v_ray.cluster.serving.settings import ServiceSettings
 from s2v_ray.errors import UserError
 
@@ -48,14 +51,20 @@ def http_app(
     """`POST /generate`, `GET /models`, `/healthz` and `/openapi.json`.
 
     All but the last two need the token whose SHA-256 is given; without one, only requests to a loopback name are
-    answered, so that no page of another site can reach them through a browser.
+    answered, and none that a browser sends for another site's page.
     """
     app = FastAPI(title="s2v", version=s2v_ray.__version__, summary=s2v_ray.__doc__, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     if token_sha256 is None:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
 
-    def admit(given: HTTPAuthorizationCredentials | None = Security(HTTPBearer(auto_error=False))) -> None:  # noqa: B008
+    def admit(
+        request: Request,
+        given: HTTPAuthorizationCredentials | None = Security(HTTPBearer(auto_error=False)),  # noqa: B008
+    ) -> None:
+        origin = request.headers.get("origin")
+        if token_sha256 is None and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            raise UserError("other_site", f"A page of {origin} has sent this; without a token, none is answered.")
         token = given.credentials if given else ""
         if token_sha256 is not None and not hmac.compare_digest(sha256(token), token_sha256):
             raise UserError(
@@ -64,7 +73,7 @@ def http_app(
 
     def check_running() -> None:
         if draining():
-            raise UserError("draining", "The service is stopping; try again when it has started.")
+            raise draining_error()
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> Response:
@@ -98,9 +107,9 @@ def http_app(
         """Nothing is kept, so a request that got no answer, or 503, may be repeated."""
         start, model, outcome = time.perf_counter(), "", "cancelled"
         try:
-            admit(token)
+            admit(request, token)
             check_running()
-            order = await read_order(request, settings)
+            order = await _read_in_time(request, settings)
             model = order.model
             with ExitStack() as unless_made:
                 # A file without a name: it is gone when it is closed, or when this process ends.
@@ -111,6 +120,8 @@ def http_app(
         except UserError as error:
             outcome = error.code
             raise
+        except ClientDisconnect:
+            raise UserError("unreadable_request", "The request ended before its body did.") from None
         except Exception:
             outcome = "internal_error"
             _LOG.exception("A request failed.")
@@ -136,6 +147,16 @@ def token_hash(token: str | None) -> str | None:
 def sha256(text: str) -> str:
     """What is compared of a token."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _read_in_time(request: Request, settings: ServiceSettings) -> Order:
+    """Read an order; a body that comes too slowly would hold its place for ever. Raises UserError `took_too_long`."""
+    try:
+        async with asyncio.timeout(settings.timeout_seconds):
+            return await read_order(request, settings)
+    except TimeoutError:
+        limit = settings.timeout_seconds
+        raise UserError("took_too_long", f"The request took longer than {limit:g} s to arrive; send less.") from None
 
 
 class _Streamed(StreamingResponse):

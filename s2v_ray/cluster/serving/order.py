@@ -53,7 +53,7 @@ async def read_order(request: Request, settings: ServiceSettings) -> Order:
     bounded.limit = settings.max_upload_bytes
     stated = request.headers.get("content-length", "0")
     if stated.isdecimal() and int(stated) > bounded.limit:
-        raise _too_large(bounded.limit)
+        raise too_large(bounded.limit)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == JSON:
@@ -80,7 +80,7 @@ class _Bounded(Request):
         async for piece in super().stream():
             got += len(piece)
             if got > self.limit:
-                raise _too_large(self.limit)
+                raise too_large(self.limit)
             yield piece
 
 
@@ -142,7 +142,8 @@ def _source(name: str, content: bytes | None, uri: str | None, allowed: tuple[st
     return uri
 
 
-def _too_large(limit: int) -> UserError:
+def too_large(limit: int) -> UserError:
+    """What a request gets whose image and sound have more bytes than that."""
     return UserError(
         "upload_too_large", f"The request has more than {limit / 1e6:g} MB; reduce the image or the sound."
     )

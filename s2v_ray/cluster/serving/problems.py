@@ -13,6 +13,7 @@ _UNPROCESSABLE = 422
 STATUS = {
     "unreadable_request": 400,
     "wrong_token": 401,
+    "other_site": 403,
     "uri_not_allowed": 403,
     "no_such_page": 404,
     "wrong_method": 405,
@@ -38,6 +39,11 @@ def problem(error: UserError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     content = {"type": "about:blank", "status": status, "code": error.code, "detail": error.message}
     return JSONResponse(content, status, headers, media_type=PROBLEM)
+
+
+def draining_error() -> UserError:
+    """What a request gets that comes while the service stops."""
+    return UserError("draining", "The service is stopping; try again when it has started.")
 
 
 def in_client_words(error: UserError, files: dict[str, str]) -> UserError:

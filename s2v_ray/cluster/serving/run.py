@@ -57,7 +57,17 @@ def serve_until_stopped(
         except RuntimeError as error:
             raise UserError("not_started", f"The service failed: {' '.join(str(error).split())[-600:]}") from None
         finally:
+            _delete()
+
+
+def _delete() -> None:
+    """Delete the application; videos may still be on their way to slow clients, which Serve gives `timeout_seconds`."""
+    while True:
+        try:
             serve.delete(_NAME)
+        except TimeoutError:  # it waits for a minute
+            continue
+        return
 
 
 def _metrics_address() -> str:

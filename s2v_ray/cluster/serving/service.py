@@ -15,11 +15,15 @@ from ray.util import get_node_ip_address
 from s2v_ray.cluster.ray_internals import keep_replicas_on_loopback
 from s2v_ray.cluster.serving.http import Make, http_app
 from s2v_ray.cluster.serving.order import Order
+from s2v_ray.cluster.serving.problems import draining_error
 from s2v_ray.cluster.serving.settings import ServiceSettings
 from s2v_ray.errors import UserError
 
-Mount = Callable[[FastAPI, Make, ServiceSettings, str | None], FastAPI]
-"""Adds a page to the service, given the function that makes a video, and the SHA-256 of the token if there is one."""
+Mount = Callable[[FastAPI, Make, ServiceSettings, str | None, asyncio.Event], FastAPI]
+"""Adds a page to the service, given the function that makes a video, and the SHA-256 of the token if there is one.
+
+The event is set when the service has finished what was under way: streams that have no end must end then.
+"""
 
 _BY_OUTCOME: Any = ("model", "outcome")  # which Ray types as one name
 _TRIES = 3  # a request that kills each replica it meets must end
@@ -37,7 +41,7 @@ class Service:
         keep_replicas_on_loopback(get_node_ip_address())
         self.models = models.options(stream=True, method_name="make")
         self.settings, self.token_sha256, self.mount = settings, token_sha256, mount
-        self.under_way, self.stopping = 0, False
+        self.under_way, self.stopping, self.drained = 0, False, asyncio.Event()
         self.requests = Counter("s2v_requests", "Requests, by how they ended.", _BY_OUTCOME)
         self.seconds = Histogram("s2v_request_seconds", "Of requests, with waiting.", _SECONDS, ("model",))
 
@@ -45,14 +49,18 @@ class Service:
         app = http_app(
             self.make, self.settings, self.token_sha256, observe=self.observe, draining=lambda: self.stopping
         )
-        return self.mount(app, self.make, self.settings, self.token_sha256) if self.mount else app
+        if self.mount is None:
+            return app
+        return self.mount(app, self.make, self.settings, self.token_sha256, self.drained)
 
     def observe(self, model: str, outcome: str, seconds: float) -> None:
         self.requests.inc(1, {"model": model, "outcome": outcome})
         self.seconds.observe(seconds, {"model": model})
 
     async def make(self, order: Order, out: IO[bytes]) -> None:
-        """Write the order's MP4 to `out`. Raises UserError, also `busy`, `replica_lost` and `took_too_long`."""
+        """Write the order's MP4 to `out`. Raises UserError: `busy`, `draining`, `replica_lost`, `took_too_long`, ..."""
+        if self.stopping:
+            raise draining_error()
         self.under_way += 1
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
@@ -91,4 +99,6 @@ class Service:
     async def drain(self) -> int:
         """Take no more requests; returns how many are under way."""
         self.stopping = True
+        if not self.under_way:
+            self.drained.set()
         return self.under_way

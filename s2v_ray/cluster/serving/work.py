@@ -18,6 +18,11 @@ from s2v_ray.storage.files import file_info, open_file
 _FOLDER = "s2v-order-"
 
 
+def own_prefix() -> str:
+    """How names of this process's temporary folders begin; see `remove_left_over`."""
+    return f"{_FOLDER}{os.getpid()}-"
+
+
 class StoppedError(Exception):
     """Nobody waits for the video any more."""
 
@@ -34,7 +39,7 @@ def video_of(
         if stopped():
             raise StoppedError
 
-    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as name:
+    with tempfile.TemporaryDirectory(prefix=own_prefix()) as name:
         folder = Path(name)
         # Names of ours: what a client calls its files reaches no path.
         image, sound, out = (str(folder / file) for file in ("image", "sound", "video.mp4"))
