@@ -38,7 +38,8 @@ def generate(
         sound: a sound file, or a video with sound.
         pairs: a CSV in place of --image and --sound, with the columns image, sound (paths relative to its folder, or
             URIs) and name (of the video, without .mp4), and, where rows differ, size, max_side, region, strength,
-            audio_track, image_time and background; an empty cell is the flag's value.
+            audio_track, image_time and background; an empty cell is the flag's value. Lines that begin with # are
+            comments (a file of such a name is ./#1.png).
         size: whole (all of the image, of which the region moves) or model (the region alone, at the size that the
             model was trained at).
         max_side: the most pixels of the video's longer side; a larger image is reduced, none is enlarged.

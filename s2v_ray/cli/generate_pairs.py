@@ -39,7 +39,9 @@ def generate_pairs(
         raise UserError("unknown_device", f"--device is '{device}', but without --local it must be auto, cpu or cuda.")
     planned = plan_pairs(table, checkpoint, out, options)
     map_pairs: MapPairs
-    if local or not planned.tasks:
+    if not planned.tasks:
+        map_pairs = _make_none
+    elif local:
         map_pairs = partial(make_here, load_generator(planned.checkpoint, choose_device(device)))
     else:
         from s2v_ray.cluster.pairs import make_in_parallel
@@ -64,6 +66,11 @@ def generate_pairs(
         count = f"{len(failed)} of {len(results)} pairs failed ({reasons})"
         raise UserError("pairs_failed", f"{count}; {where}, and the same command tries these again.")
     print(f"Results: {join(out, 'results.csv')}")
+
+
+def _make_none(_: Sequence[PairTask]) -> tuple[PairResult, ...]:
+    """What is made where nothing is left: no model is loaded for it."""
+    return ()
 
 
 def _with_progress(map_pairs: MapPairs) -> MapPairs:

@@ -71,12 +71,12 @@ def _run(verb: str, arguments: list[str]) -> int:
     except UserError as error:
         return _fail(verb, f"{error} [{error.code}]")
     except KeyboardInterrupt:
-        return _stopped(verb, stopped)
+        return _stopped(verb, arguments, stopped)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and (status := flush_output()):  # as of `s2v ... | head`
             return status
         if stopped:  # modules in C that are stopped while they are imported raise other errors
-            return _stopped(verb, stopped)
+            return _stopped(verb, arguments, stopped)
         if not isinstance(error, OSError):
             raise
         file = f"'{error.filename}'" if error.filename else "A file"
@@ -97,8 +97,10 @@ def _call(verb: str, arguments: list[str]) -> None:
     parse(verb, VERBS[verb], arguments)()
 
 
-def _stopped(verb: str, signals: list[int]) -> int:
-    _fail(verb, f"stopped; {'the same command resumes' if verb in _RESUMABLE else 'nothing unfinished is left'}.")
+def _stopped(verb: str, arguments: list[str], signals: list[int]) -> int:
+    many = verb == "generate" and any(each.partition("=")[0] == "--pairs" for each in arguments)
+    resumes = many or verb in _RESUMABLE
+    _fail(verb, f"stopped; {'the same command resumes' if resumes else 'nothing unfinished is left'}.")
     return 128 + (signals[0] if signals else signal.SIGINT)
 
 

@@ -5,8 +5,10 @@ others. An index belongs to the `dataset.json` that names it: while clips are ad
 added some, there is none, and the files are looked at.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -21,11 +23,21 @@ from s2v_ray.dataset.clip_files import clip_files, file_contents
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import cache_folder
-from s2v_ray.storage.files import list_files, map_concurrently, read_bytes, remove_file, write_bytes, writing_path
+from s2v_ray.storage.files import (
+    file_info,
+    list_files,
+    map_concurrently,
+    read_bytes,
+    remove_file,
+    write_bytes,
+    writing_path,
+)
+from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location, is_uri, join
 
 INDEX_FOLDER = "_index"
 _MOST_CLIPS = 10_000  # of a row group
+_GONE = (FileNotFoundError, NotADirectoryError)
 _AT_ONCE = 10_000  # files that are looked at before their names are packed
 _SCHEMA = pa.schema(
     {
@@ -45,25 +57,35 @@ class ClipPlace:
 
     split: str
     file: str
-    version: str  # a text that changes when the file does
+    source: str
+    version: str  # a text that changes when the file does, or, with an index, when any does
     group: int
     row: int
 
 
 class ClipIndex:
-    """The clips of some splits in the order of their files' names; `path` is the file that `table` is mapped from."""
+    """The clips of some splits in the order of their files' names; `path` is the file that `table` is mapped from.
+
+    `version` is that of all files where the table does not have one of each.
+    """
 
     def __init__(
-        self, table: pa.Table, path: str = "", splits: Sequence[str] = SPLITS, excluded: frozenset[str] = frozenset()
+        self,
+        table: pa.Table,
+        path: str = "",
+        splits: Sequence[str] = SPLITS,
+        excluded: frozenset[str] = frozenset(),
+        version: str = "",
     ) -> None:
-        self._path, self._splits, self._excluded = path, splits, excluded
+        self._path, self._splits, self._excluded, self._version = path, splits, excluded, version
         left_out = pc.is_in(table["source"], pa.array(excluded, pa.string())) if excluded else None
         self._table = table if left_out is None else table.filter(pc.invert(left_out))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process maps the file itself.
-        mapped = (self._path, self._splits, self._excluded)
-        return (_mapped, mapped) if self._path else (ClipIndex, (self._table,))
+        # Another process maps the file itself, unless it was replaced since: clips were added, or the cache was full.
+        if self._path and Path(self._path).is_file():
+            return _mapped, (self._path, self._splits, self._excluded, self._version)
+        return ClipIndex, (self._table, "", self._splits, frozenset(), self._version)
 
     @cached_property
     def _ends(self) -> np.ndarray:
@@ -88,9 +110,8 @@ class ClipIndex:
         while row >= counts[group]:
             row -= counts[group]
             group += 1
-        split, name = (self._table[column][file].as_py() for column in ("split", "file"))
-        version = self._path or self._table["version"][file].as_py()
-        return ClipPlace(split, name, version, group, row)
+        split, name, source = (self._table[column][file].as_py() for column in ("split", "file", "source"))
+        return ClipPlace(split, name, source, self._version or self._table["version"][file].as_py(), group, row)
 
     def source(self, index: int) -> str:
         """The source of a clip. Raises IndexError."""
@@ -118,13 +139,13 @@ class ClipIndex:
 
 
 class ClipSources(Sequence[str]):
-    """The source of each clip, none of them held."""
+    """The source of each clip, none of them held: `source` says that of one, `each` those of all in their order."""
 
-    def __init__(self, index: ClipIndex) -> None:
-        self._index = index
+    def __init__(self, count: int, source: Callable[[int], str], each: Callable[[], Iterator[str]]) -> None:
+        self._count, self._source, self._each = count, source, each
 
     def __len__(self) -> int:
-        return len(self._index)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -132,11 +153,11 @@ class ClipSources(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self._index.source(each) for each in range(len(self))[index]]
-        return self._index.source(range(len(self))[index])
+            return [self._source(each) for each in range(len(self))[index]]
+        return self._source(range(len(self))[index])
 
     def __iter__(self) -> Iterator[str]:
-        return self._index.sources()
+        return self._each()
 
 
 def open_index(
@@ -150,13 +171,9 @@ def open_index(
     """
     if name:
         location = join(clips, INDEX_FOLDER, name)
-        try:
-            return _mapped(str(_cached(location, name)) if is_uri(clips) else location, splits, excluded)
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
-            detail = f"'{location}' is not the index that its data set names ({error})"
-            raise UserError("damaged_clips", f"{detail}; remove it: then each file is looked at.") from None
-        except FileNotFoundError:
-            pass  # removed: the files say the same
+        path = _cached(location, name) if is_uri(clips) else location
+        with contextlib.suppress(*_GONE):  # removed: the files say the same
+            return _mapped(path, splits, excluded, f"{name} {_written(clips)}")
     return ClipIndex(pa.concat_tables([_look(clips, split) for split in splits]), excluded=excluded)
 
 
@@ -174,7 +191,7 @@ def write_table(clips: Location, tables: Sequence[pa.Table]) -> str:
     with pa.ipc.new_file(sink, _SCHEMA.with_metadata(metadata)) as writer:
         writer.write_table(whole.cast(_SCHEMA).replace_schema_metadata(metadata))
     content = sink.getvalue()
-    name = f"{hashlib.sha256(content).hexdigest()[:16]}.arrow"
+    name = _name_of(content)
     write_bytes(join(clips, INDEX_FOLDER, name), content)
     for other in list_files(join(clips, INDEX_FOLDER)):
         if other != name:
@@ -182,14 +199,42 @@ def write_table(clips: Location, tables: Sequence[pa.Table]) -> str:
     return name
 
 
-def _mapped(path: str, splits: Sequence[str], excluded: frozenset[str]) -> ClipIndex:
-    whole = pa.ipc.open_file(pa.memory_map(path)).read_all()
-    _check(whole)
-    parts = []
-    for split in splits:
-        first, last = map(int, whole.schema.metadata[f"rows {split}".encode()].split())
-        parts.append(whole.slice(first, last - first))
-    return ClipIndex(pa.concat_tables(parts), path, splits, excluded)
+def _written(clips: Location) -> str:
+    """When a data set in an object store was finished: other clips may have the same index."""
+    if not is_uri(clips):
+        return ""
+    info = file_info(join(clips, "dataset.json"))
+    return f"{info.size} {info.mtime_ns}"
+
+
+def _mapped(path: str, splits: Sequence[str], excluded: frozenset[str], version: str) -> ClipIndex:
+    try:
+        whole = pa.ipc.open_file(pa.memory_map(path)).read_all()
+        _check(whole)
+        table = pa.concat_tables([_part(whole, split) for split in splits])
+    except _GONE:
+        raise
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise UserError("unreadable", f"'{path}' can't be read: {reason(error)}.") from None
+        raise _damaged(path, error) from None
+    return ClipIndex(table, path, splits, excluded, version)
+
+
+def _damaged(location: str, error: object) -> UserError:
+    detail = f"'{location}' is not the index that its data set names ({error})"
+    return UserError("damaged_clips", f"{detail}; remove it: then each file is looked at.")
+
+
+def _part(table: pa.Table, split: str) -> pa.Table:
+    """The rows of a split, which the metadata name. Raises ValueError, KeyError or TypeError if they are others."""
+    first, last = map(int, table.schema.metadata[f"rows {split}".encode()].split())
+    if not 0 <= first <= last <= table.num_rows:
+        raise ValueError(f"rows {first} to {last} of {table.num_rows}")
+    part = table.slice(first, last - first)
+    if set(pc.unique(part["split"]).to_pylist()) - {split}:
+        raise ValueError(f"files of other splits in '{split}'")
+    return part
 
 
 def _check(table: pa.Table) -> None:
@@ -206,13 +251,32 @@ def _check(table: pa.Table) -> None:
         raise ValueError("names that lead elsewhere")
 
 
-def _cached(location: str, name: str) -> Path:
-    """The copy on this machine of an index in an object store: its name says which it is."""
+def _cached(location: str, name: str) -> str:
+    """The copy on this machine of an index in an object store: its name says which it is.
+
+    There is none, as FileNotFoundError says where it is opened, if there is no index, or it can't be written.
+    """
     path = cache_folder() / name
     if not path.is_file():
-        with writing_path(path) as temporary:
-            temporary.write_bytes(read_bytes(location))
-    return path
+        try:
+            content = read_bytes(location)
+        except UserError as error:
+            if error.code == "not_found":
+                return str(path)
+            raise
+        if _name_of(content) != name:  # never kept for another data set that names it
+            raise _damaged(location, f"it should be called {_name_of(content)}")
+        try:
+            with writing_path(path) as temporary:
+                temporary.write_bytes(content)
+        except OSError as error:
+            why = f"The index of clips can't be cached in '{path.parent}' ({reason(error)}); each file is looked at."
+            warnings.warn(why, stacklevel=2)
+    return str(path)
+
+
+def _name_of(content: bytes | pa.Buffer) -> str:
+    return f"{hashlib.sha256(content).hexdigest()[:16]}.arrow"
 
 
 def _look(clips: Location, split: str) -> pa.Table:

@@ -6,12 +6,13 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 from typing import Protocol
 
 from s2v_ray.config.load import differing_names
+from s2v_ray.dataset.clip_index import ClipSources
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import CACHE_GIB, Clip, ClipReader
 from s2v_ray.dataset.settings import ClipSettings
@@ -71,10 +72,25 @@ class ClipCollection:
         self.counts = tuple(len(reader) for reader in readers)
         self._ends = list(accumulate(self.counts))
         self._names = data_set_names([reader.location for reader in readers])
-        self.sources: list[str] = []
-        for name, reader in zip(self._names, readers, strict=True):
-            named = {source: f"{name}/{source}" for source in set(reader.sources)}
-            self.sources += [named[source] for source in reader.sources]
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The source of each clip."""
+        return ClipSources(len(self), self._source, self._each_source)
+
+    def _source(self, index: int) -> str:
+        number, own = self._own(index)
+        return f"{self._names[number]}/{self._readers[number].sources[own]}"
+
+    def _each_source(self) -> Iterator[str]:
+        for name, reader in zip(self._names, self._readers, strict=True):
+            for source in reader.sources:
+                yield f"{name}/{source}"
+
+    def _own(self, index: int) -> tuple[int, int]:
+        """The number of the data set that has a clip, and its index there."""
+        number = bisect_right(self._ends, index)
+        return number, index - self._ends[number] + self.counts[number]
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -85,8 +101,8 @@ class ClipCollection:
         return hashlib.sha256("\n".join(reader.fingerprint for reader in self._readers).encode()).hexdigest()[:16]
 
     def __getitem__(self, index: int) -> Clip:
-        number = bisect_right(self._ends, index)
-        clip = self._readers[number][index - self._ends[number] + self.counts[number]]
+        number, own = self._own(index)
+        clip = self._readers[number][own]
         return replace(clip, clip_id=f"{number}:{clip.clip_id}", source=f"{self._names[number]}/{clip.source}")
 
 

@@ -80,7 +80,7 @@ class ClipReader:
     @property
     def sources(self) -> Sequence[str]:
         """The source of each clip."""
-        return ClipSources(self._index)
+        return ClipSources(len(self), self._index.source, self._index.sources)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -104,6 +104,8 @@ class ClipReader:
                 raise ValueError(f"{len(clip.wave)} samples")
             if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
                 raise TypeError(f"a clip '{clip.clip_id}' of '{clip.source}' at {clip.start_seconds}")
+            if clip.source != place.source:
+                raise ValueError(f"a clip of '{clip.source}' among those of '{place.source}'")
         return clip
 
 

@@ -121,7 +121,10 @@ def write_tasks(
 def read_facts(location: Location) -> tuple[dict[str, Any], int]:
     """The facts in a file that `write_tasks` made, and how many tasks it has."""
     metadata = _open(str(location)).schema_arrow.metadata or {}
-    facts: dict[str, Any] = json.loads(metadata.get(_FACTS, b"{}"))
+    try:
+        facts: dict[str, Any] = json.loads(metadata.get(_FACTS, b"{}"))
+    except ValueError as error:
+        raise _damaged(str(location), error) from None
     return facts, _open(str(location)).metadata.num_rows
 
 
@@ -148,7 +151,14 @@ def _read_group(location: str, group: int) -> pa.Table:
 def _open(location: str) -> pq.ParquetFile:
     try:
         with store_errors(location):
-            return pq.ParquetFile(open_file(location))
+            file = pq.ParquetFile(open_file(location))
     except (pa.ArrowException, OSError) as error:
-        rule = f"is no plan of s2v prepare ({error}); remove it and prepare again"
-        raise UserError("damaged_plan", f"'{location}' {rule}.") from None
+        raise _damaged(location, error) from None
+    if not file.schema_arrow.equals(_SCHEMA):
+        raise _damaged(location, "other columns")
+    return file
+
+
+def _damaged(location: str, error: object) -> UserError:
+    rule = f"is no plan of s2v prepare ({error}); remove it and prepare again"
+    return UserError("damaged_plan", f"'{location}' {rule}.")

@@ -3,6 +3,7 @@
 from itertools import product
 
 from s2v_ray.dataset.collection import DataSets, locations
+from s2v_ray.dataset.excluded import read_excluded
 from s2v_ray.dataset.index import read_records
 from s2v_ray.dataset.records import SourceRecord
 from s2v_ray.errors import UserError
@@ -21,8 +22,9 @@ def refuse_copies(clips: DataSets, *, any_split: bool = False) -> None:
         return
     files: dict[str, _Found] = {}
     for location in locations(clips):
+        excluded = read_excluded(location)
         for record in read_records(location).values():
-            if record.clips:
+            if record.clips and record.source not in excluded:
                 files.setdefault(record.path, []).append((location, record))
     firsts = find_duplicates({path: found[0][1].fingerprint or "" for path, found in files.items()})
     groups: dict[str, _Found] = {}
@@ -34,5 +36,5 @@ def refuse_copies(clips: DataSets, *, any_split: bool = False) -> None:
             if one != other and (any_split or leaks):
                 both = f"'{trained.source}' of '{one}' and '{held_out.source}' of '{other}' are copies of one video"
                 why = "" if any_split else ", of which one is trained on and the other held out"
-                rule = "prepare them into one folder, where copies share a split, or leave one out"
+                rule = "prepare them into one folder, where copies share a split, or exclude one"
                 raise UserError("copies_across_clips", f"{both}{why}; {rule}.")

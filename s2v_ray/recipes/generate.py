@@ -118,10 +118,12 @@ def plan_pairs(table: str, checkpoint: str, out: str, options: Options) -> Pairs
 def make_pairs(planned: PairsPlan, map_pairs: MapPairs) -> list[PairResult]:
     """Make what is left; returns the results of all pairs. `results.csv` has all of them whenever it is written.
 
-    Raises UserError `locked` while another process does, and for what concerns all pairs, such as a full disk.
+    Raises UserError `locked` while another process does, `wrong_settings` if one meanwhile did with others, and for
+    what concerns all pairs, such as a full disk.
     """
     out, results = planned.out, dict(planned.results)
     with lock(out, out):
+        _check_settings(out, set(list_files(out)), planned.settings)  # another process may have come first
         make_folder(join(out, _RECORDS))
         write_bytes(join(out, _SETTINGS), json.dumps(planned.settings, indent=1).encode())
         _write_results(out, results.values())

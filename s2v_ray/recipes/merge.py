@@ -9,7 +9,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.preparation.shards import PLAN_FOLDER, only_plan, read_plans
 from s2v_ray.preparation.task_file import new_units
 from s2v_ray.recipes.prepare import finish, write_dataset_card, write_shared
-from s2v_ray.storage.files import remove_folder
+from s2v_ray.storage.files import remove_file, remove_folder
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import join
 
@@ -46,5 +46,6 @@ def merge_clips(clips: str) -> Merged:
             write_dataset_card(clips, info)
             return Merged(info, {}, plan.shards, plan.unfinished)
         info, copies = finish(clips, new_units(plan.tasks.location), partial(write_shared, plan, complete=True))
+        remove_file(plan.tasks.location)  # first: of a plan without them, shards would seem to be missing
         remove_folder(join(clips, PLAN_FOLDER))
     return Merged(info, copies, plan.shards)

@@ -120,6 +120,23 @@ def test_an_unknown_flag_is_compared_with_those_of_its_verb_alone(capsys):
     assert "since version" not in error_line(capsys, "synth", "--loss.adversarial-from", "0.5")
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--pairs", "p.csv"], "the same command resumes"),
+        (["--pairs=p.csv"], "the same command resumes"),
+        (["--image", "i.png"], "nothing unfinished is left"),
+    ],
+)
+def test_a_stop_says_whether_the_same_command_resumes(flags, said, monkeypatch, capsys):
+    def generate(*, pairs: str = "", image: str = "") -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(VERBS, "generate", generate)
+    assert main(["generate", *flags]) == 130
+    assert capsys.readouterr().err == f"s2v generate: stopped; {said}.\n"
+
+
 LOCATION_FLAGS = [
     ("demo", {"out": "one"}, {}),
     ("synth", {"out": "one"}, {"domain": "sea"}),

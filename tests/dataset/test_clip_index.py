@@ -37,6 +37,8 @@ def test_the_index_says_what_a_look_at_each_file_does(small_clips, tmp_path):
         assert (len(fewer), excluded & set(fewer.sources())) == (16, set())
     # No file of clips is opened before a clip is read.
     moved = folder.rename(tmp_path / "moved")
+    kept = pickle.loads(pickle.dumps(mapped))  # what it was mapped from is gone
+    assert (kept.digest("x"), kept.place(7)) == (mapped.digest("x"), mapped.place(7))
     shutil.rmtree(moved / "split=train")
     reader = ClipReader(moved, "train")
     assert (len(reader), len(set(reader.sources))) == (16, 4)
@@ -72,20 +74,44 @@ def test_clips_that_were_added_by_an_older_release_are_seen(small_clips, tmp_pat
     assert len(ClipReader(folder, "train")) == 16
 
 
-@pytest.mark.parametrize("column", ["split", "file", "clips"])
-def test_an_index_by_a_stranger_is_refused(column, small_clips, tmp_path):
+@pytest.mark.parametrize("fault", ["split", "file", "clips", "order", "rows", "no rows", "cut", "no Arrow", "integers"])
+def test_an_index_by_a_stranger_is_refused(fault, small_clips, tmp_path):
     folder = tmp_path / "sea"
     shutil.copytree(small_clips, folder)
     path = folder / "_index" / read_dataset(folder).clip_index
+    content = path.read_bytes()
     table = pa.ipc.open_file(path).read_all()
     values = {"split": "../../x", "file": "../x.parquet", "clips": [2**30]}
-    position = table.schema.get_field_index(column)
-    changed = pa.array([values[column]] * len(table), table.schema.field(column).type)
-    table = table.set_column(position, column, changed)
-    with pa.ipc.new_file(path, table.schema) as writer:
-        writer.write_table(table)
+    if fault in values:
+        position = table.schema.get_field_index(fault)
+        changed = pa.array([values[fault]] * len(table), table.schema.field(fault).type)
+        table = table.set_column(position, fault, changed)
+    if fault == "order":  # so that train would be the clips of other splits
+        table = table.take(list(reversed(range(len(table)))))
+    rows = {"rows": {"rows train": "-1 3"}, "no rows": {"x": "y"}}.get(fault, table.schema.metadata)
+    with pa.ipc.new_file(path, table.schema.with_metadata(rows)) as writer:
+        writer.write_table(table.replace_schema_metadata(rows))
+    damaged = {
+        "cut": content[:-100],
+        "no Arrow": b"x" * 5000,
+        "integers": content.replace(b"\x20\x00\x00\x00", b"\x03" * 4),
+    }
+    if fault in damaged:
+        path.write_bytes(damaged[fault])
     with pytest.raises(UserError) as refused:
         ClipReader(folder, "train")
+    assert refused.value.code == "damaged_clips"
+    assert str(path) in refused.value.message
+
+
+def test_an_index_that_says_another_source_than_the_clip_is_found_out(small_clips, tmp_path):
+    folder = tmp_path / "sea"
+    shutil.copytree(small_clips, folder)
+    path = folder / "_index" / read_dataset(folder).clip_index
+    path.write_bytes(path.read_bytes().replace(b".mp4", b".mov"))
+    reader = ClipReader(folder, "train")
+    with pytest.raises(UserError, match="among those of") as refused:
+        reader[0]
     assert refused.value.code == "damaged_clips"
 
 

@@ -1,6 +1,7 @@
 """Several data sets as one: what --clips names, how they are read together, and the weighted order of training."""
 
 import json
+import math
 import shutil
 from collections import Counter
 from fractions import Fraction
@@ -11,6 +12,8 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.collection import find_data_sets, open_clips
+from s2v_ray.dataset.excluded import write_excluded
+from s2v_ray.dataset.index import read_records
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.copies import refuse_copies
@@ -33,7 +36,10 @@ def test_clips_of_all_are_read_and_equal_names_are_different_sources(small_clips
     both = open_clips((str(small_clips), str(others)), "train")
     assert both.counts == (len(ours), len(theirs))
     assert set(ours.sources) & set(theirs.sources)  # they are named alike
-    assert both.sources == [f"sea/{name}" for name in ours.sources] + [f"lake/{name}" for name in theirs.sources]
+    named = [f"sea/{name}" for name in ours.sources] + [f"lake/{name}" for name in theirs.sources]
+    assert ([*both.sources], both.sources[:]) == (named, named)
+    assert [both.sources[index] for index in range(-1, len(both))] == [named[-1], *named]
+    assert not isinstance(both.sources, list)  # none is held
     for index, (reader, own) in {0: (ours, 0), len(ours) - 1: (ours, -1), len(ours): (theirs, 0)}.items():
         clip, expected = both[index], reader[own % len(reader)]
         np.testing.assert_array_equal(clip.frames_THWC, expected.frames_THWC)
@@ -93,6 +99,9 @@ def test_a_copy_that_is_held_out_elsewhere_is_refused(small_clips, others, tmp_p
         refuse_copies(both)
     assert raised.value.code == "copies_across_clips"
     assert f"'{copy}'" in raised.value.message
+    write_excluded(copy, read_records(copy))
+    refuse_copies(both)  # nothing of the copy is read
+    write_excluded(copy, [])
 
     rewrite_records(copy, path=lambda path: f"/elsewhere/{path}")  # another file, but
     sound = np.random.default_rng(0).integers(1, 2**12, 300).astype(">u2").tobytes().hex()
@@ -134,7 +143,7 @@ def test_without_weights_the_order_is_that_of_all_clips():
     ]
 
 
-@pytest.mark.parametrize("weights", [(1,), (1, 2, 3), (1, 0), (1, -1), (1, 1e-6)])
+@pytest.mark.parametrize("weights", [(1,), (1, 2, 3), (1, 0), (1, -1), (1, 1e-6), (1, math.inf), (1, math.nan)])
 def test_weights_that_mean_nothing_are_refused(weights):
     with pytest.raises(UserError) as raised:
         weighted_parts([10, 7], weights)

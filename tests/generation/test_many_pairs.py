@@ -1,11 +1,17 @@
 """`s2v generate --pairs --local`: one bad pair costs only itself, and the same command makes what is missing."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.pairs import read_results, write_pairs
 
 from s2v_ray.cli.main import main
+from s2v_ray.errors import UserError
+from s2v_ray.generation.video import Options, load_generator
+from s2v_ray.recipes.generate import PairResult, PairTask, make_here, make_pairs, plan_pairs
 
 
 def generate(run, table, out, *flags: str) -> int:
@@ -69,6 +75,28 @@ def test_a_row_that_can_not_be_made_any_more_leaves_no_earlier_video(small_run, 
     assert generate(small_run, table, out) == 1
     assert times(out).keys() == {"two", "three"}
     assert read_results(out)["one"]["reason"] == "not_found"
+
+
+def test_what_was_made_before_a_stop_is_in_the_results_and_stays(small_run, table, tmp_path):
+    out = tmp_path / "videos"
+    planned = plan_pairs(str(table), str(small_run), str(out), Options())
+    generator = load_generator(planned.checkpoint, torch.device("cpu"))
+
+    def stopped(tasks: Sequence[PairTask]) -> Iterator[PairResult]:
+        yield from make_here(generator, tasks[:1])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_pairs(planned, stopped)
+    assert [row["status"] for row in read_results(out).values()] == ["made", "waiting", "waiting"]
+    first = times(out)
+    # A process that has planned before this one began, with other settings.
+    other = replace(planned, settings={**planned.settings, "strength": 2.0})
+    with pytest.raises(UserError, match="another strength"):
+        make_pairs(other, stopped)
+    assert generate(small_run, table, out) == 0
+    assert times(out).items() > first.items()
+    assert generate(small_run, table, out, "--device", "cuda") == 0  # nothing is left that needs it
 
 
 def test_another_checkpoint_or_setting_needs_another_folder(small_run, table, tmp_path, capsys):

@@ -6,12 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
+from s2v_ray.dataset.index import exclude_source, read_dataset
 from s2v_ray.errors import UserError
+from s2v_ray.preparation import task_file
 from s2v_ray.preparation.shards import parse_shard, read_plans
+from s2v_ray.recipes.exclude import exclude
+
+QUICK = ["--crop", "centre", "--stabilize", "off"]
 
 
 def flags(videos: Path, out: Path, shard: str) -> list[str]:
@@ -27,15 +34,16 @@ def files(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in found}
 
 
-def test_shards_in_any_order_give_what_one_job_does(tmp_path, small_videos, small_clips, capsys):
-    out = tmp_path / "sea"
-    assert prepare(small_videos, out, "3/3") == 0
+def test_shards_in_any_order_give_what_one_job_does(tmp_path, small_videos, capsys):
+    out, alone = tmp_path / "sea", tmp_path / "alone"
+    assert prepare(small_videos, alone, "", *QUICK) == 0
+    assert prepare(small_videos, out, "3/3", *QUICK) == 0
     assert "2 of 3 shards are left: 1, 2." in capsys.readouterr().out
     lost = next(out.glob("split=*/*.parquet"))
     lost.unlink()
-    assert prepare(small_videos, out, "3/3") == 0  # resumes: what is missing is made again
+    assert prepare(small_videos, out, "3/3", *QUICK) == 0  # resumes: what is missing is made again
     assert lost.exists()
-    assert prepare(small_videos, out, "1/3") == 0
+    assert prepare(small_videos, out, "1/3", *QUICK) == 0
     before = {path: content for path, content in files(out).items() if path.suffix == ".parquet"}
     capsys.readouterr()
     assert main(["merge", "--clips", str(out)]) == 0
@@ -43,41 +51,50 @@ def test_shards_in_any_order_give_what_one_job_does(tmp_path, small_videos, smal
     description = json.loads((out / "dataset.json").read_text())
     assert (description["complete"], description["counts"]["sources"]) == (False, 4)
     assert {path: content for path, content in files(out).items() if path.suffix == ".parquet"} == before
-    assert prepare(small_videos, out, "2/3") == 0
+    assert prepare(small_videos, out, "2/3", *QUICK) == 0
     assert main(["merge", "--clips", str(out)]) == 0
-    assert files(out) == files(small_clips)
+    assert files(out) == files(alone)
     assert main(["merge", "--clips", str(out)]) == 0
-    assert prepare(small_videos, out, "1/3") == 0  # nothing is left to do
-    assert prepare(small_videos, out) == 0
-    assert files(out) == files(small_clips)
+    assert prepare(small_videos, out, "1/3", *QUICK) == 0  # nothing is left to do
+    assert prepare(small_videos, out, "", *QUICK) == 0
+    assert files(out) == files(alone)
 
 
-def test_shards_that_run_at_once_share_one_plan(tmp_path, small_videos, small_clips):
-    out = tmp_path / "sea"
-    command = [sys.executable, "-m", "s2v_ray", "prepare"]
-    jobs = [subprocess.Popen([*command, *flags(small_videos, out, f"{number}/2")]) for number in (1, 2)]
-    assert [job.wait(timeout=300) for job in jobs] == [0, 0]
-    assert main(["merge", "--clips", str(out)]) == 0
-    assert files(out) == files(small_clips)
-
-
-def test_copies_and_empty_splits_are_settled_when_all_are_there(tmp_path, small_videos):
+def test_shards_that_run_at_once_give_what_one_job_does_with_copies_empty_splits_and_exclusions(tmp_path, small_videos):
     videos, ours, theirs = tmp_path / "videos", tmp_path / "ours", tmp_path / "theirs"
     shutil.copytree(small_videos, videos)
     first = min(videos.iterdir())
     shutil.copy(first, videos / f"z{first.name}")
     for path in sorted(videos.iterdir())[1:5]:  # useless ones, which leave a split empty
         path.write_bytes(b"no video")
-    for number in (2, 1):
-        assert prepare(videos, ours, f"{number}/2", "--split-by", "source") == 0
+    more = ["--split-by", "source", "--clips-per-source", "1"]
+    command = [sys.executable, "-m", "s2v_ray", "prepare"]
+    jobs = [subprocess.Popen([*command, *flags(videos, ours, f"{number}/2"), *more]) for number in (1, 2)]
+    assert [job.wait(timeout=300) for job in jobs] == [0, 0]
+    assert len(read_plans(ours)) == 1
+    exclude_source(ours, first.name, excluded=True)
     assert main(["merge", "--clips", str(ours)]) == 0
-    assert prepare(videos, theirs, "", "--split-by", "source") == 0
+    assert prepare(videos, theirs, "", *more) == 0
+    exclude(str(theirs), first.name, excluded=True)
     assert files(ours) == files(theirs)
+    assert read_dataset(ours).excluded.sources == 1
+
+
+@pytest.mark.parametrize("fault", ["columns", "facts"])
+def test_a_damaged_plan_is_refused(fault, tmp_path):
+    table = pa.table({"path": ["x"]}) if fault == "columns" else task_file._SCHEMA.empty_table()
+    path = tmp_path / "_plan" / f"{'0' * 16}.parquet"
+    path.parent.mkdir()
+    pq.write_table(table.replace_schema_metadata({"s2v_plan": "{"}), path)
+    assert main(["merge", "--clips", str(tmp_path)]) == 1
+    with pytest.raises(UserError) as refused:
+        read_plans(tmp_path)
+    assert refused.value.code == "damaged_plan"
 
 
 def test_what_does_not_belong_together_is_refused_by_name(tmp_path, small_videos, capsys):
     out = tmp_path / "sea"
-    assert prepare(small_videos, out, "1/3") == 0
+    assert prepare(small_videos, out, "1/3", *QUICK) == 0
     refused = {
         "seed": ["--shard", "2/3", "--seed", "1"],
         "shards": ["--shard", "1/2"],
@@ -85,11 +102,11 @@ def test_what_does_not_belong_together_is_refused_by_name(tmp_path, small_videos
     }
     for named, more in refused.items():
         capsys.readouterr()
-        assert prepare(small_videos, out, "", *more) == 1
+        assert prepare(small_videos, out, "", *QUICK, *more) == 1
         assert named in capsys.readouterr().err
     # Shards that were started at the same moment with different settings.
     other = tmp_path / "other"
-    assert prepare(small_videos, other, "2/3", "--seed", "1") == 0
+    assert prepare(small_videos, other, "2/3", "--seed", "1", *QUICK) == 0
     for path in other.glob("_plan/*"):
         shutil.copy(path, out / "_plan")
     assert main(["merge", "--clips", str(out)]) == 1

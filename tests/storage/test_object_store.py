@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ pytest.importorskip("moto", reason="the server comes with the extra 'dev'")
 from helpers.object_store import Fault, ObjectStore
 
 from s2v_ray.cli.main import main
+from s2v_ray.dataset import clip_files
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import StoreError, UserError
@@ -207,6 +209,51 @@ def test_a_cached_clip_is_not_read_again_and_a_damaged_copy_is(store, tmp_path):
     assert reads(store) > opened
     uncached = ClipReader(CLIPS, "train", cache_gib=0)
     assert np.array_equal(uncached[1].frames_THWC, reader[1].frames_THWC)
+
+
+def test_a_data_set_in_place_of_another_with_the_same_index_is_not_read_from_the_cache(store, small_clips, tmp_path):
+    clips, place = f"{CLIPS}-anew", tmp_path / "anew"
+    shutil.copytree(small_clips, place)
+
+    def upload_all() -> None:
+        for path in place.rglob("*"):
+            if path.is_file():
+                store.client.upload_file(str(path), "bucket", f"clips/sea-anew/{path.relative_to(place)}")
+
+    upload_all()
+    before = ClipReader(clips, "test")[0].frames_THWC
+    path = next((place / "split=test").glob("*.parquet"))
+    table = pq.read_table(path)
+    dark = pa.array([bytes(before.size)] * len(table), table.schema.field("frames").type)
+    pq.write_table(table.set_column(table.column_names.index("frames"), table.schema.field("frames"), dark), path)
+    described = (place / "dataset.json").read_text()
+    (place / "dataset.json").write_text(described.replace('"seed": 0', '"seed": 10'))
+    upload_all()
+    clip_files._open_once.cache_clear()  # as in another process
+    assert not ClipReader(clips, "test")[0].frames_THWC.any()
+    assert before.any()
+
+
+def test_an_index_in_a_store_may_be_missing_and_is_kept_only_under_its_own_name(store, small_clips, tmp_path):
+    index = read_dataset(CLIPS).clip_index
+    key, cached = f"clips/sea/_index/{index}", tmp_path / "cache" / "s2v_ray" / "clips" / index
+    content = store.client.get_object(Bucket="bucket", Key=key)["Body"].read()
+    try:
+        store.client.put_object(Bucket="bucket", Key=key, Body=content.replace(b".mp4", b".mov"))
+        with pytest.raises(UserError) as refused:
+            ClipReader(CLIPS, "train")
+        assert refused.value.code == "damaged_clips"
+        assert not cached.exists()
+        store.client.delete_object(Bucket="bucket", Key=key)
+        assert len(ClipReader(CLIPS, "train")) == 16  # each file is looked at
+    finally:
+        store.client.put_object(Bucket="bucket", Key=key, Body=content)
+    assert len(ClipReader(CLIPS, "train")) == 16
+    assert cached.exists()
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("no folder")
+    with pytest.warns(UserWarning, match="can't be cached"):
+        assert len(ClipReader(CLIPS, "train", cache_gib=0)) == 16
 
 
 def test_the_cache_is_bounded_and_the_least_recently_used_goes_first(tmp_path):

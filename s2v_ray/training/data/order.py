@@ -5,6 +5,7 @@ All of it is a function of (seed, step), so that a run resumes exactly and on an
 With weights, each data set has an endless order of its own, and a seeded sequence says which one each draw is from.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,6 +51,8 @@ def weighted_parts(counts: Sequence[int], weights: Sequence[float]) -> tuple[Par
     if len(weights) != len(counts):
         rule = f"has {len(weights)} weights for {len(counts)} data sets in --clips; give one for each"
         raise UserError("wrong_weights", f"{given} {rule}.")
+    if not all(map(math.isfinite, weights)):
+        raise UserError("wrong_weights", f"{given}: each must be a finite number.")
     exact = [Fraction(weight) for weight in weights]
     if min(exact) <= 0 or min(exact) < _LEAST_SHARE * sum(exact):
         raise UserError("wrong_weights", f"{given}: each must be at least a thousandth of their sum; leave others out.")
