@@ -75,7 +75,7 @@ def _print_run(where: str) -> None:
     )
     if state["metrics"]:
         print(f"Validation: {', '.join(f'{name} {value:.3f}' for name, value in state['metrics'].items())}.")
-    elif state.get("unscored"):
+    elif (state.get("unscored") or {}).get("step") == state["step"]:
         print(f"Validation went on beside the training: see step {state['step']} in metrics.jsonl of its run.")
 
 

@@ -4,6 +4,7 @@ import ipaddress
 from typing import Any
 
 from ray._common.tls_utils import add_port_to_grpc_server
+from ray.data import DataIterator
 from ray.train.torch.config import _TorchBackend as TorchBackend
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
@@ -19,6 +20,14 @@ def raised_by(error: BaseException) -> list[BaseException]:
     """What the workers of a failed training raised, without the wrappers that carry the tracebacks."""
     failures = getattr(error, "worker_failures", {}).values()
     return [getattr(failure, "_base_exc", failure) for failure in failures]
+
+
+def take_split(shard: DataIterator, index: int) -> None:
+    """Have a worker's shard, of `streaming_split`, yield another split the next time it is iterated over.
+
+    At any time each split must be one worker's.
+    """
+    vars(shard)["_output_split_idx"] = index
 
 
 def keep_replicas_on_loopback(node: str) -> None:

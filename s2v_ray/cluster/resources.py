@@ -58,14 +58,15 @@ def spare(
 ) -> dict[str, float] | None:
     """What a task beside `most` workers can have, as arguments of `ray.remote`: a CPU, or a GPU if they train on GPUs.
 
-    None if they, and with `decoding` the CPU that is left to it, leave neither free.
+    None if they, and with `decoding` the CPU that is left to it, leave neither free. Beside those that decode, a task
+    asks for no CPU: they hold all that are free until the workers take their clips, and the workers may wait for it.
     """
     each: Any = scaling.resources_per_worker or {}
     cpus = resources.get("CPU", 0.0) - most * each.get("CPU", 1.0) - (_CPUS_TO_DECODE if decoding else 0)
     if scaling.use_gpu:
         free = resources.get("GPU", 0.0) - most * each.get("GPU", 1.0)
-        return {"num_gpus": 1, "num_cpus": min(1.0, max(0.0, cpus))} if free >= 1 else None
-    return {"num_cpus": 1} if cpus >= 1 else None
+        return {"num_gpus": 1, "num_cpus": 0 if decoding else min(1.0, max(0.0, cpus))} if free >= 1 else None
+    return {"num_cpus": 0 if decoding else 1} if cpus >= 1 else None
 
 
 def trial_resources(

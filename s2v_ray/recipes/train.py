@@ -15,10 +15,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.recipes.copies import refuse_copies
-from s2v_ray.storage.files import exists
-from s2v_ray.storage.paths import join
 from s2v_ray.training.checkpoint import load_model, load_weights, run_schedule
-from s2v_ray.training.checkpoint_files import MANIFEST, checkpoint_at
+from s2v_ray.training.checkpoint_files import checkpoint_at, is_intact
 from s2v_ray.training.data.augmentation import frames_used
 from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.mean_frame import mean_frame
@@ -178,8 +176,8 @@ def start_training(
     workers.check_same_step(state.step)
     for reason in skipped:
         notify(f"Skipped: {reason}")
-    if state.unscored and not exists(join(checkpoint_at(job.run, state.unscored.step), MANIFEST)):
-        notify(f"The checkpoint of step {state.unscored.step} has no score: it is gone")
+    if state.unscored and not is_intact(unscored := checkpoint_at(job.run, state.unscored.step)):
+        notify(f"'{unscored}' has no score: it is gone, or damaged")
         state.unscored = None
     if source and finished_schedule(state):
         notify(

@@ -100,13 +100,15 @@ def plan_sweep(
     searched = load_space(space, config)
     fixed = with_settings(config, searched.fixed)
     budget_seconds = 60 * time_budget if time_budget else float("inf")
-    location, deadline = sweep_location(out), time.time() + budget_seconds - report_seconds(len(clips))
+    location = sweep_location(out)
     domains: dict[str, DomainSweep] = {}
     weights = fixed.training.clip_weights
     if weights and len(weights) != len(clips):
         rule = f"but --clips names {len(clips)} data sets; give one for each"
         raise UserError("wrong_weights", f"--clip-weights has {len(weights)} weights, {rule}.")
-    for domain, numbers in _by_domain(clips).items():
+    by_domain = _by_domain(clips)
+    deadline = time.time() + budget_seconds - report_seconds(len(by_domain))
+    for domain, numbers in by_domain.items():
         own_weights = tuple(weights[number] for number in numbers) if weights else ()
         folders = tuple(clips[number] for number in numbers)
         own = replace(fixed, training=replace(fixed.training, clip_weights=own_weights))

@@ -72,6 +72,17 @@ def read_files(checkpoint: Location) -> dict[str, bytes]:
     return files
 
 
+def is_intact(checkpoint: Location) -> bool:
+    """Whether a checkpoint is there, its files as they were written."""
+    try:
+        read_files(checkpoint)
+    except UserError as error:
+        if error.code != DAMAGED:
+            raise
+        return False
+    return True
+
+
 def find_checkpoint(location: Location) -> str:
     """The checkpoint at `location`: itself, or the best (else the last) one of a run. Raises UserError."""
     if exists(join(location, MANIFEST)):

@@ -157,5 +157,9 @@ def test_what_the_workers_leave_free_is_for_validation():
     assert spare(scaling((2, 2), "cpu", cpus), 2, cpus) == {"num_cpus": 1}
     assert spare(scaling((1, 3), "cpu", cpus), 3, cpus) is None
     assert spare(scaling((2, 2), "cpu", cpus, decoding=True), 2, cpus, decoding=True) is None
+    # Tasks that decode may hold all CPUs until the workers take their clips: who waits for one may wait for ever.
+    assert spare(scaling((1, 1), "cpu", cpus, decoding=True), 1, cpus, decoding=True) == {"num_cpus": 0}
+    on_gpu = scaling((2, 2), "auto", gpus, decoding=True)
+    assert spare(on_gpu, 2, gpus, decoding=True) == {"num_cpus": 0, "num_gpus": 1}
     assert spare(scaling((2, 2), "auto", gpus), 2, gpus) == {"num_cpus": 1, "num_gpus": 1}
     assert spare(scaling((3, 3), "auto", gpus), 3, gpus) is None  # on a CPU it would take too long

@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 import ray.train.v2._internal.constants as constants
+from ray.data._internal.iterator.stream_split_iterator import StreamSplitDataIterator
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 from ray.train.v2.api.exceptions import WorkerGroupError
 
@@ -27,6 +28,13 @@ def test_the_files_of_a_run_have_these_names():
 
 def test_the_backend_sets_up_workers():
     assert callable(getattr(ray_internals.TorchBackend, "on_start", None)), "_TorchBackend.on_start"
+
+
+def test_a_worker_can_take_another_split():
+    shard = StreamSplitDataIterator(None, 0, 2)
+    assert "_output_split_idx" in vars(shard), "StreamSplitDataIterator._output_split_idx"
+    ray_internals.take_split(shard, 1)
+    assert shard._output_split_idx == 1
 
 
 def test_replicas_listen_on_loopback_where_their_node_does():

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from helpers.small import SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.cluster.resources import scaling
+from s2v_ray.cluster.streaming.batches import RunningVisits, worker_clips
 from s2v_ray.cluster.streaming.source import VideoStream, open_stream
 from s2v_ray.cluster.training import train_on_workers
 from s2v_ray.config import Config, load_config, with_settings
@@ -19,6 +20,7 @@ from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
 from s2v_ray.synthetic.write import synthesize
 from s2v_ray.training.checkpoint_files import last_checkpoint
+from s2v_ray.training.data.stream import StreamPosition
 from s2v_ray.training.loop import train
 from s2v_ray.training.run import resume
 from s2v_ray.training.schedule import config_budget
@@ -95,6 +97,26 @@ def test_each_epoch_has_each_clip_once_also_when_resumed_in_its_middle_by_fewer_
 
 
 @pytest.mark.ray
+def test_no_worker_gets_ahead_of_the_others_where_rounds_have_an_odd_number_of_clips(
+    uneven_videos, small_model, tmp_path, ray_cluster
+):
+    from ray import cloudpickle
+
+    from s2v_ray.recipes.train import streaming_settings
+
+    config, on_cluster = with_settings(load_config(str(small_model)), AS_SETTINGS), {"workers": (2, 2), "device": "cpu"}
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
+    stream = open_stream([str(uneven_videos)], streaming_settings(config), config, tmp_path, **on_cluster)
+    stream = replace(stream, visits_a_round=stream.videos)  # thirteen clips
+    loop = partial(record_places, config, stream, tmp_path)
+    assert train_on_workers(loop, run=tmp_path, max_failures=0, clips=stream.dataset(), **on_cluster)
+    first, second = (json.loads((tmp_path / f"places_{rank}.json").read_text()) for rank in (0, 1))
+    both = sorted(first + second)
+    assert len({place[0] // stream.videos for place in both}) == 4
+    assert (first, second) == (both[::2], both[1::2])
+
+
+@pytest.mark.ray
 def test_of_one_video_the_held_out_moments_are_not_trained_on(small_model, tmp_path, ray_cluster, capfd):
     from s2v_ray.recipes.train import streaming_settings
 
@@ -112,6 +134,13 @@ def test_of_one_video_the_held_out_moments_are_not_trained_on(small_model, tmp_p
     again = open_stream([str(tmp_path / "videos")], settings, config, run, workers=(1, 1), device="cpu")
     assert again.fingerprint == stream.fingerprint
     assert "blocks of each video's time" in capfd.readouterr().out
+
+
+def record_places(config: Config, stream: VideoStream, run: Path, workers, report, stop) -> bool:
+    visits = RunningVisits(stream.visits, stream.videos, stream.visits_a_round)
+    clips = islice(worker_clips(visits, config, str(run), workers, StreamPosition()), 23)
+    (run / f"places_{workers.rank}.json").write_text(json.dumps([(clip.visit, clip.number) for clip in clips]))
+    return True
 
 
 def train_and_record(config: Config, stream: VideoStream, run: Path, workers, report, stop) -> bool:

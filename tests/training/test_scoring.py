@@ -14,7 +14,9 @@ import torch.distributed
 import torch.multiprocessing
 from helpers.small import small_config
 
+from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
+from s2v_ray.recipes.train import PreparedClips, job_on, start_training
 from s2v_ray.training.checkpoint_files import checkpoints, find_checkpoint
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import train
@@ -118,6 +120,21 @@ def test_a_checkpoint_without_a_score_is_scored_when_the_run_is_resumed(small_cl
     assert find_checkpoint(tmp_path).endswith("step_00000006")
     assert (state.step, state.best_score) == (10, 0.9)
     assert scores(tmp_path) == list(SCORES.items())
+
+
+def test_a_run_goes_on_without_the_score_of_a_damaged_checkpoint(small_clips, tmp_path, capsys):
+    stop = {"after_step": lambda step: step == 3, "training__save_every_steps": 1}
+    trained(small_clips, tmp_path, Elsewhere(), **stop)
+    assert main(["info", str(tmp_path)]) == 0
+    assert "step 3, 12 clips seen" in (printed := capsys.readouterr().out)
+    assert "Validation" not in printed  # it was that of step 2
+    weights = tmp_path / "checkpoints" / "step_00000002" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    config = small_config(small_clips, training__validate_every_steps=2, training__steps=10)
+    told: list[str] = []
+    _, state = start_training(job_on(PreparedClips((str(small_clips),)), config, str(tmp_path)), ALONE, told.append)
+    assert (state.step, state.unscored) == (3, None)
+    assert any("step_00000002' has no score: it is gone, or damaged" in sentence for sentence in told)
 
 
 def test_a_score_that_arrives_before_a_kill_counts_after_it(small_clips, tmp_path):

@@ -30,7 +30,7 @@ from s2v_ray.cli.main import main
 from s2v_ray.config import Config, load_config, with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.tune import plan_sweep, train_to_rungs
+from s2v_ray.recipes.tune import SweepJob, fit_to_budget, measure_trial, open_sweep, plan_sweep, train_to_rungs
 from s2v_ray.training.run import open_run
 from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.workers import ALONE
@@ -432,11 +432,48 @@ def test_data_sets_of_one_domain_are_searched_together(two_domains, small_model,
     config = with_settings(load_config(str(small_model)), {"training.clip_weights": (1, 2, 3)})
     more = str(shutil.copytree(sea, tmp_path / "more"))
     clips = [sea, lake, more]
-    job = plan_sweep(config, clips=clips, out=str(tmp_path / "sweep"), trials=3, repeats=0)
+    sweep = {"out": str(tmp_path / "sweep"), "trials": 3, "repeats": 0, "time_budget": 10}
+    alone = plan_sweep(replace(config, training=Config().training), clips=[sea, lake], **sweep)
+    job = plan_sweep(config, clips=clips, **sweep)
+    assert job.domains[0].deadline > alone.domains[0].deadline  # two reports to write in either
     assert {sweep.domain: (sweep.clips, sweep.config.training.clip_weights) for sweep in job.domains} == {
         "sea": ((sea, more), (1.0, 3.0)),
         "lake": ((lake,), (2.0,)),
     }
+
+
+def test_a_sweep_that_fits_a_budget_keeps_what_was_first_chosen(two_domains, small_model, tmp_path):
+    costs = [TrialCost(0.01, 0.5), TrialCost(0.02, 0.5)]  # the slower domain's counts
+    config, out = load_config(str(small_model)), str(tmp_path / "sweep")
+
+    def fitted(costs: list[TrialCost]) -> SweepJob:
+        job = plan_sweep(config, clips=two_domains, out=out, trials=None, repeats=1, time_budget=10)
+        return fit_to_budget(job, 600.0, lambda job: (2, costs), steps=None, minutes=None)
+
+    first = fitted(costs)
+    # Of 600 s, 15 are for the start and 15 for each report. The rest is for 20 trials of a domain and 2 repeats, one
+    # at a time, each with two validations and a second between.
+    assert first.choice.trials == 20
+    assert first.choice.seconds == pytest.approx((600 - 45) / (2 + 18 + 2) - 2, abs=0.1)
+    for sweep in first.domains:
+        assert (sweep.trials, sweep.repeats) == (20, 1)
+        assert 60 * sweep.config.training.minutes == pytest.approx(first.choice.seconds)
+    with open_sweep(first):
+        pass
+    again = fitted([])  # is not measured again: it would choose other lengths
+    assert again.choice == first.choice
+    with open_sweep(again):  # the settings are those that it was started with
+        pass
+
+
+def test_what_a_trial_costs_is_measured_with_nothing_written(small_clips, small_model, tmp_path):
+    job = plan_sweep(
+        load_config(str(small_model)), clips=[str(small_clips)], out=str(tmp_path / "sweep"), trials=3, repeats=0
+    )
+    cost = measure_trial(job.domains[0])
+    assert cost.step_seconds > 0
+    assert cost.validation_seconds > 0
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.ray

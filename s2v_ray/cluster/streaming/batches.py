@@ -14,6 +14,7 @@ import ray.train
 from ray.actor import ActorHandle
 from torch.utils.data import default_collate
 
+from s2v_ray.cluster.ray_internals import take_split
 from s2v_ray.cluster.streaming.decode import CLIP, VISIT
 from s2v_ray.cluster.training import CLIPS
 from s2v_ray.config import Config
@@ -67,7 +68,7 @@ def stream_batches(
     state.position = start
     held = _SHUFFLED_BATCHES * config.training.batch_size // workers.world_size
     random = np.random.default_rng([config.training.seed, first_step, workers.rank])
-    clips = shuffled(_clips(visits, config, run, workers.rank, start), held, random)
+    clips = shuffled(worker_clips(visits, config, run, workers, start), held, random)
     share = workers.world_size / config.training.batch_size
     for taken, visit, items in made_ahead(_collated(clips, config, workers, first_step), _BATCHES_AHEAD):
         state.position = state.position.after(taken, visit)
@@ -117,11 +118,17 @@ def shuffled(
             yield some[index], min((some[later].visit for later in order[place:]), default=some[-1].visit)
 
 
-def _clips(visits: RunningVisits, config: Config, run: str, rank: int, start: StreamPosition) -> Iterator[StreamedClip]:
-    """This worker's clips of all visits from a position on."""
-    shard = ray.train.get_dataset_shard(CLIPS)
+def worker_clips(
+    visits: RunningVisits, config: Config, run: str, workers: Workers, start: StreamPosition
+) -> Iterator[StreamedClip]:
+    """This worker's clips of all visits from a position on: the workers take them in turn, also from round to round."""
+    shard: Any = ray.train.get_dataset_shard(CLIPS)
+    rank, given = workers.rank, 0
     epoch, reported = start.visit // visits.videos, ""
     for first in itertools.count(start.visit, visits.a_round):
+        # A round's first clip is of split 0. If that were always the same worker's, it would get ahead of the others
+        # until all wait for each other: it for their next step, they for its next round.
+        take_split(shard, (rank - given) % workers.world_size)
         if rank == 0:
             ray.get(visits.actor.start.remote(first, start.taken))  # the others wait for it with their first clip
         blocks: Any = shard.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=_READ_AHEAD)
@@ -135,7 +142,9 @@ def _clips(visits: RunningVisits, config: Config, run: str, rank: int, start: St
                 clip = clip_of_row(rows, row, frames=config.clips.frames, stored_size=config.clips.stored_size)
                 yield StreamedClip(visit, rows[CLIP][row].as_py(), clip)
         if visit < 0:
-            _report_epoch(visits.actor, run, reported)
+            reported = _report_epoch(visits.actor, run, reported)
+        in_round: int = ray.get(visits.actor.given.remote(first, visits.a_round))  # type: ignore[assignment]
+        given += in_round
 
 
 def _report_epoch(visits: ActorHandle[Any], run: str, reported_before: str) -> str:

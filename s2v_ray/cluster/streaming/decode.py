@@ -54,10 +54,16 @@ class Visits:
         self.results: dict[str, tuple[int, list[Reject]]] = {}
         self.total = 0  # of their clips
         self.order: tuple[int, np.ndarray] = (-1, np.empty(0))
+        self.cut: dict[int, int] = {}  # the clips of each visit of this round and of the one before
+        self.totals: dict[int, int] = {}  # what `given` answered, by the first visit of a round
+        self.first = 0
         self.start(0, ())
 
     def start(self, first: int, taken: Iterable[ClipPlace]) -> None:
         """Start a round at a visit; `taken` are clips, by visit and number, that are not given again."""
+        # A worker may not have asked yet what the round before gave; if the training starts again, nothing is known.
+        self.cut = {visit: clips for visit, clips in self.cut.items() if self.first <= visit < first}
+        self.totals = {visit: clips for visit, clips in self.totals.items() if self.first <= visit < first}
         self.first = first
         self.taken: dict[int, set[int]] = defaultdict(set)
         for visit, clip in taken:
@@ -78,16 +84,22 @@ class Visits:
         self.tries[task.source.name] += 1
         if self.tries[task.source.name] > MOST_TRIES:
             detail = "Its process died each time, as when the decoder crashes; convert it with another program."
-            self.record(task.source.name, 0, [Reject(task.source.name, None, "crashed", detail)])
+            self.record(visit, task.source.name, 0, [Reject(task.source.name, None, "crashed", detail)])
             return None
         return visit, task, self.taken.get(visit, set())
 
-    def record(self, source: str, clips: int, rejects: list[Reject]) -> None:
-        """Note how many clips were cut from a video, and what of it was rejected."""
+    def record(self, visit: int, source: str, clips: int, rejects: list[Reject]) -> None:
+        """Note how many clips a visit cut from a video, and what of it was rejected."""
+        self.cut[visit] = clips
         before, _ = self.results.get(source, (0, []))
         self.total += clips - before
         self.results[source] = (clips, rejects)
         self.tries.pop(source, None)
+
+    def given(self, first: int, visits: int) -> int:
+        """The number of clips in a round that has ended, by its first visit; each worker is told the same."""
+        cut = (self.cut.get(visit, 0) - len(self.taken.get(visit, ())) for visit in range(first, first + visits))
+        return self.totals.setdefault(first, sum(max(0, clips) for clips in cut))
 
     def clips(self) -> int | None:
         """The number of clips of an epoch; None before each video was visited."""
@@ -113,7 +125,7 @@ def _decode(indices: pa.Table, visits: ActorHandle[Any]) -> Iterator[pa.Table]:
             rows += source_clips(task, rejects)
     except Exception as error:  # Ray Data would count it as a crash of the decoder
         rejects.append(Reject(task.source.name, None, "failed", f"{type(error).__name__}: {error}"))
-    ray.get(visits.record.remote(task.source.name, len(rows), rejects))
+    ray.get(visits.record.remote(visit, task.source.name, len(rows), rejects))
     for clip, row in enumerate(rows):
         if clip not in taken:
             table = pa.Table.from_batches([row]).select(CLIP_COLUMNS)
