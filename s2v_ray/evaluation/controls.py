@@ -131,7 +131,9 @@ def generate_videos(model: SoundToVideo, image_CHW: Tensor, sound_BTD: Tensor) -
     maps = model.unet.encode(image_CHW.unsqueeze(0).to(sound_BTD.device))
     # The frames of all sounds as those of one clip: their image is the same, and it is encoded once.
     chunks = sound_BTD.flatten(0, 1).unsqueeze(0).split(_FRAMES_PER_CHUNK, dim=1)
-    frames_NCHW = torch.cat([to_float(to_bytes(model.unet.decode(maps, chunk)[0])).cpu() for chunk in chunks])
+    # Laid out as metrics need them, lest each copies them.
+    made = [to_float(to_bytes(model.unet.decode(maps, chunk)[0])).cpu().contiguous() for chunk in chunks]
+    frames_NCHW = torch.cat(made)
     return list(frames_NCHW.unflatten(0, sound_BTD.shape[:2]))
 
 

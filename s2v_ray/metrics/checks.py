@@ -13,10 +13,11 @@ _CHECKED = WeakTensorKeyDictionary()
 
 
 def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Tensor:
-    """The video [T, C, H, W] as float32, or float64 if it is, on the CPU, without gradient.
+    """The video [T, C, H, W] as float32, or float64 if it is, contiguous on the CPU, without gradient.
 
-    Metrics add up in float64, so that sums over millions of pixels do not depend on their order; on the CPU since not
-    every accelerator has it. Raises ValueError, naming `name`, unless it is a non-empty float video of at least
+    Of frames laid out as bytes are, [T, H, W, C], sums over channels would take several times as long. Metrics add up
+    in float64, so that sums over millions of pixels do not depend on their order; on the CPU since not every
+    accelerator has it. Raises ValueError, naming `name`, unless it is a non-empty float video of at least
     `least_frames` frames with finite values in [-1, 1].
     """
     shape = tuple(video_TCHW.shape)
@@ -31,6 +32,7 @@ def checked_video(name: str, video_TCHW: Tensor, *, least_frames: int = 1) -> Te
     video_TCHW = video_TCHW.detach().to("cpu")
     if video_TCHW.dtype != torch.float64:
         video_TCHW = video_TCHW.float()
+    video_TCHW = video_TCHW.contiguous()
     low, high = video_TCHW.aminmax()
     # Written so that NaN, for which every comparison is false, is refused too.
     if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):

@@ -5,14 +5,14 @@ from torch import Tensor
 
 from s2v_ray.metrics.memo import once_per_video
 
-_FRAMES_AT_ONCE = 4  # in float64 they stay in the processor's cache
+FRAMES_AT_ONCE = 4  # they stay in the processor's cache
 
 
 @once_per_video
 def pixel_errors(generated_TCHW: Tensor, real_TCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Sums [H, W], float64, over frames and channels of absolute and of squared differences of a `checked_pair`."""
     absolute_HW, squared_HW = torch.zeros(2, *real_TCHW.shape[2:], dtype=torch.float64)
-    for some, others in zip(generated_TCHW.split(_FRAMES_AT_ONCE), real_TCHW.split(_FRAMES_AT_ONCE), strict=True):
+    for some, others in zip(generated_TCHW.split(FRAMES_AT_ONCE), real_TCHW.split(FRAMES_AT_ONCE), strict=True):
         difference_TCHW = some.double() - others
         absolute_HW += difference_TCHW.abs().sum((0, 1))
         squared_HW += difference_TCHW.square_().sum((0, 1))

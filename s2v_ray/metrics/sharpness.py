@@ -7,6 +7,7 @@ from torch import Tensor
 
 from s2v_ray.metrics.checks import checked_mask, checked_pair
 from s2v_ray.metrics.memo import once_per_video
+from s2v_ray.metrics.pixel_errors import FRAMES_AT_ONCE
 
 # Of [-1, 1]: frames with less are flat.
 _FLAT = 1e-4
@@ -35,5 +36,10 @@ def sharpness(generated_TCHW: Tensor, real_TCHW: Tensor, *, where_HW: Tensor | N
 @once_per_video
 def _mean_gradients(video_TCHW: Tensor) -> Tensor:
     """Over frames and channels, [H - 1, W - 1]."""
-    right, below = video_TCHW.diff(dim=-1)[..., :-1, :], video_TCHW.diff(dim=-2)[..., :-1]
-    return (right.square() + below.square()).sqrt_().mean((0, 1), dtype=torch.float64)
+    frames, channels, height, width = video_TCHW.shape
+    sum_HW = torch.zeros(height - 1, width - 1, dtype=torch.float64)
+    for some in video_TCHW.split(FRAMES_AT_ONCE):
+        corner = some[..., :-1, :-1]
+        right, below = some[..., :-1, 1:] - corner, some[..., 1:, :-1] - corner
+        sum_HW += right.square_().add_(below.square_()).sqrt_().sum((0, 1))
+    return sum_HW / (frames * channels)

@@ -18,6 +18,7 @@ from s2v_ray.models.hue import mean_hue, rotate_hue
 
 _GROUP_CHANNELS = 16
 _SLOPE = 0.2
+_RECOMPUTED: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}  # how `checkpoint` does it
 
 
 def norm(channels: int, size: int) -> nn.Module:
@@ -162,7 +163,7 @@ class UNet(nn.Module):
         maps = self.encode(image_BCHW)
         if not frames_per_chunk or sound_BTD.shape[1] <= frames_per_chunk:
             return self.decode(maps, sound_BTD)
-        decode = partial(checkpoint, self.decode, maps, use_reentrant=False, preserve_rng_state=False)
+        decode = partial(checkpoint, self.decode, maps, **_RECOMPUTED)
         return torch.cat([decode(chunk) for chunk in torch.split(sound_BTD, frames_per_chunk, dim=1)], dim=1)
 
     def encode(self, image_BCHW: Tensor) -> list[Tensor]:
@@ -218,9 +219,9 @@ class UNet(nn.Module):
         x, warp = self._over(blocks[0], sound_ND[:, :, None, None].expand(-1, -1, *skips[-1].shape[-2:]))
         for inner, outer, skip in zip(blocks, blocks[1:], reversed(skips[1:]), strict=False):
             joined = inner.joined(x, skip)
-            x, warp = checkpoint(
-                self._between, inner, outer, joined, sound_ND, use_reentrant=False, preserve_rng_state=False
-            )
+            # Only where there is a backward pass: `checkpoint` imports torch's compiler, which takes seconds.
+            between = partial(checkpoint, self._between, **_RECOMPUTED) if torch.is_grad_enabled() else self._between
+            x, warp = between(inner, outer, joined, sound_ND)
         x = blocks[-1].activated(blocks[-1].joined(x, skips[0]), sound_ND)
         x_BTCHW = torch.unflatten(x, 0, sound_BTD.shape[:2])
         return x_BTCHW, None if warp is None else torch.unflatten(warp, 0, sound_BTD.shape[:2])

@@ -192,3 +192,19 @@ def test_the_real_video_scores_best(scene: Tensor) -> None:
     assert sharpness(scene, scene) == 0.0
     assert sharpness(blurred, scene, where_HW=moving) < -0.2
     assert flicker(scene, still_HW=~moving) == 0.0
+
+
+def test_neither_length_nor_layout_in_memory_matters() -> None:
+    generator = torch.Generator().manual_seed(0)
+    video, real = (2 * torch.rand(9, 3, 12, 14, generator=generator) - 1 for _ in range(2))
+    still = torch.rand(12, 14, generator=generator) < 0.5
+    change = video.diff(dim=0)[..., still].abs().mean().item() / 2
+
+    def gradient(of: Tensor) -> float:
+        return (of.diff(dim=3)[:, :, :-1].square() + of.diff(dim=2)[..., :-1].square()).sqrt().mean().item()
+
+    as_bytes = video.to(memory_format=torch.channels_last)
+    for laid_out in (video, as_bytes):
+        assert flicker(laid_out, still_HW=still) == pytest.approx(change, rel=1e-6)
+        assert sharpness(laid_out, real) == pytest.approx(math.log2(gradient(video) / gradient(real)), abs=1e-6)
+    assert l1(as_bytes, real) == pytest.approx(l1(video, real), rel=1e-12)
