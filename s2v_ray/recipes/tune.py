@@ -11,6 +11,7 @@ import torch
 from s2v_ray.config import Config, with_settings
 from s2v_ray.dataset.collection import open_clips
 from s2v_ray.dataset.index import read_dataset
+from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.step_cost import measure_step
 from s2v_ray.recipes.train import (
@@ -166,7 +167,7 @@ def fit_to_budget(
     sweep = job.domains[0]
     path = join(sweep.location.out, _BUDGET)
     if exists(path):
-        choice = Choice(**json.loads(read_bytes(path)))
+        choice = _read_choice(path)
     else:
         start = time.monotonic()
         at_once, costs = measure(job)
@@ -189,6 +190,15 @@ def fit_to_budget(
         )
 
     return replace(job, domains=tuple(map(fitted, job.domains)), choice=choice)
+
+
+def _read_choice(path: str) -> Choice:
+    try:
+        choice: Choice = typed(json.loads(read_bytes(path)), Choice)
+        return choice
+    except (ValueError, KeyError, TypeError) as error:
+        detail = f"'{path}' doesn't say what was chosen for the sweep ({error!r})"
+        raise UserError("damaged_sweep", f"{detail}; remove it to choose anew, or give --trials.") from None
 
 
 @contextmanager

@@ -464,6 +464,10 @@ def test_a_sweep_that_fits_a_budget_keeps_what_was_first_chosen(two_domains, sma
     assert again.choice == first.choice
     with open_sweep(again):  # the settings are those that it was started with
         pass
+    (tmp_path / "sweep" / "budget.json").write_text('{"trials": "many"}')
+    with pytest.raises(UserError, match=r"budget.json") as caught:
+        fitted(costs)
+    assert caught.value.code == "damaged_sweep"
 
 
 def test_what_a_trial_costs_is_measured_with_nothing_written(small_clips, small_model, tmp_path):
