@@ -4,16 +4,14 @@ import io
 import os
 import shutil
 import signal
-import socket
 import tempfile
-import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
-import numpy as np
 import pytest
+from helpers.serving import free_port, picture, sound
 from helpers.waiting import wait_until
 from PIL import Image
 
@@ -22,25 +20,6 @@ from s2v_ray.training.checkpoint_files import find_checkpoint
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef"
-
-
-def sound(seconds: float) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(np.random.default_rng(0).integers(-9000, 9000, round(8000 * seconds), np.int16).tobytes())
-    return out.getvalue()
-
-
-def picture() -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)).save(out, "PNG")
-    return out.getvalue()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -146,26 +125,6 @@ def test_a_killed_replica_and_a_full_queue_lose_no_request(service):
     wait_until(lambda: len(replicas()) == 2 and replicas() != before, "another replica")
     left = f"s2v-order-{min(before)}-*"
     wait_until(lambda: not list(Path(tempfile.gettempdir()).glob(left)), "it to remove what the other left")
-
-
-@pytest.mark.ray
-def test_metrics_count_requests_frames_and_seconds(service):
-    import ray
-
-    (node,) = ray.nodes()
-    address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-
-    def exported() -> bool:
-        text = httpx.get(address).text
-        counted = [line for line in text.splitlines() if line.startswith("ray_s2v_requests_total")]
-        return (
-            any('outcome="ok"' in line and 'model="sea"' in line for line in counted)
-            and any('outcome="too_long"' in line for line in counted)
-            and "ray_s2v_frames_total" in text
-            and "ray_s2v_generate_seconds_bucket" in text
-        )
-
-    wait_until(exported, "the metrics")
 
 
 @pytest.mark.ray
