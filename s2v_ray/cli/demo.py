@@ -20,7 +20,7 @@ _UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the
 
 
 def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 4.5, seed: int = 0) -> None:
-    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about six minutes.
+    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about eight minutes.
 
     Args:
         domain: fireworks, sea, mouth or hand.
