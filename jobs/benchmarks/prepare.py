@@ -68,7 +68,7 @@ def _measure_size(folder: Path, name: str, width: int, height: int, flags: argpa
     windows = (path, starts, settings, flags.threads)
     sides = [partial(prepare, task, len(starts)), partial(bare_loop, *windows), partial(decode_only, *windows)]
     names = ["a bare loop", "decoding alone"]
-    if missing := torchcodec_missing():
+    if missing := torchcodec_missing(path):
         print(f"torchcodec is left out: {missing}", flush=True)
     else:
         sides.append(partial(torchcodec_loop, *windows))
@@ -212,10 +212,12 @@ def decode_only(path: Path, starts: list[Fraction], settings: ClipSettings, thre
                     pass
 
 
-def torchcodec_missing() -> str:
-    """Why torchcodec can't decode here; "" if it can."""
+def torchcodec_missing(path: Path) -> str:
+    """Why torchcodec can't decode a file here; "" if it can."""
     try:
-        import torchcodec.decoders  # noqa: F401
+        from torchcodec.decoders._video_decoder import VideoDecoder
+
+        VideoDecoder(path)  # FFmpeg's libraries are loaded by the first
     except (ImportError, OSError, RuntimeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return lines[0] if lines else type(error).__name__
