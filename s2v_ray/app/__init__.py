@@ -1,4 +1,4 @@
-"""The page: a picture and a sound to a video in a browser, a run, a data set. Needs gradio (`s2v_ray[app]`)."""
+"""The page: a picture and a sound to a video in a browser, a run, a data set. Needs gradio (the extra `app`)."""
 
 import os
 

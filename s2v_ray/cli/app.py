@@ -64,4 +64,4 @@ def app(
 def check_gradio() -> None:
     """Raise UserError where it isn't installed."""
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("no_gradio", "The page needs gradio: pip install 's2v_ray[app]'")
+        raise UserError("no_gradio", "The page needs gradio; in the folder of s2v_ray: pip install '.[app]'")

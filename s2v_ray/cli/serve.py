@@ -24,7 +24,7 @@ def serve(
 ) -> None:
     """Answer HTTP requests for videos, on this machine or a cluster, until Ctrl-C.
 
-    Needs `pip install 's2v_ray[serve]'`. With the environment variable S2V_TOKEN set, requests must bear that token.
+    Needs `pip install '.[serve]'`. With the environment variable S2V_TOKEN set, requests must bear that token.
 
     Args:
         checkpoint: a run (its best checkpoint) or one checkpoint, or several; NAME=RUN says how clients call it.
@@ -65,7 +65,7 @@ def serve(
     try:
         from s2v_ray.cluster.serving.run import serve_until_stopped
     except ModuleNotFoundError as error:
-        advice = "pip install 's2v_ray[serve]'"
+        advice = "in the folder of s2v_ray: pip install '.[serve]'"
         raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
 
     mount = None

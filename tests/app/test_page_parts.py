@@ -205,5 +205,5 @@ def test_without_gradio_one_sentence_says_what_to_install(small_run, monkeypatch
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["app", "--checkpoint", str(small_run)]) == 1
     printed = capsys.readouterr().err
-    assert "pip install 's2v_ray[app]'" in printed
+    assert "pip install '.[app]'" in printed
     assert "[no_gradio]" in printed
