@@ -66,7 +66,7 @@ def serve(
         from s2v_ray.cluster.serving.run import serve_until_stopped
     except ModuleNotFoundError as error:
         advice = "in the folder of s2v_ray: pip install '.[serve]'"
-        raise UserError("not_installed", f"s2v serve needs the package {error.name}; {advice}.") from None
+        raise UserError("not_installed", f"The service needs the package {error.name}; {advice}.") from None
 
     mount = None
     if page:
