@@ -31,9 +31,12 @@ def push(client: HfApi, files: Mapping[str, bytes], name: str, *, public: bool, 
     A new one is private unless `public`; one that exists stays what it is. Of its files, those among `own` that are not
     in `files` are of an earlier version, and removed. Raises UserError `hub_refused`.
     """
-    import httpx
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
     from huggingface_hub.errors import HfHubHTTPError
+
+    network_error: type[Exception] = HfHubHTTPError.__bases__[
+        0
+    ]  # of httpx or httpx2, whichever this huggingface_hub has
 
     try:
         address = client.create_repo(name, private=not public, exist_ok=True)
@@ -46,7 +49,7 @@ def push(client: HfApi, files: Mapping[str, bytes], name: str, *, public: bool, 
             ],
             commit_message="Model exported by s2v_ray",
         )
-    except (HfHubHTTPError, httpx.HTTPError, ValueError) as error:  # ValueError: also of a name that is none
+    except (OSError, network_error, ValueError) as error:  # ValueError: of a name that is none
         said = " ".join(str(error).split())
         raise UserError(
             "hub_refused",

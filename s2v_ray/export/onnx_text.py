@@ -38,5 +38,6 @@ samples = samples[: len(samples) // {count} * {count}][None]
 model = onnxruntime.InferenceSession("model.onnx")
 (video,) = model.run(None, {{"image": image, "samples": samples}})
 frames = ((video[0].clip(-1, 1) + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 1)
-Image.fromarray(frames[0]).save("video.webp", save_all=True, append_images=[*map(Image.fromarray, frames[1:])])
+for number, frame in enumerate(frames):
+    Image.fromarray(frame).save(f"frame_{{number:05d}}.png")
 """

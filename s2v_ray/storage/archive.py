@@ -13,7 +13,7 @@ from s2v_ray.storage.files import is_file, open_file
 from s2v_ray.storage.paths import Location, base_name
 
 # Weights hardly shrink, and text about eightfold; a bomb grows a thousandfold.
-_MOST_GROWTH, _MOST_ENTRIES = 16, 10_000
+_MOST_GROWTH, _MOST_ENTRIES = 16, 1000
 _SPARE_BYTES = 2**20  # for archives of a few small files
 # What zipfile raises of a file that is no zip, or a damaged one.
 _FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
@@ -60,7 +60,7 @@ class Archive:
 def open_archive(location: Location) -> Iterator[Archive]:
     """A zip to read from, local or in an object store.
 
-    Raises UserError `unusable_archive` if it is none, names a file twice, has more than ten thousand entries, or would
+    Raises UserError `unusable_archive` if it is none, names a file twice, has more than a thousand entries, or would
     unpack to much more than the weights and texts that it is meant for could.
     """
     with open_file(location) as file:
