@@ -27,6 +27,7 @@ TOP_LEVEL = [
     "generation",
     "evaluation",
     "tuning",
+    "export",
     "recipes",
     "cluster",
     "app",
@@ -80,6 +81,7 @@ PARTS = {
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
     "evaluation": ["sound_bands", "retrieval", "controls", "sync_classifier", "scores", "report", "probe"],
+    "export": ["facts", "card", "onnx_graph", "onnx_text", "hub"],
     "cluster": [
         "connect",
         "watchdog",

@@ -31,7 +31,7 @@ def evaluate(
     """Score a model on held-out videos, beside the real video, the frozen image and mismatched sounds.
 
     Args:
-        checkpoint: a run (its best checkpoint) or one checkpoint.
+        checkpoint: a run (its best checkpoint), one checkpoint, or what s2v export wrote (a folder or a .zip of it).
         clips: what s2v prepare wrote; several folders, globs or URIs are scored together.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.

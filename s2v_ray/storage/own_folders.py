@@ -13,6 +13,7 @@ from s2v_ray.storage.paths import Location, is_uri
 
 DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v train", "a checkpoint", "a report"
 SWEEP, PROBE, PAIRS = "a sweep of s2v tune", "what s2v probe found", "a folder of s2v generate --pairs"
+MODEL = "a model of s2v export"
 # The files and folders that together show what a folder is, any of several such sets; the more special come first.
 _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     DATASET: (
@@ -21,6 +22,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
         frozenset({"rejects.jsonl", "_plan"}),
     ),
     RUN: (frozenset({"config.toml", "checkpoints"}), frozenset({"config.toml", "metrics.jsonl"})),
+    MODEL: (frozenset({"manifest.json", "state.json", "README.md"}),),
     CHECKPOINT: (frozenset({"manifest.json", "state.json"}),),
     REPORT: (frozenset({"report.json", "report.html"}),),
     SWEEP: (frozenset({"journal.log", "sweep.json"}),),
@@ -38,6 +40,7 @@ _OWN: dict[str, tuple[str, ...]] = {
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
         *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
     ),
+    MODEL: ("*.safetensors", "state.json", "manifest.json", "config.toml", "README.md", "example.mp4", "onnx"),
     CHECKPOINT: ("*.safetensors", "state.json", "manifest.json"),
     REPORT: (
         *("report.json", "report.html", "headline.png"),

@@ -71,6 +71,7 @@ VERBS = (
         "swept",
         ray=True,
     ),
+    Verb("export", (Input("--checkpoint", "run"), Input("--clips", "clips", optional=True)), (), "exported"),
     Verb("serve", (Input("--checkpoint", "run"),), ray=True),
     Verb("app", (Input("--checkpoint", "run"), Input("--clips", "clips", optional=True)), ray=True),
     Verb("info", (Input("", "clips"),)),
