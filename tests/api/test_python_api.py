@@ -4,8 +4,10 @@ import base64
 import io
 import logging
 import re
+import signal
 import wave
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -16,7 +18,11 @@ from PIL import Image
 import s2v_ray
 from s2v_ray.api.progress import progress_bar
 from s2v_ray.cli.main import main
+from s2v_ray.dataset.index import read_dataset
 from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.training.schedule import TrainingStatus
+
+SMALL = {"clip_seconds": 0.8, "frame_rate": "25", "sample_rate": 8000, "stored_size": 36}  # as `small_clips`
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +186,13 @@ def test_clips_are_arrays_by_index_in_order_and_as_videos(small_clips: Path, tmp
 def test_preparing_returns_counts_and_prepares_nothing_twice(
     small_videos: Path, small_clips: Path, tmp_path: Path
 ) -> None:
-    settings = {"clip_seconds": 0.8, "frame_rate": "25", "sample_rate": 8000, "stored_size": 36, "local": True}
-    first = s2v_ray.prepare(small_videos, tmp_path / "clips", domain="sea", **settings)
+    first = s2v_ray.prepare(small_videos, tmp_path / "clips", domain="sea", local=True, **SMALL)
     assert (first.clips, first.info.counts.clips, first.info.counts.sources) == (str(tmp_path / "clips"), 24, 6)
     assert [first.info.split_counts[split].sources for split in ("train", "val", "test")] == [4, 1, 1]
     again, command = (s2v_ray.open_clips(where) for where in (first.clips, small_clips))
     assert again.fingerprint == command.fingerprint
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").rglob("*.parquet")}
-    s2v_ray.prepare([small_videos], tmp_path / "clips", domain="sea", **settings, progress=False)
+    s2v_ray.prepare([small_videos], tmp_path / "clips", domain="sea", local=True, progress=False, **SMALL)
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").rglob("*.parquet")}
     with pytest.raises(s2v_ray.UserError, match=r"^stored_size is 3") as caught:
         s2v_ray.prepare(small_videos, tmp_path / "other", stored_size=3)
@@ -218,12 +223,43 @@ def test_training_is_the_commands_and_goes_on(
     assert not (tmp_path / "new").exists()
 
 
-def test_what_the_status_raises_ends_a_training(small_clips: Path, small_model: Path, tmp_path: Path) -> None:
-    def stop(status: object) -> None:
-        raise ZeroDivisionError
+def test_a_stop_saves_first_and_the_same_call_resumes(
+    small_clips: Path, small_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(status: TrainingStatus) -> None:
+        if status.step == 10:
+            signal.raise_signal(signal.SIGINT)  # as Ctrl-C and a notebook's stop button
 
-    with pytest.raises(ZeroDivisionError):
-        s2v_ray.train(small_clips, tmp_path / "run", config=small_model, steps=100, on_status=stop)
+    call = partial(s2v_ray.train, small_clips, tmp_path / "run", config=small_model, steps=12)
+    with pytest.raises(KeyboardInterrupt):
+        call(on_status=stop)
+    assert call().step == 12
+    assert "Resuming from step 11" in caplog.messages
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_same_on_ray(
+    ray_cluster: None, small_videos: Path, small_clips: Path, small_model: Path, tmp_path: Path
+) -> None:
+    prepared = s2v_ray.prepare(small_videos, tmp_path / "clips", domain="sea", **SMALL)
+    ours, command = (s2v_ray.open_clips(where) for where in (prepared.clips, small_clips))
+    assert ours.fingerprint == command.fingerprint
+    trained = s2v_ray.train(small_clips, tmp_path / "run", config=small_model, steps=4, workers=2, device="cpu")
+    assert (trained.step, trained.run) == (4, str(tmp_path / "run"))
+    with pytest.raises(s2v_ray.UserError, match=r"^on_status is called in this process"):
+        s2v_ray.train(small_clips, tmp_path / "run", config=small_model, workers=2, on_status=print)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_sweep_returns_what_it_found(ray_cluster: None, small_clips: Path, small_model: Path, tmp_path: Path) -> None:
+    found = s2v_ray.tune(small_clips, tmp_path / "sweep", config=small_model, steps=8, trials=3, repeats=0)
+    ((domain, tuned),) = found.items()
+    assert tuned.domain == domain == read_dataset(small_clips).domain
+    assert len(tuned.finding.trials) == 3
+    config = s2v_ray.load_config(str(tuned.config))
+    assert config.optim.generator_lr == tuned.settings["optim.generator_lr"]
 
 
 def test_probing_returns_figures_and_advice(small_clips: Path, tmp_path: Path) -> None:
