@@ -31,6 +31,7 @@ TOP_LEVEL = [
     "recipes",
     "cluster",
     "app",
+    "api",
     "cli",
 ]
 # Inside a package, a file or sub-package may import those before it. Files that are in no list must only not import

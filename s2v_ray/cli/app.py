@@ -2,9 +2,9 @@
 
 import importlib.util
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location
 from s2v_ray.errors import UserError
+from s2v_ray.training.device import choose_device
 
 
 def app(

@@ -42,10 +42,10 @@ def evaluate(
         device: auto, cpu or cuda.
         seed: seed for the mismatched sounds and the bootstrap.
     """
-    from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report.table import notes
     from s2v_ray.recipes.evaluate import evaluate as run
+    from s2v_ray.training.device import choose_device
 
     check_output_folder(out, "--out", REPORT)
     with ProgressBar("evaluating") as bar:

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
 from s2v_ray.errors import UserError
+from s2v_ray.training.device import choose_device
 
 
 def generate(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
@@ -17,6 +16,7 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import RUN, check_output_folder
 from s2v_ray.storage.paths import base_name
+from s2v_ray.training.device import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable

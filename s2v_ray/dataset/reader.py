@@ -1,6 +1,6 @@
 """Prepared clips by index: reading one costs the bytes of that clip and no more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,6 +76,9 @@ class ClipReader:
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self[index] for index in range(len(self)))
 
     @property
     def sources(self) -> Sequence[str]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import is_file, is_folder, list_files, list_folders
+from s2v_ray.storage.files import is_file, is_folder, is_special, list_files, list_folders
 from s2v_ray.storage.paths import Location, is_uri
 
 DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v train", "a checkpoint", "a report"
@@ -109,6 +109,12 @@ def check_not_input(out: Location, flag: str, inputs: dict[str, Location | None]
     for name, location in inputs.items():
         if location and _is_same(out, location):
             raise UserError("output_is_input", f"{flag} '{out}' is {name} '{location}' itself; name another.")
+
+
+def check_not_special(location: Location, flag: str) -> None:
+    """Raise UserError `not_a_file` for a pipe or a device, which can't be read twice, and may never end."""
+    if is_special(location):
+        raise UserError("not_a_file", f"{flag} '{location}' is a pipe, socket or device; put it into a file first.")
 
 
 def _is_harmless(name: str, patterns: Iterable[str]) -> bool:
