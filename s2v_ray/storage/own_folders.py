@@ -36,6 +36,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     RUN: (
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
+        *("trackers.json", "wandb"),
         *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
     ),
     CHECKPOINT: ("*.safetensors", "state.json", "manifest.json"),
