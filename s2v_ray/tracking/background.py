@@ -7,7 +7,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from s2v_ray.tracking.tracker import Tracker
+from s2v_ray.tracking.tracker import Tracker, without_credentials
 
 _SECONDS_TO_FINISH = 60.0  # what is still to be sent may delay the end of a training so long
 
@@ -42,6 +42,8 @@ def in_background(
             done.set()
 
     def fail(reason: str) -> None:
+        if failures:
+            return  # it is told already
         failures.append(reason)
         news.put(partial(tell, f"{name} failed ({reason}): nothing more is sent there.{then}"))
 
@@ -91,4 +93,5 @@ def in_background(
 
 def one_line(error: BaseException) -> str:
     """What an error says in its first line, or its name."""
-    return next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
+    line = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    return without_credentials(line) or type(error).__name__

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from s2v_ray.tracking.tracker import (
     Line,
     Tracker,
     once,
+    without_credentials,
 )
 
 _STATUS = {FINISHED: "FINISHED", STOPPED: "KILLED", FAILED: "FAILED"}
@@ -122,8 +122,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _address(uri: str, entry: Entry) -> str:
-    """For people, without what a URI may hold of credentials."""
-    return f"run {entry.id} of experiment '{entry.project}' at {re.sub('//[^/@]*@', '//', uri)}"
+    return without_credentials(f"run {entry.id} of experiment '{entry.project}' at {uri}")
 
 
 def _client(uri: str) -> Any:

@@ -1,5 +1,6 @@
 """What a tracker of experiments is to a training."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ class Tracker:
     files: Callable[[str, Mapping[str, Path]], None]
     flush: Callable[[], None]
     close: Callable[[str], None]
+
+
+def without_credentials(text: str) -> str:
+    """A text for people, without the name and password that a URI in it may hold."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def axis_of(values: Mapping[str, float]) -> str:

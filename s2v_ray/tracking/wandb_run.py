@@ -22,7 +22,7 @@ def check_login() -> None:
     """Ask for an API key in a terminal, if there is none. Raises what the library raises where nobody can answer."""
     import wandb
 
-    if wandb.setup().settings.mode in ("online", "shared"):
+    if wandb.setup().settings.mode not in ("offline", "dryrun", "disabled"):
         wandb.login()
 
 

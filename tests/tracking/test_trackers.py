@@ -193,14 +193,13 @@ def test_what_is_not_named_writes_nothing(small_run: Path, tracked: Path) -> Non
 
 
 def test_a_run_that_was_not_tracked_sends_its_history_once_it_is(
-    small_clips: Path, small_model: Path, database: str, tmp_path: Path
+    small_run: Path, small_clips: Path, small_model: Path, database: str, tmp_path: Path
 ) -> None:
-    run = tmp_path / "run"
-    assert main(arguments(small_clips, run, small_model, 4)) == 0
+    run = shutil.copytree(small_run, tmp_path / "run")
     assert main(["evaluate", "--checkpoint", str(run), "--clips", "x", "--out", "y", "--track", "mlflow"]) == 1
-    assert main([*arguments(small_clips, run, small_model, 4), "--track", "mlflow"]) == 0  # it is finished
+    assert main([*arguments(small_clips, run, small_model, 8), "--track", "mlflow"]) == 0  # it is finished
     (entry,) = mlflow_runs(database, tmp_path.name)
-    assert entry.data.metrics["loss/reconstruction"] == dict(logged(run, "loss/reconstruction"))[4]
+    assert entry.data.metrics["loss/reconstruction"] == dict(logged(run, "loss/reconstruction"))[8]
 
 
 @pytest.mark.parametrize(
@@ -267,13 +266,13 @@ def test_a_server_that_is_gone_ends_no_training(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     gone = Tracking(entries=(Entry("mlflow", "a" * 32, "x"),), mlflow_uri=f"http://127.0.0.1:{closed_port()}")
-    config = small_config(small_clips)
+    config = small_config(small_clips, training__steps=2)
     job = job_on(PreparedClips((str(small_clips),)), config, str(tmp_path), tracking=gone)
     told: list[str] = []
     state, finished = run_training(job, config_budget(config), notify=told.append)
-    assert (state.step, finished) == (8, True)
+    assert (state.step, finished) == (2, True)
     assert len([sentence for sentence in told if "MLflow failed" in sentence]) == 1
-    assert logged(tmp_path, "loss/reconstruction")[-1][0] == 8
+    assert logged(tmp_path, "loss/reconstruction")[-1][0] == 2
 
 
 def test_a_server_that_never_answers_ends_no_training(
@@ -318,6 +317,12 @@ def test_a_strangers_trackers_file_is_refused(content: str, tmp_path: Path) -> N
     with pytest.raises(UserError) as raised:
         read_entries(tmp_path)
     assert raised.value.code == "damaged_trackers"
+
+
+def test_an_error_is_told_without_the_password_of_a_uri() -> None:
+    error = ConnectionError("https://me:secret@host/api failed.\nfor long")
+    assert background.one_line(error) == "https://host/api failed"
+    assert background.one_line(KeyError()) == "KeyError"
 
 
 def test_options_of_uris_and_passwords_are_not_sent(small_clips: Path, database: str) -> None:
