@@ -38,6 +38,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     RUN: (
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
+        *("trackers.json", "wandb"),
         *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
     ),
     MODEL: ("*.safetensors", "state.json", "manifest.json", "config.toml", "README.md", "example.mp4", "onnx"),
