@@ -75,7 +75,7 @@ PARTS = {
         "report",
     ],
     "preparation.framing": ["areas", "framing", "apply", "samples", "subject", "camera", "find"],
-    "preparation.sources": ["discovery", "manifests", "resolve", "find"],
+    "preparation.sources": ["discovery", "source", "layouts", "manifests", "resolve", "find"],
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
