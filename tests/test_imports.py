@@ -54,7 +54,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "reader"],
+    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "exports", "reader"],
     "preparation": [
         "sources",
         "source_file",
