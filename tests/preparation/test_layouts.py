@@ -364,6 +364,15 @@ def test_a_hostile_lerobot_is_a_reject(tmp_path, change):
     assert rejects
 
 
+def test_json_that_is_nested_for_ever_is_a_reject(tmp_path):
+    write_lerobot(tmp_path / "bad", "v2.1", "a.mp4")
+    (tmp_path / "bad/meta/info.json").write_text("[" * 200_000)
+    write_shard(tmp_path / "a.tar", VIDEOS[:1])
+    sources, rejects = found(tmp_path)
+    assert [source.name for source in sources] == ["a.tar/clip_mp4.mp4"]
+    assert rejects["bad/meta/info.json"] == "unreadable"
+
+
 def test_where_a_video_lies_survives_the_file_of_tasks(tmp_path):
     write_shard(tmp_path / "a.tar", VIDEOS[:2])
     hf_dataset(VIDEOS[:2]).to_parquet(tmp_path / "b.parquet")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.sources.source import Source
 
@@ -21,6 +23,11 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 _ABOUT = ("README.md", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+# What reading broken data raises: no table, no JSON, other types, numbers out of range.
+BROKEN = (
+    *(pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError),
+    *(RecursionError, TypeError, AttributeError),
+)
 _SHOWN = 120  # characters of a value in an error
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.preparation.sources.layouts.found import Found, labels_in, real_splits, shown, split_named
+from s2v_ray.preparation.sources.layouts.found import BROKEN, Found, labels_in, real_splits, shown, split_named
 from s2v_ray.preparation.sources.source import Source, part_name
 from s2v_ray.storage.files import open_file, read_bytes, store_errors
 
@@ -37,16 +36,7 @@ def read(files: Mapping[str, str]) -> Found:
             sources = list(_episodes(root, info, files, found))
         except StoreError:
             raise
-        except (
-            UserError,
-            pa.ArrowException,
-            OSError,
-            ValueError,
-            LookupError,
-            ArithmeticError,
-            TypeError,
-            AttributeError,
-        ) as error:
+        except (UserError, *BROKEN) as error:
             found.reject(name, "unreadable", f"It describes no data set of LeRobot that can be read: {shown(error)}.")
             sources = []
         found.sources += real_splits(sources)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from s2v_ray.errors import StoreError
 from s2v_ray.preparation.sources.layouts.found import (
+    BROKEN,
     Found,
     about,
     folder_labels,
@@ -53,15 +54,7 @@ def read(files: Mapping[str, str]) -> Found:
                 is_table = _read_table(name, path, files, by_location, found)
         except StoreError:
             raise
-        except (
-            pa.ArrowException,
-            OSError,
-            ValueError,
-            LookupError,
-            ArithmeticError,
-            TypeError,
-            AttributeError,
-        ) as error:
+        except BROKEN as error:
             del found.sources[sources:]
             found.reject(name, "unreadable", f"It can't be read as a table: {shown(error)}.")
             is_table = True
