@@ -57,7 +57,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "reader"],
+    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "exports", "reader"],
     "preparation": [
         "sources",
         "source_file",
@@ -78,7 +78,7 @@ PARTS = {
         "report",
     ],
     "preparation.framing": ["areas", "framing", "apply", "samples", "subject", "camera", "find"],
-    "preparation.sources": ["discovery", "manifests", "resolve", "find"],
+    "preparation.sources": ["discovery", "source", "layouts", "manifests", "resolve", "find"],
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
     "tracking": ["tracker", "entries", "background", "tensorboard", "mlflow_run", "wandb_run", "track"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],

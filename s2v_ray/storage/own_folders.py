@@ -14,6 +14,7 @@ from s2v_ray.storage.paths import Location, is_uri
 DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v train", "a checkpoint", "a report"
 SWEEP, PROBE, PAIRS = "a sweep of s2v tune", "what s2v probe found", "a folder of s2v generate --pairs"
 MODEL = "a model of s2v export"
+CONVERTED = "clips of s2v convert"
 # The files and folders that together show what a folder is, any of several such sets; the more special come first.
 _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     DATASET: (
@@ -28,7 +29,9 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     SWEEP: (frozenset({"journal.log", "sweep.json"}),),
     PROBE: (frozenset({"probe.json", "probe.png"}),),
     PAIRS: (frozenset({"pairs.json", "_pairs"}),),
+    CONVERTED: (frozenset({"converted.json"}),),
 }
+_CONVERTED = ("-[0-9]*.tar", ".lance")
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
     DATASET: (
@@ -50,6 +53,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     SWEEP: ("journal.log", "sweep.json", "report.html"),
     PROBE: ("probe.json", "probe.png"),
     PAIRS: ("pairs.json", "results.csv", "_pairs", "*.mp4"),
+    CONVERTED: ("converted.json", *(f"{split}{files}" for split in ("train", "val", "test") for files in _CONVERTED)),
 }
 _SHEET = "*-" + "[0-9a-f]" * 16 + ".png"  # a contact sheet of prepare --preview
 # Notes that people keep beside results, such as what `s2v train | tee log.txt` writes.
