@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -25,6 +26,7 @@ from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
+from s2v_ray.training.run_status import StatusWriter
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
 from s2v_ray.training.scoring import Validate, Validation
 from s2v_ray.training.state import TrainingState, finished_schedule, new_state
@@ -141,18 +143,27 @@ def run_training(
     """
     feed, state = start_training(job, workers, notify)
     beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
-    finished = train(
-        state,
-        feed.batches(state),
-        job.run,
-        until=until,
-        validate=feed.validate,
-        validate_beside=beside,
-        show=show,
-        stop=stop,
-        workers=workers,
-        report=report,
-    )
+    with StatusWriter(job.run, state.step) if workers.rank == 0 else nullcontext() as written:
+
+        def shown(status: TrainingStatus) -> None:
+            show(status)
+            if written:
+                written(status)
+
+        finished = train(
+            state,
+            feed.batches(state),
+            job.run,
+            until=until,
+            validate=feed.validate,
+            validate_beside=beside,
+            show=shown,
+            stop=stop,
+            workers=workers,
+            report=report,
+        )
+        if written:
+            written.end(state.step, finished=finished)
     return state, finished
 
 

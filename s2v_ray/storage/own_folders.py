@@ -20,7 +20,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
         frozenset({"dataset.json", "_sources"}),
         frozenset({"rejects.jsonl", "_plan"}),
     ),
-    RUN: (frozenset({"config.toml", "checkpoints"}), frozenset({"config.toml", "metrics.jsonl"})),
+    RUN: tuple(frozenset({"config.toml", name}) for name in ("checkpoints", "metrics.jsonl", "status.json")),
     CHECKPOINT: (frozenset({"manifest.json", "state.json"}),),
     REPORT: (frozenset({"report.json", "report.html"}),),
     SWEEP: (frozenset({"journal.log", "sweep.json"}),),
@@ -36,7 +36,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     RUN: (
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
-        *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
+        *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure", "status.json"),
     ),
     CHECKPOINT: ("*.safetensors", "state.json", "manifest.json"),
     REPORT: (
