@@ -33,9 +33,11 @@ def status_text(run: str, status: RunStatus, *, now: float | None = None) -> str
         first = f"Running: {at}, {format_duration(status.seconds_left)} left; {speed}."
     since = f"Started {format_duration(max(0.0, age + status.updated - status.started))} ago on {status.host}"
     lines = [first, f"{since}; last sign {ago}." if status.state == RUNNING else f"{since}."]
-    values = {name.split("/", 1)[1]: value for name, value in (status.values or {}).items() if name.startswith("loss/")}
-    if values:
-        lines.append(f"Last losses: {', '.join(f'{name} {value:.4g}' for name, value in values.items())}.")
-    if (score := (status.values or {}).get("validation/score")) is not None:
+    losses = [
+        f"{name.removeprefix('loss/')} {value:.4g}" for name, value in status.values.items() if name.startswith("loss/")
+    ]
+    if losses:
+        lines.append(f"Last losses: {', '.join(losses)}.")
+    if (score := status.values.get("validation/score")) is not None:
         lines.append(f"Last validation: score {score:.3f}.")
     return "\n".join(lines)

@@ -3,9 +3,9 @@
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 
 from s2v_ray.dataset.typed import typed
@@ -32,7 +32,7 @@ class RunStatus:
     seconds_left: float | None = None  # None before anything is known of it
     clips_per_second: float = 0.0
     waiting_share: float = 0.0  # of the time, for data, 0 to 1
-    values: dict[str, float] | None = None  # the last losses and score
+    values: Mapping[str, float] = field(default_factory=dict)  # the last losses, accuracies and score
     failure: str = ""  # why it failed
 
 
