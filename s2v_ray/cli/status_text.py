@@ -33,6 +33,8 @@ def status_text(run: str, status: RunStatus, *, now: float | None = None) -> str
         first = f"Running: {at}, {format_duration(status.seconds_left)} left; {speed}."
     since = f"Started {format_duration(max(0.0, age + status.updated - status.started))} ago on {status.host}"
     lines = [first, f"{since}; last sign {ago}." if status.state == RUNNING else f"{since}."]
+    if status.state == FINISHED:  # its last checkpoint tells
+        return "\n".join(lines)
     losses = [
         f"{name.removeprefix('loss/')} {value:.4g}" for name, value in status.values.items() if name.startswith("loss/")
     ]

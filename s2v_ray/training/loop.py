@@ -96,6 +96,7 @@ def train(
                     writer.save(state, best=best, then=scoring.start if scoring and deferred else None)
             state.progress = progress
             if ending:
+                workers.watch(clock.status(until, means))  # with the last score
                 report(writer.finish() if writer else "", state.metrics)
                 return finished
         if scoring:
