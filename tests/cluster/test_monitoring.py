@@ -64,13 +64,13 @@ def test_a_preparation_counts_clips_and_rejects_by_reason(small_videos, tmp_path
 def test_a_training_tells_its_clips_losses_waiting_and_score(small_clips, small_model, tmp_path):
     run = tmp_path / "watched"
     flags = ["--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--device", "cpu"]
-    assert main(["train", *flags, "--workers", "2", "--steps", "20", "--training.validate-every-steps", "10"]) == 0
+    assert main(["train", *flags, "--workers", "1", "--steps", "10"]) == 0
     tags = {"run": "watched", "domain": read_dataset(str(small_clips)).domain}
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    (losses,) = (line for line in lines if line["step"] == 20 and "loss/generator" in line)
-    (score,) = (line["validation/score"] for line in lines if line["step"] == 20 and "validation/score" in line)
+    (losses,) = (line for line in lines if line["step"] == 10 and "loss/generator" in line)
+    (score,) = (line["validation/score"] for line in lines if line["step"] == 10 and "validation/score" in line)
     expected = {name.removeprefix("loss/"): value for name, value in losses.items() if name.startswith("loss/")}
-    expected |= {"score": score, "step": 20, "clips": 20 * 4}  # the small model's batches have four clips
+    expected |= {"score": score, "step": 10, "clips": 10 * 4}  # the small model's batches have four clips
 
     def told() -> dict[str, float]:
         values = {labels["loss"]: value for labels, value in samples("ray_s2v_train_loss", **tags)}
@@ -78,6 +78,6 @@ def test_a_training_tells_its_clips_losses_waiting_and_score(small_clips, small_
         return values | {each: total(f"ray_s2v_train_{name}", **tags) for each, name in names.items()}
 
     wait_for(lambda: told() == pytest.approx(expected), "the losses, the score, steps and clips")
-    waited = samples("ray_s2v_train_waiting_seconds_total", **tags)
-    assert {labels["rank"] for labels, _ in waited} == {"0", "1"}
-    assert all(set(labels) == {"run", "domain", "rank"} for labels, _ in waited)
+    ((labels, waited),) = samples("ray_s2v_train_waiting_seconds_total", **tags)
+    assert labels == {**tags, "rank": "0"}
+    assert 0 < waited < 60
