@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import needs  # noqa: F401  # says what this Python lacks
 import torch
 
 from s2v_ray.cli.job import local_path, location

@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
+import needs  # noqa: F401  # says what this Python lacks
 from benchmarks import device, evaluate, generate, prepare, quality, scale, serve, stream, train, tune
 
 from s2v_ray.cli.job import local_path

@@ -10,6 +10,7 @@ from rich.table import Table
 from s2v_ray.cli.dataset_text import counts_table
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import format_duration
+from s2v_ray.cli.status_text import status_text
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
@@ -20,6 +21,8 @@ from s2v_ray.storage.paths import join
 if TYPE_CHECKING:
     from s2v_ray.training.networks import Networks
 
+_OF_A_RUN = ("manifest.json", "checkpoints", "status.json")
+
 
 def info(where: Location, /) -> None:
     """Describe a run, a checkpoint or a folder of clips.
@@ -29,7 +32,9 @@ def info(where: Location, /) -> None:
     """
     if exists(join(where, "dataset.json")):
         _print_clips(where)
-    elif is_archive(where) or exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
+    elif is_archive(where) or any(
+        exists(join(where, name)) for name in ("manifest.json", "checkpoints", "status.json")
+    ):
         _print_run(where)
     else:
         raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
@@ -61,7 +66,12 @@ def _print_run(where: str) -> None:
     from s2v_ray.training.checkpoint import load_model
     from s2v_ray.training.checkpoint_files import checkpoints, find_checkpoint
     from s2v_ray.training.networks import build_networks
+    from s2v_ray.training.run_status import read_status
 
+    status = read_status(where)
+    if status and not checkpoints(where):
+        print(f"{where} has no checkpoint yet.\n{status_text(where, status)}")
+        return
     checkpoint = find_checkpoint(where)
     _, config, state = load_model(checkpoint)
     print(config_to_toml(config))
@@ -78,6 +88,8 @@ def _print_run(where: str) -> None:
         print(f"Validation: {', '.join(f'{name} {value:.3f}' for name, value in state['metrics'].items())}.")
     elif (state.get("unscored") or {}).get("step") == state["step"]:
         print(f"Validation went on beside the training: see step {state['step']} in metrics.jsonl of its run.")
+    if status:
+        print(status_text(where, status))
 
 
 def parameter_table(networks: Networks) -> Table:

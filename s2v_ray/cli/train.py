@@ -100,8 +100,11 @@ def train(
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips, shares)
     settings = replace(settings, audio_track=audio_track, video_track=video_track) if videos else settings
     config = recipe.fitted_config(config, settings)
+    domains = set()
     for location in clips:
-        if not read_dataset(location).complete:
+        described = read_dataset(location)
+        domains.add(described.domain)
+        if not described.complete:
             print(f"'{location}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
     weights = find_checkpoint(init_from) if init_from else None
     if most and device not in ("auto", "cpu", "cuda"):
@@ -130,12 +133,14 @@ def train(
         loop = partial(train_and_print, job)
         if here is None:
             from s2v_ray.cluster.training import train_on_workers
+            from s2v_ray.recipes.prepare import domain_of
 
             finished = train_on_workers(
                 loop,
                 workers=(least, most),
                 device=device,
                 run=out,
+                domain="+".join(sorted(domains)) if clips else domain_of((videos[0],)),
                 max_failures=max_failures,
                 clips=source.dataset() if videos else None,
             )

@@ -8,6 +8,7 @@ import ray
 import torch
 
 from s2v_ray.cluster.connect import connect, grows
+from s2v_ray.cluster.monitoring import pair_counter
 from s2v_ray.cluster.preparation import error_text
 from s2v_ray.cluster.resources import pool_resources
 from s2v_ray.cluster.tries import Tries
@@ -59,9 +60,11 @@ def make_in_parallel(
         num_cpus=cpus,
         num_gpus=gpus,
     )
+    tried = pair_counter()
     for row in made.iter_rows():
         if row["error"]:
             raise UserError("task_failed", f"'{row['name']}' failed: {row['error']}; the same command resumes.")
+        tried(row["result"].reason or row["result"].status)
         yield row["result"]
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import ray
 
 from s2v_ray.cluster.connect import connect
+from s2v_ray.cluster.monitoring import source_counter
 from s2v_ray.cluster.tries import Tries
 from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang, watchdog_seconds
+from s2v_ray.dataset.index import read_record
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.storage.os_errors import reason
@@ -34,31 +36,41 @@ def run_in_parallel(
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
-    count = min(len(tasks), most_blocks)
+    blocks, count = min(len(tasks), most_blocks), source_counter(tasks[0].domain)
     tries: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
 
     def work_on_block(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # Tasks share the cores: one thread each is enough for the libraries underneath.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         done = []
-        for task in tasks[len(tasks) * row["id"] // count : len(tasks) * (row["id"] + 1) // count]:
+        for task in tasks[len(tasks) * row["id"] // blocks : len(tasks) * (row["id"] + 1) // blocks]:
             name = task.source.name
             try:
                 result = ray.get(tries.result.remote(name))
                 if result is None:
                     result = _work_or_die(work, task, ray.get(tries.start.remote(name)))
                     ray.get(tries.finish.remote(name, result))
-                yield {"source": name, "result": result, "error": ""}
+                yield {"source": name, "result": result, "error": "", **_recorded(task)}
             except Exception as error:  # Ray Data would count it among the crashes of decoders
-                yield {"source": name, "result": None, "error": error_text(error)}
+                yield {"source": name, "result": None, "error": error_text(error), "clips": -1, "reasons": ""}
             done.append(name)
         tries.forget.remote(done)
 
-    for row in ray.data.range(count, override_num_blocks=count).flat_map(work_on_block, num_cpus=1).iter_rows():
+    for row in ray.data.range(blocks, override_num_blocks=blocks).flat_map(work_on_block, num_cpus=1).iter_rows():
         if row["error"]:
             raise UserError("task_failed", f"'{row['source']}' failed: {row['error']}; the same command resumes.")
+        if row["clips"] >= 0:
+            count(row["clips"], row["reasons"].split())
         if row["result"] is not None:
             yield row["source"], row["result"]
+
+
+def _recorded(task: SourceTask) -> dict[str, Any]:
+    """What became of a source, as far as `work` has recorded that: its clips, and a word for each reject."""
+    record = read_record(task.out, task.source.key)
+    if record is None:
+        return {"clips": -1, "reasons": ""}
+    return {"clips": record.clips, "reasons": " ".join(reject.reason for reject in record.rejects)}
 
 
 def error_text(error: Exception) -> str:

@@ -7,9 +7,10 @@ import optuna
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from s2v_ray.cluster.monitoring import trial_counter
 from s2v_ray.storage.files import exists, read_bytes
 from s2v_ray.storage.paths import join
-from s2v_ray.tuning.search import PERCENT, DomainSearch
+from s2v_ray.tuning.search import DONE, PERCENT, DomainSearch
 
 FAILURE_FILE = "failure.txt"  # in a trial's folder
 FAILED = "failed"
@@ -21,7 +22,7 @@ class SweepSearch(Searcher):
 
     def __init__(self, searches: Sequence[DomainSearch]) -> None:
         super().__init__()
-        self._searches = searches
+        self._searches, self._count = searches, trial_counter()
         self._running: dict[str, tuple[DomainSearch, optuna.Trial]] = {}
 
     def suggest(self, trial_id: str) -> Any:
@@ -45,6 +46,10 @@ class SweepSearch(Searcher):
         search, trial = self._running.pop(trial_id)
         failed = error or not result or FAILED in result
         search.finish(trial, result, failure=(read_failure(search.folder(trial)) or _KILLED) if failed else "")
+        if failed or not result:
+            self._count(search.sweep.domain, "failed")
+        elif PERCENT in result:  # its time is up otherwise, and it is resumed
+            self._count(search.sweep.domain, "complete" if result[PERCENT] >= DONE else "stopped early")
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray would pickle it, to restore a sweep from, but the journal has it all."""

@@ -18,6 +18,7 @@ from ray.train import Checkpoint, CheckpointUploadMode, DataConfig, TrainingFail
 from ray.train.torch import TorchTrainer, get_device
 
 from s2v_ray.cluster.connect import connect, grows
+from s2v_ray.cluster.monitoring import training_watcher
 from s2v_ray.cluster.network import RayNetwork
 from s2v_ray.cluster.ray_internals import RUN_FILES, FailureConfig, LoggingConfig, RunConfig, ScalingConfig, raised_by
 from s2v_ray.cluster.resources import scaling, spare
@@ -44,18 +45,20 @@ def train_on_workers(
     device: str,
     run: Location,
     max_failures: int,
+    domain: str | None = None,
     clips: Dataset | None = None,
     scaling_config: ScalingConfig | None = None,
     callbacks: Sequence[UserCallback] = (),
 ) -> bool:
     """Run `loop` on processes with a process group between them; returns False if a signal stopped it.
 
-    `workers` are the least and the most: as the cluster shrinks or grows, Ray restarts them in another number.
-    `device` is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs if there are enough. If a worker
-    dies, Ray restarts all of them, up to `max_failures` times. Each start resumes from the run's last checkpoint.
-    `clips` are decoded during training: each worker has a shard called CLIPS. A `scaling_config` replaces what
-    `workers` and `device` would ask of the cluster; `callbacks` receive what the loop reports. Where the workers leave
-    a CPU (a GPU, if they train on GPUs) free, `Workers.submit` runs functions on it.
+    `workers` are the least and the most: as the cluster shrinks or grows, Ray restarts them in another number. `device`
+    is "cuda" (a GPU and NCCL for each worker), "cpu" (gloo) or "auto": GPUs if there are enough. If a worker dies, Ray
+    restarts all of them, up to `max_failures` times. Each start resumes from the run's last checkpoint. `domain` is of
+    what Prometheus learns, which is nothing without. `clips` are decoded during training: each worker has a shard
+    called CLIPS. A `scaling_config` replaces what `workers` and `device` would ask of the cluster; `callbacks` receive
+    what the loop reports. Where the workers leave a CPU (a GPU, if they train on GPUs) free, `Workers.submit` runs
+    functions on it.
 
     Raises UserError if the cluster lacks what the workers need (Ray would wait for ever), and whatever UserError a
     worker raises.
@@ -68,7 +71,7 @@ def train_on_workers(
     left = None if scaling_config else spare(own_scaling, workers[1], resources, decoding=decoding)
     trainer = TorchTrainer(
         _on_worker,
-        train_loop_config={"loop": loop, "run": run, "spare": left},
+        train_loop_config={"loop": loop, "run": run, "domain": domain, "spare": left},
         datasets={} if clips is None else {CLIPS: clips},
         dataset_config=WholeShards(),
         torch_config=RayNetwork(),
@@ -135,7 +138,9 @@ def _on_worker(config: dict[str, Any]) -> None:
     # Flags and log lines go by the CPUs, so that they never make a step wait for its GPU.
     group: Any = torch.distributed.new_group(backend="gloo") if context.get_world_size() > 1 else None
     submit = partial(_submit, config["spare"]) if config["spare"] else None
-    workers = Workers(context.get_world_rank(), context.get_world_size(), get_device(), group, submit)
+    rank, size, domain = context.get_world_rank(), context.get_world_size(), config["domain"]
+    watch = {"watch": training_watcher(base_name(run), domain, rank)} if domain is not None else {}
+    workers = Workers(rank, size, get_device(), group, submit, **watch)
     try:
         config["loop"](workers, report, _stop_requested(join(run, _STOP_FILE), workers))
     except StoreError:

@@ -28,6 +28,7 @@ from s2v_ray.training.data.pixels import crop_size, stored_size_for
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
+from s2v_ray.training.run_status import StatusWriter
 from s2v_ray.training.schedule import Budget, Schedule, TrainingStatus
 from s2v_ray.training.scoring import Validate, Validation
 from s2v_ray.training.state import TrainingState, finished_schedule, new_state
@@ -160,7 +161,17 @@ def run_training(
     """
     feed, state = start_training(job, workers, notify)
     beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
-    with tracked(job, workers, notify, notify) as trackers:
+    leads = workers.rank == 0
+    with (
+        tracked(job, workers, notify, notify) as trackers,
+        StatusWriter(job.run, state.step) if leads else nullcontext() as written,
+    ):
+
+        def shown(status: TrainingStatus) -> None:
+            show(status)
+            if written:
+                written(status)
+
         finished = train(
             state,
             feed.batches(state),
@@ -168,13 +179,15 @@ def run_training(
             until=until,
             validate=feed.validate,
             validate_beside=beside,
-            show=show,
+            show=shown,
             stop=stop,
             workers=workers,
             report=report,
             trackers=trackers,
             tensorboard=job.tracking.tensorboard,
         )
+        if written:
+            written.end(state.step, finished=finished)
         for tracker in trackers:
             tracker.close(FINISHED if finished else STOPPED)
     return state, finished

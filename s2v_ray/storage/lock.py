@@ -10,6 +10,19 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.paths import Location, is_uri
 
 
+def is_locked(folder: Location, name: str = ".lock") -> bool:
+    """Whether a process holds this lock, as far as this machine can tell."""
+    if is_uri(folder) or not (Path(folder) / name).exists():
+        return False
+    try:
+        with FileLock(Path(folder) / name).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+
+
 @contextlib.contextmanager
 def lock(out: Location, folder: Location, name: str = ".lock") -> Iterator[None]:
     """Hold the lock of `out`, the file `name` in its local `folder`. It is released with the process at the latest.

@@ -22,7 +22,7 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
         frozenset({"dataset.json", "_sources"}),
         frozenset({"rejects.jsonl", "_plan"}),
     ),
-    RUN: (frozenset({"config.toml", "checkpoints"}), frozenset({"config.toml", "metrics.jsonl"})),
+    RUN: tuple(frozenset({"config.toml", name}) for name in ("checkpoints", "metrics.jsonl", "status.json")),
     MODEL: (frozenset({"manifest.json", "state.json", "README.md"}),),
     CHECKPOINT: (frozenset({"manifest.json", "state.json"}),),
     REPORT: (frozenset({"report.json", "report.html"}),),
@@ -41,7 +41,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     RUN: (
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
-        *("trackers.json", "wandb"),
+        *("trackers.json", "wandb", "status.json"),
         *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
     ),
     MODEL: ("*.safetensors", "state.json", "manifest.json", "config.toml", "README.md", "example.mp4", "onnx"),

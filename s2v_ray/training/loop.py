@@ -84,8 +84,9 @@ def train(
                     state.position = common_position(workers.gather([state.position]))
                 if scoring:
                     scoring.collect()
+                status = clock.status(until, means)
+                workers.watch(status)
                 if logs:
-                    status = clock.status(until, means)
                     speeds = {f"speed/{name}": getattr(status, name) for name in ("clips_per_second", "waiting_share")}
                     logs.scalars(state.step, {**means, **_gradients_and_rates(state), **speeds})
                     show(status)
@@ -100,6 +101,7 @@ def train(
                     writer.save(state, best=best, then=scoring.start if scoring and deferred else None)
             state.progress = progress
             if ending:
+                workers.watch(clock.status(until, means))  # with the last score
                 report(writer.finish() if writer else "", state.metrics)
                 return finished
         if scoring:
@@ -134,12 +136,15 @@ class Clock:
     def status(self, budget: Budget, values: dict[str, float]) -> TrainingStatus:
         """How far the training is, with `values` to show."""
         state, fresh_seconds, fresh_steps = self.state, self.fresh_seconds, self.state.step - self.first_step
+        clips = fresh_steps * state.config.training.batch_size
         seconds_left = (budget.steps - state.step) * fresh_seconds / max(1, fresh_steps)
         return TrainingStatus(
             step=state.step,
             done=budget.done(state.step, self.seconds),
             seconds_left=max(0.0, min(seconds_left, budget.seconds - self.seconds)),
-            clips_per_second=fresh_steps * state.config.training.batch_size / fresh_seconds,
+            clips=clips,
+            clips_per_second=clips / fresh_seconds,
+            waited_seconds=self.waited,
             waiting_share=self.waited / fresh_seconds,
             values=values | ({"validation/score": state.metrics["score"]} if "score" in state.metrics else {}),
         )

@@ -32,8 +32,10 @@ class TrainingStatus:
     step: int
     done: float  # the part of the budget that is spent, 0 to 1
     seconds_left: float
+    clips: int  # that all workers trained on, since this start
     clips_per_second: float
-    waiting_share: float  # of the time, for data, 0 to 1
+    waited_seconds: float  # for data, since this start
+    waiting_share: float  # of the time, 0 to 1
     values: dict[str, float]
 
 

@@ -10,6 +10,7 @@ import torch.distributed
 from torch.distributed import ProcessGroup, ReduceOp
 
 from s2v_ray.errors import UserError
+from s2v_ray.training.schedule import TrainingStatus
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Workers:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     group: ProcessGroup | None = None
     submit: Callable[..., "Future[Any]"] | None = None  # runs a function on a spare CPU or GPU, if there is one
+    watch: Callable[[TrainingStatus], None] = lambda status: None  # for who supervises: called on each worker
 
     def wait_for(self, work: "Future[Any] | None") -> None:
         """Return on all workers once the first one's `work` is done (None: it has none), however long that takes."""

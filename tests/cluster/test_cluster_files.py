@@ -66,7 +66,9 @@ def test_the_cloud_cluster_is_a_head_without_work_and_nothing_else_until_a_job_c
     assert "InstanceMarketOptions" not in types["head"]["node_config"]
 
 
-@pytest.mark.parametrize("name", [*CLUSTERS, "jobs/rayjob.yaml", "jobs/rayservice.yaml", "jobs/runtime_env.yaml"])
+@pytest.mark.parametrize(
+    "name", [*CLUSTERS, "jobs/rayjob.yaml", "jobs/rayservice.yaml", "jobs/runtime_env.yaml", "jobs/runtime_env_uv.yaml"]
+)
 def test_no_secret_stands_in_a_file(name):
     text = (ROOT / name).read_text()
     assert not re.search(r"AKIA[0-9A-Z]{16}|aws_secret|password|RAY_AUTH_TOKEN[:=]|://[^/\s]*:[^/\s]*@", text, re.I)
@@ -133,3 +135,17 @@ def test_jobs_take_the_code_with_them_and_not_the_data(tmp_path):
     with zipfile.ZipFile(tmp_path / "sent.zip") as package:
         sent = {name for name in package.namelist() if not name.endswith("/")}
     assert sent - {".rayignore"} == {"s2v_ray/a.py", "jobs/train.py", "mine.toml"}
+
+
+def test_uv_builds_the_environment_that_a_job_is_given():
+    from ray.runtime_env import RuntimeEnv
+
+    ours, plain = (
+        yaml.safe_load((ROOT / "jobs" / name).read_text()) for name in ("runtime_env_uv.yaml", "runtime_env.yaml")
+    )
+    environment = RuntimeEnv(**{**ours, "working_dir": "gcs://package.zip"})
+    assert environment.py_executable() == "uv run --frozen --no-dev --python 3.11 python"
+    # As without uv, but for what uv is told.
+    told = {name: value for name, value in ours["env_vars"].items() if not name.startswith("UV_")}
+    assert told == plain["env_vars"]
+    assert environment.env_vars()["UV_NO_INSTALL_PROJECT"] == "1"

@@ -1,5 +1,6 @@
 """A service that runs as long as the program that started it."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -19,6 +20,7 @@ from s2v_ray.training.interrupt import stop_signals
 
 _NAME = "s2v"
 _POLL_SECONDS = 0.2
+_AGENT_SECONDS = 60.0
 _LOGGING = {"log_level": "WARNING", "enable_access_log": False}
 
 
@@ -42,6 +44,7 @@ def serve_until_stopped(
     _check_port(host, port)
     connect()
     _check_resources(settings)
+    _wait_for_metrics_agent()
     with stop_signals() as stopped:  # not earlier: Ray puts its own handlers when it starts
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=_LOGGING)
@@ -71,8 +74,26 @@ def _delete() -> None:
 
 
 def _metrics_address() -> str:
+    host, port = _metrics_endpoint()
+    return f"http://{host}:{port}/metrics"
+
+
+def _metrics_endpoint() -> tuple[str, int]:
     node = next(node for node in ray.nodes() if node["NodeID"] == ray.get_runtime_context().get_node_id())
-    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    return node["NodeManagerAddress"], node["MetricsExportPort"]
+
+
+def _wait_for_metrics_agent() -> None:
+    """Return once this node's agent answers, or after a minute.
+
+    What starts more than 30 s before it, as on a busy machine, gives up, and never reports a metric.
+    """
+    deadline = time.monotonic() + _AGENT_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(_metrics_endpoint(), 1).close()
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def _check_port(host: str, port: int) -> None:

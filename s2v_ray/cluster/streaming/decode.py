@@ -15,6 +15,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.data import Dataset
 
+from s2v_ray.cluster.monitoring import source_counter
 from s2v_ray.cluster.watchdog import MOST_TRIES, terminate_on_hang
 from s2v_ray.dataset.reader import CLIP_COLUMNS
 from s2v_ray.dataset.records import Reject
@@ -50,6 +51,7 @@ class Visits:
 
     def __init__(self, tasks: list[SourceTask], seed: int) -> None:
         self.tasks, self.seed = tasks, seed
+        self.count = source_counter(tasks[0].domain)
         self.tries: Counter[str] = Counter()
         self.results: dict[str, tuple[int, list[Reject]]] = {}
         self.total = 0  # of their clips
@@ -90,6 +92,7 @@ class Visits:
 
     def record(self, visit: int, source: str, clips: int, rejects: list[Reject]) -> None:
         """Note how many clips a visit cut from a video, and what of it was rejected."""
+        self.count(clips, [reject.reason for reject in rejects])
         self.cut[visit] = clips
         before, _ = self.results.get(source, (0, []))
         self.total += clips - before
