@@ -92,7 +92,7 @@ def logged(run: Path, name: str) -> list[tuple[int, float]]:
     return [(line["step"], line[name]) for line in lines if name in line]
 
 
-def arguments(clips: Path, run: Path, model: Path, steps: int) -> list[str]:
+def arguments(clips: Path, run: Path | str, model: Path, steps: int) -> list[str]:
     saving = ["--training.save-every-steps", "4", "--training.validate-every-steps", "4"]
     return ["train", "--clips", str(clips), "--out", str(run), "--config", str(model), "--steps", str(steps), *saving]
 
@@ -102,7 +102,6 @@ def tracked(small_clips: Path, small_model: Path, database: str, tmp_path_factor
     """A run of 8 steps whose last checkpoint was lost, resumed from step 4 and trained to step 12."""
     run = tmp_path_factory.mktemp("tracked") / "sea"
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(run.parent)  # where MLflow keeps files beside a local database
         patch.setenv("MLFLOW_TRACKING_URI", database)
         patch.setenv("MLFLOW_EXPERIMENT_NAME", "tracked")
         patch.setenv("WANDB_MODE", "offline")
@@ -293,6 +292,29 @@ def test_a_server_that_never_answers_ends_no_training(
         state, finished = run_training(job, config_budget(config), notify=told.append)
     assert (state.step, finished) == (2, True)
     assert [sentence for sentence in told if "MLflow failed (no answer within" in sentence]
+
+
+def test_a_run_in_an_object_store_keeps_its_entries_there(
+    small_clips: Path, small_model: Path, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("moto", reason="the server comes with the extra 'dev'")
+    from helpers.object_store import ObjectStore
+
+    store = ObjectStore()
+    try:
+        for name, value in store.environment.items():
+            monkeypatch.setenv(name, value)
+        uri = "s3://bucket/runs/sea"
+        assert main([*arguments(small_clips, uri, small_model, 4), "--track", "mlflow,wandb"]) == 0
+        entries = {entry.tracker: entry.id for entry in read_entries(uri)}
+        held = store.content()
+    finally:
+        store.close()
+    assert f"run-{entries['wandb']}.wandb" in {Path(key).name for key in held if key.startswith("runs/sea/wandb/")}
+    (entry,) = mlflow_runs(database, tmp_path.name)
+    assert entry.info.run_id == entries["mlflow"]
+    (sample,) = mlflow_files(database, entries["mlflow"], "samples").values()
+    assert sample.read_bytes() == held["runs/sea/samples/step_00000004.mp4"]
 
 
 ENTRY = {"tracker": "mlflow", "id": "a" * 32, "project": "x"}
