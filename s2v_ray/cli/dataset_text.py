@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.terminal import console
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.splits import BY_TIME
 from s2v_ray.storage.paths import base_name
@@ -23,7 +23,7 @@ def print_copies(copies: Mapping[str, str]) -> None:
 
 def print_dataset(info: DatasetInfo, out: str) -> None:
     """What is in a data set, what was left out, and what can't be done with it."""
-    Console().print(counts_table(info))
+    console().print(counts_table(info))
     if info.rejected:
         reasons = ", ".join(f"{count} {reason}" for reason, count in info.rejected.items())
         print(f"Rejected: {reasons}. Details: {out}/rejects.jsonl")

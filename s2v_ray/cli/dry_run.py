@@ -3,9 +3,9 @@
 import math
 
 import torch
-from rich.console import Console
 
 from s2v_ray.cli.info import parameter_table
+from s2v_ray.cli.terminal import console
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.collection import DataSets, open_clips
 from s2v_ray.dataset.settings import ClipSettings
@@ -40,7 +40,7 @@ def _print_cost(job: TrainJob, cost: StepCost, device: torch.device, *, clips: i
     """Print the settings, the networks and what a training costs; `clips` is how many there are, if that is known."""
     budget, schedule, batch_size = config_budget(job.config), job.schedule, job.config.training.batch_size
     print(config_to_toml(job.config))
-    Console().print(parameter_table(build_networks(job.config)))
+    console().print(parameter_table(build_networks(job.config)))
     print(
         f"A step of {batch_size} {f'of {clips} ' if clips else ''}clips takes {cost.seconds_without:.3g} s without and "
         f"{cost.seconds_with:.3g} s with the discriminators on {device}, {cost.waiting_seconds:.2g} s of it to read "

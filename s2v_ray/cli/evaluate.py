@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.terminal import console
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import REPORT, check_output_folder
 
@@ -60,7 +60,7 @@ def evaluate(
             seed=seed,
             show=lambda done, total: bar(done / total, f"{done} of {total} clips"),
         )
-    Console(width=None if Console().is_terminal else 140).print(_table(report))
+    console(plain_width=140).print(_table(report))
     print(*notes(report), sep="\n")
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
     print(f"Next: {command('generate', checkpoint=checkpoint, image='IMAGE', sound='SOUND', out='video.mp4')}")

@@ -22,6 +22,8 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from s2v_ray.cli.manner import MANNERS
+from s2v_ray.cli.terminal import plain_text
 from s2v_ray.config import Config, config_from_toml, load_config
 from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked, differing_names
 from s2v_ray.errors import UserError
@@ -93,9 +95,11 @@ def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tu
         raise UserError("missing_flag", f"{' and '.join(missing)} {are} needed; `s2v help {verb}` says what {means}.")
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         try:
-            call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
+            with plain_text():
+                call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
         except SystemExit as ended:
             if not ended.code:
+                print(f"{', '.join(MANNERS)}: `s2v help` says what they do with every verb.")
                 raise
             raise UserError("wrong_value", _sentence(printed.getvalue(), verb)) from None
     return call, unknown
@@ -223,7 +227,7 @@ def _flags_of(function: Callable[..., Any]) -> list[str]:
     """The flags that the help lists."""
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         tyro.cli(function, args=["--help"])
-    return re.findall(r"--\w[\w.-]+", printed.getvalue())
+    return [*re.findall(r"--\w[\w.-]+", printed.getvalue()), *MANNERS]
 
 
 def _refuse(argument: str, verb: str, function: Callable[..., Any]) -> None:

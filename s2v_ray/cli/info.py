@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.dataset_text import counts_table
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import format_duration
+from s2v_ray.cli.terminal import console
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
@@ -43,7 +43,7 @@ def _print_clips(clips: str) -> None:
         f"Each has {settings.frames} frames of {settings.stored_size} x {settings.stored_size} pixels at "
         f"{settings.frame_rate} per second, and {float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
     )
-    Console().print(counts_table(described))
+    console().print(counts_table(described))
     if described.split_counts["val"].clips or described.split_counts["test"].clips:
         print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
     if described.excluded.sources:
@@ -66,7 +66,7 @@ def _print_run(where: str) -> None:
     print(config_to_toml(config))
     with torch.device("meta"):  # they are only counted
         networks = build_networks(config)
-    Console().print(parameter_table(networks))
+    console().print(parameter_table(networks))
     for location, complete in checkpoints(where).items():
         print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
     print(

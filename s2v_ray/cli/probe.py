@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.cli.terminal import console
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
@@ -50,7 +50,7 @@ def probe(
     check_output_folder(out, "--out", PROBE)
     with ProgressBar("probing") as bar:
         report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
-    Console(width=None if Console().is_terminal else 120).print(_table(report))
+    console(plain_width=120).print(_table(report))
     if report.clips_probed < report.clips_found:
         enough = math.ceil(10 * minutes * report.clips_found / report.clips_probed) / 10
         print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:g} probes all.")

@@ -135,5 +135,5 @@ def test_one_pair_and_a_table_exclude_each_other(small_run, table, capsys):
         (["--image", "a.png", "--sound", "a.wav", "--local"], "bad_flags"),
         (["--pairs", str(table), "--local", "--workers", "2"], "bad_flags"),
     ):
-        assert main([*base, *flags]) == 1
+        assert main([*base, *flags]) == 2
         assert f"[{code}]" in capsys.readouterr().err
