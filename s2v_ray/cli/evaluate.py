@@ -9,9 +9,11 @@ from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.result import Result
 from s2v_ray.cli.terminal import console
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import REPORT, check_output_folder
+from s2v_ray.storage.paths import join
 
 if TYPE_CHECKING:
     from s2v_ray.evaluation.report.schema import Report
@@ -27,7 +29,7 @@ def evaluate(
     weights_dir: Location | None = None,
     device: str = "auto",
     seed: int = 0,
-) -> None:
+) -> Result:
     """Score a model on held-out videos, beside the real video, the frozen image and mismatched sounds.
 
     Args:
@@ -63,7 +65,19 @@ def evaluate(
     console(plain_width=140).print(_table(report))
     print(*notes(report), sep="\n")
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
-    print(f"Next: {command('generate', checkpoint=checkpoint, image='IMAGE', sound='SOUND', out='video.mp4')}")
+    following = command("generate", checkpoint=checkpoint, image="IMAGE", sound="SOUND", out="video.mp4")
+    print(f"Next: {following}")
+    return {
+        "outputs": {"report": join(out, "report.html"), "scores": join(out, "report.json")},
+        "next": [following],
+        "checkpoint": report.checkpoint,
+        "step": report.step,
+        "split": report.split,
+        "counts": report.counts,
+        "scores": report.scores,
+        "sync_classifier_accuracy": report.sync_classifier_accuracy,
+        "not_measured": report.not_measured,
+    }
 
 
 def _table(report: Report) -> Table:

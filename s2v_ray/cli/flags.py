@@ -7,6 +7,7 @@ import functools
 import inspect
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import Field, asdict, fields, replace
 from types import NoneType
@@ -58,12 +59,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
     defaults = _read_config(preset if named is None else named)
 
-    def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
-        return signature.bind(*positional, **keywords)
-
-    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
-    vars(bound)["__signature__"] = signature
-    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
+    bound = _binder(function, signature)
     with _rules(preset, defaults):
         call, unknown = _parsed(bound, verb, arguments)
         if unknown:
@@ -81,6 +77,26 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
         flag = f"--clips.{changed[0].replace('_', '-')}"
         raise UserError("clips_are_fixed", f"{flag} can't be set: the clips are as they were prepared; prepare others.")
     return functools.partial(function, *call.args, **call.kwargs)
+
+
+def verb_parser(verb: str, function: Callable[..., Any]) -> argparse.ArgumentParser:
+    """The flags of a verb as argparse's, for what makes scripts of them; tyro itself parses without it."""
+    preset = _DEFAULT_PRESETS.get(verb, "paper")
+    with _rules(preset, load_config(preset)), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # tyro has no other way to list its flags
+        return tyro.extras.get_parser(_binder(function, inspect.signature(function, eval_str=True)))
+
+
+def _binder(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., inspect.BoundArguments]:
+    """A function with the arguments and the documentation of another, which returns what it was called with."""
+
+    def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
+        return signature.bind(*positional, **keywords)
+
+    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
+    vars(bound)["__signature__"] = signature
+    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
+    return bound
 
 
 def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tuple[Any, list[str]]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from s2v_ray.cli.dataset_text import counts_table
+from s2v_ray.cli.dataset_text import counts_table, dataset_result
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import format_duration
+from s2v_ray.cli.result import Result
 from s2v_ray.cli.terminal import console
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
@@ -17,24 +18,25 @@ from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from s2v_ray.training.networks import Networks
 
 
-def info(where: Location, /) -> None:
+def info(where: Location, /) -> Result:
     """Describe a run, a checkpoint or a folder of clips.
 
     Args:
         where: what s2v prepare or s2v train wrote, or one checkpoint of a run.
     """
     if exists(join(where, "dataset.json")):
-        _print_clips(where)
-    elif exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
-        _print_run(where)
-    else:
-        raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
+        return _print_clips(where)
+    if exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
+        return _print_run(where)
+    raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
 
 
-def _print_clips(clips: str) -> None:
+def _print_clips(clips: str) -> Result:
     described = read_dataset(clips)
     settings = described.settings
     incomplete = "" if described.complete else ", incomplete: the same s2v prepare command resumes"
@@ -52,9 +54,10 @@ def _print_clips(clips: str) -> None:
         print(f"Excluded by hand: {counts}; {join(clips, 'excluded.json')} names them.")
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
+    return {"kind": "clips", **dataset_result(described)}
 
 
-def _print_run(where: str) -> None:
+def _print_run(where: str) -> Result:
     import torch
 
     from s2v_ray.training.checkpoint import load_model
@@ -67,7 +70,8 @@ def _print_run(where: str) -> None:
     with torch.device("meta"):  # they are only counted
         networks = build_networks(config)
     console().print(parameter_table(networks))
-    for location, complete in checkpoints(where).items():
+    found = checkpoints(where)
+    for location, complete in found.items():
         print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
     print(
         f"{checkpoint}: step {state['step']}, {state['clips_seen']:,} clips seen, "
@@ -77,11 +81,27 @@ def _print_run(where: str) -> None:
         print(f"Validation: {', '.join(f'{name} {value:.3f}' for name, value in state['metrics'].items())}.")
     elif (state.get("unscored") or {}).get("step") == state["step"]:
         print(f"Validation went on beside the training: see step {state['step']} in metrics.jsonl of its run.")
+    return {
+        "kind": "run",
+        "checkpoint": checkpoint,
+        "step": state["step"],
+        "clips_seen": state["clips_seen"],
+        "training_seconds": state["training_seconds"],
+        "metrics": state["metrics"],
+        "parameters": {name: count_parameters(network) for name, network in networks.items()},
+        "checkpoints": [{"path": location, "complete": complete} for location, complete in found.items()],
+        "config": config,
+    }
+
+
+def count_parameters(network: Module) -> int:
+    """How many numbers training changes."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def parameter_table(networks: Networks) -> Table:
     """How many parameters each network has."""
     table = Table("network", "parameters")
     for name, network in networks.items():
-        table.add_row(name, f"{sum(parameter.numel() for parameter in network.parameters()):,}")
+        table.add_row(name, f"{count_parameters(network):,}")
     return table

@@ -10,6 +10,7 @@ from typing import Any
 
 import s2v_ray
 from s2v_ray.cli.app import app
+from s2v_ray.cli.completion import completion_script
 from s2v_ray.cli.demo import demo
 from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import parse
@@ -38,7 +39,15 @@ _RESUMABLE = ("demo", "prepare", "merge", "train", "tune")
 
 # Statuses for the shell, beside 128 + the number of the signal that ended the program.
 FAILED, NO_COMMAND, PARTLY_DONE = 1, 2, 3
-_NO_COMMAND = {"unknown_verb", "unknown_flag", "renamed_setting", "missing_flag", "wrong_value", "bad_flags", "wrong_flags"}
+_NO_COMMAND = {
+    "unknown_verb",
+    "unknown_flag",
+    "renamed_setting",
+    "missing_flag",
+    "wrong_value",
+    "bad_flags",
+    "wrong_flags",
+}
 _STATUSES = (
     "Exit status: 0 done; 1 not done; 2 wrong verb or flags; 3 done in part; 130 or 143 stopped by Ctrl-C or SIGTERM; "
     "141 nobody reads what is printed."
@@ -123,6 +132,9 @@ def _call(verb: str, arguments: list[str]) -> Result | None:
     if verb in ("--help", "--version"):
         print(f"s2v {s2v_ray.__version__}" if verb == "--version" else _help())
         return None
+    if verb == "--print-completion":
+        print(completion_script(arguments, VERBS))
+        return None
     if verb not in VERBS:
         nearest = difflib.get_close_matches(verb, [*VERBS, "help", "version"], n=1)
         hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(VERBS)}."
@@ -144,7 +156,10 @@ def _help() -> str:
     """The verbs, each with the first sentence about it; the parser of none is built."""
     verbs = "\n".join(f"  {name:11}{(verb.__doc__ or '').partition('.')[0]}." for name, verb in VERBS.items())
     manners = "\n".join(f"  {flag:11}{meaning[0].upper()}{meaning[1:]}." for flag, meaning in MANNERS.items())
-    more = "`s2v help VERB` lists the flags of a verb; `s2v version` prints the version."
+    more = (
+        "`s2v help VERB` lists the flags of a verb; `s2v version` prints the version; `s2v --print-completion SHELL` "
+        "prints what completes them in bash, zsh, fish or tcsh."
+    )
     return (
         f"usage: s2v VERB [FLAGS]\n\n{s2v_ray.__doc__}\n\n{verbs}\n\nWith every verb:\n{manners}\n\n{more}\n{_STATUSES}"
     )

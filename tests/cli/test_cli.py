@@ -22,7 +22,15 @@ from s2v_ray.recipes.train import worker_range
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
 # Where the verb or its flags are wrong, the status is 2.
-NO_COMMAND = ("unknown_verb", "unknown_flag", "renamed_setting", "missing_flag", "wrong_value", "bad_flags", "wrong_flags")
+NO_COMMAND = (
+    "unknown_verb",
+    "unknown_flag",
+    "renamed_setting",
+    "missing_flag",
+    "wrong_value",
+    "bad_flags",
+    "wrong_flags",
+)
 
 
 def error_line(capsys, *arguments: object) -> str:
