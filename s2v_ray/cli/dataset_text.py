@@ -1,6 +1,7 @@
 """What verbs say of a data set."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from rich.table import Table
 
@@ -59,7 +60,7 @@ def dataset_result(info: DatasetInfo) -> Result:
         "excluded": info.excluded,
         "split_by": info.split_by,
         "frames_per_clip": settings.frames,
-        "frame_rate": settings.frame_rate,
+        "frame_rate": Fraction(settings.frame_rate),
         "sample_rate": settings.sample_rate,
         "stored_size": settings.stored_size,
     }

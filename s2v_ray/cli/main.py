@@ -16,6 +16,7 @@ from s2v_ray.cli.evaluate import evaluate
 from s2v_ray.cli.flags import parse
 from s2v_ray.cli.generate import generate
 from s2v_ray.cli.info import info
+from s2v_ray.cli.job_output import refuse_relative_out
 from s2v_ray.cli.manner import MANNERS, Manner, Outcome, check_manner, speaking, split_manner
 from s2v_ray.cli.merge import merge
 from s2v_ray.cli.prepare import prepare
@@ -141,6 +142,7 @@ def _call(verb: str, arguments: list[str]) -> Result | None:
         raise UserError("unknown_verb", f"There is no verb '{verb}'; {hint}")
     for argument in arguments:
         refuse_password(argument)
+    refuse_relative_out(arguments)
     result: Result | None = parse(verb, VERBS[verb], arguments)()
     return result
 
