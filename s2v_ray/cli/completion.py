@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from s2v_ray.cli.flags import verb_parser
+from s2v_ray.cli.flags import verb_actions
 from s2v_ray.cli.manner import MANNERS
 from s2v_ray.config.load import PRESETS
 from s2v_ray.errors import UserError
@@ -26,7 +26,7 @@ def completion_script(arguments: list[str], verbs: Mapping[str, Callable[..., An
     parsers = every.add_subparsers()
     for verb, function in verbs.items():
         parser = parsers.add_parser(verb, help=_escaped((function.__doc__ or "").partition(".")[0]), add_help=False)
-        for action in verb_parser(verb, function)._actions:
+        for action in verb_actions(verb, function):
             _add(parser, action, shtab.FILE)
         _add_manners(parser)
     parsers.add_parser("help", help="list the flags of a verb", add_help=False).add_argument(
@@ -41,7 +41,7 @@ def _add_manners(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="store_true", help=meaning)
 
 
-def _add(parser: argparse.ArgumentParser, action: argparse.Action, files: dict[str, str]) -> None:
+def _add(parser: argparse.ArgumentParser, action: argparse.Action, files: Mapping[str, Any]) -> None:
     """Add what shells need to know of one of tyro's actions, whose classes are not argparse's own."""
     help_text = _escaped(action.help or "")
     if action.nargs == 0:
@@ -56,7 +56,7 @@ def _add(parser: argparse.ArgumentParser, action: argparse.Action, files: dict[s
         vars(added)["complete"] = _presets_and(files) if takes_preset else files
 
 
-def _presets_and(files: dict[str, str]) -> dict[str, Any]:
+def _presets_and(files: Mapping[str, Any]) -> dict[str, Any]:
     """How --config is completed: by presets as well as files, where the shell's own functions allow both."""
     presets = " ".join(PRESETS)
     bash = f"_s2v_presets() {{\n  compgen -W '{presets}' -f -- $1\n}}"

@@ -79,12 +79,13 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     return functools.partial(function, *call.args, **call.kwargs)
 
 
-def verb_parser(verb: str, function: Callable[..., Any]) -> argparse.ArgumentParser:
-    """The flags of a verb as argparse's, for what makes scripts of them; tyro itself parses without it."""
+def verb_actions(verb: str, function: Callable[..., Any]) -> list[argparse.Action]:
+    """The flags of a verb as argparse has them, for what makes scripts of them; tyro itself parses without it."""
     preset = _DEFAULT_PRESETS.get(verb, "paper")
     with _rules(preset, load_config(preset)), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # tyro has no other way to list its flags
-        return tyro.extras.get_parser(_binder(function, inspect.signature(function, eval_str=True)))
+        parser: Any = tyro.extras.get_parser(_binder(function, inspect.signature(function, eval_str=True)))
+    return list(parser._actions)
 
 
 def _binder(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., inspect.BoundArguments]:
