@@ -14,6 +14,7 @@ PACKAGE = Path(s2v_ray.__file__).parent
 # A top-level package or module may import those before it.
 TOP_LEVEL = [
     "errors",
+    "logs",
     "config",
     "storage",
     "metrics",

@@ -3,6 +3,7 @@
 import importlib.util
 
 from s2v_ray.cli.flags import Location
+from s2v_ray.cli.manner import announce
 from s2v_ray.errors import UserError
 from s2v_ray.training.device import choose_device
 
@@ -52,10 +53,13 @@ def app(
     with listen(host, port) as listening, upload_folder():
         page = build_page(models, make=local.make, locate=local.locate, runs=runs, reports=reports, clips=clips)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+        def started() -> None:
+            print(f"The page: {address}  (Ctrl-C ends it)", flush=True)
+            announce({"address": address, "models": models})
+
         try:
-            serve_page(
-                page, listening, host=host, started=lambda: print(f"The page: {address}  (Ctrl-C ends it)", flush=True)
-            )
+            serve_page(page, listening, host=host, started=started)
         except KeyboardInterrupt:
             print()
         finally:

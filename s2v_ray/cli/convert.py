@@ -2,9 +2,10 @@
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.cli.result import Result
 
 
-def convert(*, clips: Location, out: Location, to: str) -> None:
+def convert(*, clips: Location, out: Location, to: str) -> Result:
     """Write prepared clips in a format that other trainers read. The same command resumes after a stop.
 
     Args:
@@ -17,3 +18,4 @@ def convert(*, clips: Location, out: Location, to: str) -> None:
     with ProgressBar("converting clips") as bar:
         counts = convert_clips(clips, out, to, bar)
     print(f"Wrote {', '.join(f'{count:,} clips of {split}' for split, count in counts.items())} to {out}")
+    return {"outputs": {"clips": out}, "counts": counts}

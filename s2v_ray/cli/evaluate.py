@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.result import Result
+from s2v_ray.cli.terminal import console
 from s2v_ray.cli.track import TrackReport
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import REPORT, check_output_folder
+from s2v_ray.storage.paths import join
 
 if TYPE_CHECKING:
     from s2v_ray.evaluation.report.schema import Report
@@ -29,7 +31,7 @@ def evaluate(
     device: str = "auto",
     track: TrackReport = (),
     seed: int = 0,
-) -> None:
+) -> Result:
     """Score a model on held-out videos, beside the real video, the frozen image and mismatched sounds.
 
     Args:
@@ -66,12 +68,24 @@ def evaluate(
             seed=seed,
             show=lambda done, total: bar(done / total, f"{done} of {total} clips"),
         )
-    Console(width=None if Console().is_terminal else 140).print(_table(report))
+    console(plain_width=140).print(_table(report))
     print(*notes(report), sep="\n")
     if tracking:
         track_report(tracking, checkpoint, report, out, print)
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
-    print(f"Next: {command('generate', checkpoint=checkpoint, image='IMAGE', sound='SOUND', out='video.mp4')}")
+    following = command("generate", checkpoint=checkpoint, image="IMAGE", sound="SOUND", out="video.mp4")
+    print(f"Next: {following}")
+    return {
+        "outputs": {"report": join(out, "report.html"), "scores": join(out, "report.json")},
+        "next": [following],
+        "checkpoint": report.checkpoint,
+        "step": report.step,
+        "split": report.split,
+        "counts": report.counts,
+        "scores": report.scores,
+        "sync_classifier_accuracy": report.sync_classifier_accuracy,
+        "not_measured": report.not_measured,
+    }
 
 
 def _table(report: Report) -> Table:

@@ -2,6 +2,7 @@
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.result import Result
 from s2v_ray.errors import UserError
 
 
@@ -20,7 +21,7 @@ def export(
     onnx: bool = False,
     push_to_hub: str = "",
     public: bool = False,
-) -> None:
+) -> Result:
     """Write a model as one folder that travels: weights, settings, and a card that says what it is.
 
     Args:
@@ -58,8 +59,18 @@ def export(
         "its licence (--license)": license,
         "the licence of its data (--data-license)": data_license,
     }
-    if lacking := [what for what, there in missing.items() if not there]:
+    lacking = [what for what, there in missing.items() if not there]
+    if lacking:
         print(f"The card, README.md, lacks {', '.join(lacking)}.")
-    if client:
-        print(f"Pushed to {push(client, made.files, push_to_hub, public=public, own=EXTRAS)}")
-    print(f"Next: {command('generate', checkpoint=out, image='IMAGE', sound='SOUND', out='video.mp4')}")
+    pushed_to = push(client, made.files, push_to_hub, public=public, own=EXTRAS) if client else None
+    if pushed_to:
+        print(f"Pushed to {pushed_to}")
+    following = command("generate", checkpoint=out, image="IMAGE", sound="SOUND", out="video.mp4")
+    print(f"Next: {following}")
+    return {
+        "outputs": {"model": out},
+        "next": [following],
+        "files": sorted(made.files),
+        "lacking": lacking,
+        "pushed_to": pushed_to,
+    }

@@ -7,6 +7,7 @@ import functools
 import inspect
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import Field, asdict, fields, replace
 from types import NoneType
@@ -22,6 +23,8 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from s2v_ray.cli.manner import MANNERS
+from s2v_ray.cli.terminal import plain_text
 from s2v_ray.config import Config
 from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked, differing_names
 from s2v_ray.errors import UserError
@@ -56,12 +59,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
     defaults = read_config(preset if named is None else named)
 
-    def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
-        return signature.bind(*positional, **keywords)
-
-    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
-    vars(bound)["__signature__"] = signature
-    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
+    bound = _binder(function, signature)
     with _rules(preset, defaults):
         call, unknown = _parsed(bound, verb, arguments)
         if unknown:
@@ -81,6 +79,27 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     return functools.partial(function, *call.args, **call.kwargs)
 
 
+def verb_actions(verb: str, function: Callable[..., Any]) -> list[argparse.Action]:
+    """The flags of a verb as argparse has them, for what makes scripts of them; tyro itself parses without it."""
+    preset = _DEFAULT_PRESETS.get(verb, "paper")
+    with _rules(preset, read_config(preset)), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # tyro has no other way to list its flags
+        parser: Any = tyro.extras.get_parser(_binder(function, inspect.signature(function, eval_str=True)))
+    return list(parser._actions)
+
+
+def _binder(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., inspect.BoundArguments]:
+    """A function with the arguments and the documentation of another, which returns what it was called with."""
+
+    def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
+        return signature.bind(*positional, **keywords)
+
+    bound.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")  # tyro keeps these line breaks
+    vars(bound)["__signature__"] = signature
+    bound.__annotations__ = {name: Annotated[each.annotation, _HINT] for name, each in signature.parameters.items()}
+    return bound
+
+
 def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tuple[Any, list[str]]:
     """What tyro makes of the arguments, and those that it doesn't know; its box of an error as one sentence."""
     asks_help = any(argument in ("-h", "--help") for argument in arguments)
@@ -93,9 +112,11 @@ def _parsed(function: Callable[..., Any], verb: str, arguments: list[str]) -> tu
         raise UserError("missing_flag", f"{' and '.join(missing)} {are} needed; `s2v help {verb}` says what {means}.")
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         try:
-            call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
+            with plain_text():
+                call, unknown = tyro.cli(function, prog=f"s2v {verb}", args=arguments, return_unknown_args=True)
         except SystemExit as ended:
             if not ended.code:
+                print(f"{', '.join(MANNERS)}: `s2v help` says what they do with every verb.")
                 raise
             raise UserError("wrong_value", _sentence(printed.getvalue(), verb)) from None
     return call, unknown
@@ -215,7 +236,7 @@ def _flags_of(function: Callable[..., Any]) -> list[str]:
     """The flags that the help lists."""
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         tyro.cli(function, args=["--help"])
-    return re.findall(r"--\w[\w.-]+", printed.getvalue())
+    return [*re.findall(r"--\w[\w.-]+", printed.getvalue()), *MANNERS]
 
 
 def _refuse(argument: str, verb: str, function: Callable[..., Any]) -> None:

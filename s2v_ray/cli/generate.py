@@ -4,6 +4,7 @@ from typing import Literal
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.cli.result import Result
 from s2v_ray.errors import UserError
 from s2v_ray.training.device import choose_device
 
@@ -27,7 +28,7 @@ def generate(
     workers: int | None = None,
     cpus_per_worker: float | None = None,
     gpus_per_worker: float | None = None,
-) -> None:
+) -> Result:
     """Make a video from one image and a sound of any length, or one of each of many such pairs.
 
     Args:
@@ -65,8 +66,7 @@ def generate(
     if pairs:
         from s2v_ray.cli.generate_pairs import generate_pairs
 
-        generate_pairs(pairs, checkpoint, out, options, device=device, local=local, pool=pool)
-        return
+        return generate_pairs(pairs, checkpoint, out, options, device=device, local=local, pool=pool)
     check_generate_files(checkpoint, image, sound, out)
     with ProgressBar("generating") as show:
         made = write_generated(checkpoint, image, sound, out, choose_device(device), show, options)
@@ -74,6 +74,15 @@ def generate(
     print(f"Region: {square.x},{square.y},{square.size}, {made.region.reason}.")
     pixels = f"{made.width} x {made.height} pixels"
     print(f"Wrote {made.frames} frames of {pixels} at {made.frame_rate} per second, with the sound, to {out}")
+    return {
+        "outputs": {"video": out},
+        "frames": made.frames,
+        "seconds": made.frames / made.frame_rate,
+        "frame_rate": made.frame_rate,
+        "width": made.width,
+        "height": made.height,
+        "region": {"x": square.x, "y": square.y, "size": square.size, "reason": made.region.reason},
+    }
 
 
 def _check_flags(image: str, sound: str, pairs: str, *, local: bool, pool: bool) -> None:

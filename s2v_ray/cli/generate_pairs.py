@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from s2v_ray.cli.progress import ProgressBar, format_duration
+from s2v_ray.cli.result import PartlyDoneError, Result
 from s2v_ray.errors import UserError
 from s2v_ray.generation.video import load_generator
 from s2v_ray.recipes.generate import FAILED, MADE, make_here, make_pairs, plan_pairs
@@ -30,8 +31,10 @@ def generate_pairs(
     device: str,
     local: bool,
     pool: tuple[int | None, float | None, float | None],
-) -> None:
-    """Make the videos of a table, with a progress bar; raises UserError with the counts if any failed.
+) -> Result:
+    """Make the videos of a table, with a progress bar.
+
+    Raises UserError with the counts if any failed, PartlyDoneError where others were made.
 
     `pool` is the number of workers, and the CPUs and GPUs of each; None is what fits.
     """
@@ -60,12 +63,17 @@ def generate_pairs(
     results = make_pairs(planned, _with_progress(map_pairs))
     made, failed = sum(each.status == MADE for each in results), [each for each in results if each.status == FAILED]
     print(f"Made {made} of {len(results)} videos in {out}")
+    by_reason = dict(sorted(Counter(each.reason for each in failed).items()))
+    result: Result = {"outputs": {"videos": out, "results": join(out, "results.csv")}, "pairs": len(results)}
+    result |= {"made": made, "failed": len(failed), "reasons": by_reason}
     if failed:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(e.reason for e in failed).items()))
+        reasons = ", ".join(f"{count} {reason}" for reason, count in by_reason.items())
         where = f"{join(out, 'results.csv')} says why of each"
         count = f"{len(failed)} of {len(results)} pairs failed ({reasons})"
-        raise UserError("pairs_failed", f"{count}; {where}, and the same command tries these again.")
+        sentence = f"{count}; {where}, and the same command tries these again."
+        raise PartlyDoneError("pairs_failed", sentence, result) if made else UserError("pairs_failed", sentence)
     print(f"Results: {join(out, 'results.csv')}")
+    return result
 
 
 def _make_none(_: Sequence[PairTask]) -> tuple[PairResult, ...]:

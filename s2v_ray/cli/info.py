@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
-from s2v_ray.cli.dataset_text import counts_table
+from s2v_ray.cli.dataset_text import counts_table, dataset_result
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import format_duration
+from s2v_ray.cli.result import Result
 from s2v_ray.cli.status_text import status_text
+from s2v_ray.cli.terminal import console
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
@@ -19,28 +20,27 @@ from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from s2v_ray.training.networks import Networks
 
 _OF_A_RUN = ("manifest.json", "checkpoints", "status.json")
 
 
-def info(where: Location, /) -> None:
+def info(where: Location, /) -> Result:
     """Describe a run, a checkpoint or a folder of clips.
 
     Args:
         where: what s2v prepare, s2v train or s2v export wrote, a .zip of the latter, or one checkpoint of a run.
     """
     if exists(join(where, "dataset.json")):
-        _print_clips(where)
-    elif is_archive(where) or any(
-        exists(join(where, name)) for name in ("manifest.json", "checkpoints", "status.json")
-    ):
-        _print_run(where)
-    else:
-        raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
+        return _print_clips(where)
+    if is_archive(where) or any(exists(join(where, name)) for name in _OF_A_RUN):
+        return _print_run(where)
+    raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
 
 
-def _print_clips(clips: str) -> None:
+def _print_clips(clips: str) -> Result:
     described = read_dataset(clips)
     settings = described.settings
     incomplete = "" if described.complete else ", incomplete: the same s2v prepare command resumes"
@@ -49,7 +49,7 @@ def _print_clips(clips: str) -> None:
         f"Each has {settings.frames} frames of {settings.stored_size} x {settings.stored_size} pixels at "
         f"{settings.frame_rate} per second, and {float(settings.seconds):g} s of sound at {settings.sample_rate} Hz."
     )
-    Console().print(counts_table(described))
+    console().print(counts_table(described))
     if described.split_counts["val"].clips or described.split_counts["test"].clips:
         print(f"Split by {described.split_by}: val and test hold {described.held_out}.")
     if described.excluded.sources:
@@ -58,9 +58,10 @@ def _print_clips(clips: str) -> None:
         print(f"Excluded by hand: {counts}; {join(clips, 'excluded.json')} names them.")
     if described.rejected:
         print(f"Rejected: {', '.join(f'{reason} {count}' for reason, count in described.rejected.items())}.")
+    return {"kind": "clips", **dataset_result(described)}
 
 
-def _print_run(where: str) -> None:
+def _print_run(where: str) -> Result:
     import torch
 
     from s2v_ray.training.checkpoint import load_model
@@ -71,14 +72,15 @@ def _print_run(where: str) -> None:
     status = read_status(where)
     if status and not checkpoints(where):
         print(f"{where} has no checkpoint yet.\n{status_text(where, status)}")
-        return
+        return {"kind": "run", "status": status}
     checkpoint = find_checkpoint(where)
     _, config, state = load_model(checkpoint)
     print(config_to_toml(config))
     with torch.device("meta"):  # they are only counted
         networks = build_networks(config)
-    Console().print(parameter_table(networks))
-    for location, complete in ({} if is_archive(where) else checkpoints(where)).items():
+    console().print(parameter_table(networks))
+    found = {} if is_archive(where) else checkpoints(where)
+    for location, complete in found.items():
         print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
     print(
         f"{checkpoint}: step {state['step']}, {state['clips_seen']:,} clips seen, "
@@ -90,11 +92,28 @@ def _print_run(where: str) -> None:
         print(f"Validation went on beside the training: see step {state['step']} in metrics.jsonl of its run.")
     if status:
         print(status_text(where, status))
+    return {
+        "kind": "run",
+        "checkpoint": checkpoint,
+        "step": state["step"],
+        "clips_seen": state["clips_seen"],
+        "training_seconds": state["training_seconds"],
+        "metrics": state["metrics"],
+        "parameters": {name: count_parameters(network) for name, network in networks.items()},
+        "checkpoints": [{"path": location, "complete": complete} for location, complete in found.items()],
+        "config": config,
+        "status": status,
+    }
+
+
+def count_parameters(network: Module) -> int:
+    """How many numbers training changes."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def parameter_table(networks: Networks) -> Table:
     """How many parameters each network has."""
     table = Table("network", "parameters")
     for name, network in networks.items():
-        table.add_row(name, f"{sum(parameter.numel() for parameter in network.parameters()):,}")
+        table.add_row(name, f"{count_parameters(network):,}")
     return table

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from s2v_ray.cli.dataset_text import print_copies, print_dataset, print_next
+from s2v_ray.cli.dataset_text import dataset_result, print_copies, print_dataset, print_next
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, format_duration
+from s2v_ray.cli.result import Result
 from s2v_ray.dataset.index import DatasetInfo
 from s2v_ray.dataset.settings import ClipSettings, clip_settings
 from s2v_ray.dataset.splits import BY_TIME
@@ -38,7 +39,7 @@ def prepare(
     settings: Annotated[ClipSettings, tyro.conf.arg(name="", constructor=clip_settings), tyro.conf.OmitArgPrefixes],
     preview: bool = False,
     local: bool = False,
-) -> None:
+) -> Result:
     """Cut videos into clips to train on. The same command resumes after a stop, and adds new videos.
 
     Args:
@@ -89,8 +90,7 @@ def prepare(
             raise UserError("wrong_flags", "--preview draws all videos; leave out --shard.")
         asked: dict[str, Any] = {"videos": videos, "manifest": manifest, "manifest_format": manifest_format}
         asked |= {"select": select, "domain": domain, "split_by": split_by, "settings": asdict(settings)}
-        _prepare_shard(out, parse_shard(shard), asked, make_plan, map_tasks)
-        return
+        return _prepare_shard(out, parse_shard(shard), asked, make_plan, map_tasks)
     planned = make_plan()
     if planned.chosen:
         print(planned.chosen)
@@ -101,7 +101,7 @@ def prepare(
         if not drawn and planned.tasks:
             raise UserError("no_previews", f"None of {len(planned.tasks)} videos can be read; s2v prepare says why.")
         print(f"Drew {drawn} contact sheets in {out}/preview")
-        return
+        return {"outputs": {"previews": join(out, "preview")}, "previews": drawn}
     if planned.done_before:
         print(f"{planned.done_before} videos were already done.")
     info, copies = prepare_clips(planned, _with_progress(map_tasks, "preparing clips", "without clips"))
@@ -109,19 +109,21 @@ def prepare(
     print_dataset(info, out)
     if not info.counts.clips:
         raise UserError("no_clips", _nothing(planned, info, out))
-    print_next(info, out)
+    following = print_next(info, out)
+    return {"outputs": {"clips": out, "card": join(out, "card.md")}, "next": following, **dataset_result(info)}
 
 
 def _prepare_shard(
     out: str, shard: "Shard", asked: dict[str, Any], make_plan: "Callable[[], Plan]", map_tasks: "MapTasks"
-) -> None:
+) -> Result:
     from s2v_ray.preparation.shards import numbers_text, only_plan, shared_plan
     from s2v_ray.recipes.prepare import prepare_shard
 
+    result: Result = {"outputs": {"clips": out}, "shard": str(shard), "sources": 0, "clips": 0, "unfinished_shards": []}
     shared = shared_plan(out, shard, asked, make_plan)
     if shared is None:
         print(f"All videos are in '{out}' already.")
-        return
+        return result
     if shared.chosen:
         print(shared.chosen)
     sources, clips = prepare_shard(shared, shard, _with_progress(map_tasks, "preparing clips", "without clips"))
@@ -129,7 +131,10 @@ def _prepare_shard(
     unfinished = only_plan(out).unfinished
     if unfinished:
         print(f"{len(unfinished)} of {shard.count} shards are left: {numbers_text(unfinished)}. When they are done:")
-    print(f"Next: {command('merge', clips=out)}")
+    following = command("merge", clips=out)
+    print(f"Next: {following}")
+    counts = {"sources": sources, "clips": clips, "unfinished_shards": unfinished}
+    return result | counts | {"next": [following]}
 
 
 def _nothing(planned: "Plan", info: DatasetInfo, out: str) -> str:

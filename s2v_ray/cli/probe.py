@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.cli.result import Result
+from s2v_ray.cli.terminal import console
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
@@ -29,7 +30,7 @@ def probe(
     split: tuple[str, ...] = SPLITS,
     minutes: float = 1.0,
     seed: int = 0,
-) -> None:
+) -> Result:
     """Tell in about a minute whether prepared clips can be learnt, and what would help, before training.
 
     Args:
@@ -50,7 +51,7 @@ def probe(
     check_output_folder(out, "--out", PROBE)
     with ProgressBar("probing") as bar:
         report, sentences = run(clips, out, splits=split, minutes=minutes, seed=seed, show=bar)
-    Console(width=None if Console().is_terminal else 120).print(_table(report))
+    console(plain_width=120).print(_table(report))
     if report.clips_probed < report.clips_found:
         enough = math.ceil(10 * minutes * report.clips_found / report.clips_probed) / 10
         print(f"Probed {report.clips_probed} of {report.clips_found} clips; --minutes {enough:g} probes all.")
@@ -58,10 +59,32 @@ def probe(
         print("Clips by data set:", ", ".join(f"{name}: {count}" for name, count in report.clips_by_data_set.items()))
     print(*sentences, sep="\n")
     print(f"See {out}/probe.png; probe.json beside it has all figures, source by source.")
-    if is_learnable(report):
-        print(f"Next: {command('train', clips=clips, out=f'runs/{base_name(clips[0])}')}")
+    learnable = is_learnable(report)
+    following = [command("train", clips=clips, out=f"runs/{base_name(clips[0])}")] if learnable else []
+    if following:
+        print(f"Next: {following[0]}")
     else:
         print("Next: s2v prepare, with what is said above changed, and another --out; then probe again.")
+    return {
+        "outputs": {"figure": join(out, "probe.png"), "figures": join(out, "probe.json")},
+        "next": following,
+        "learnable": learnable,
+        "explained": report.explained,
+        "shifted": report.shifted,
+        "matched_minus_shifted": report.matched_minus_shifted,
+        "ceiling": report.ceiling,
+        "frame_shift": report.frame_shift,
+        "lag_frames": _lag_frames(report),
+        "sources": report.sources,
+        "clips_probed": report.clips_probed,
+        "clips_found": report.clips_found,
+        "advice": sentences,
+    }
+
+
+def _lag_frames(report: ProbeReport) -> int | None:
+    """How late the sound is; None where too little is explained to know."""
+    return report.lags.best_frames if max(report.lags.explained) > 0.02 else None
 
 
 def _table(report: ProbeReport) -> Table:
@@ -75,8 +98,8 @@ def _table(report: ProbeReport) -> Table:
     table.add_row("by the sound shifted in time", *_cells(report.shifted))
     table.add_row("by the true 24 principal components", *_cells(report.ceiling))
     table.add_row("share of the change that shifts the whole frame", f"{report.frame_shift:.0%}", "")
-    late = str(report.lags.best_frames) if max(report.lags.explained) > 0.02 else "unknown"
-    table.add_row("frames that the sound is late (negative: early)", late, "")
+    late = _lag_frames(report)
+    table.add_row("frames that the sound is late (negative: early)", "unknown" if late is None else str(late), "")
     return table
 
 

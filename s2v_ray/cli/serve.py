@@ -1,6 +1,7 @@
 """`s2v serve`."""
 
 from s2v_ray.cli.app import check_gradio
+from s2v_ray.cli.manner import announce
 from s2v_ray.errors import UserError
 
 
@@ -81,7 +82,12 @@ def serve(
         if mount:
             print(f"The page: {address}{PATH}")
         print(f"Metrics for Prometheus: {metrics}")
-        print(f"Next: curl -F image=@IMAGE -F sound=@SOUND {address}/generate --output video.mp4", flush=True)
+        following = f"curl -F image=@IMAGE -F sound=@SOUND {address}/generate --output video.mp4"
+        print(f"Next: {following}", flush=True)
+        pages = f"{address}{PATH}" if mount else None
+        announce(
+            {"address": address, "next": [following], "models": settings.checkpoints, "metrics": metrics, "page": pages}
+        )
 
     serve_until_stopped(settings, host=host, port=port, mount=mount, on_ready=show)
     print("Stopped.")

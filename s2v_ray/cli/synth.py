@@ -7,6 +7,7 @@ import tyro
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar
+from s2v_ray.cli.result import Result
 from s2v_ray.storage.own_folders import check_output_folder
 from s2v_ray.synthetic.nuisance.levels import Level
 
@@ -21,7 +22,7 @@ def synth(
     nuisance: Level = "off",
     seconds: float = 6.0,
     size: int = 96,
-) -> None:
+) -> Result:
     """Make synthetic videos with sound, to try everything without videos of your own.
 
     Args:
@@ -52,4 +53,6 @@ def synth(
             on_source=lambda number: show((number + 1) / sources, f"{number + 1} of {sources}"),
         )
     print(f"Wrote {len(paths)} videos to {out}")
-    print(f"Next: {command('prepare', videos=out, domain=domain, out=f'clips/{domain}')}")
+    following = command("prepare", videos=out, domain=domain, out=f"clips/{domain}")
+    print(f"Next: {following}")
+    return {"outputs": {"videos": out}, "next": [following], "domain": domain, "videos": len(paths)}

@@ -1,13 +1,45 @@
 """What the terminal, or the program at the other end of a pipe, can take."""
 
+import contextlib
+import io
 import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import TextIO
 
+from rich.console import Console
+
+NO_COLOR = "NO_COLOR"  # https://no-color.org: any value that is not empty
 CLOSED_PIPE = 128 + signal.SIGPIPE  # the status of a program that the signal ended
+
+
+def is_live() -> bool:
+    """Whether what is printed can be painted over, as bars and tables that change are: in a terminal alone."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get(NO_COLOR)
+
+
+def console(*, plain_width: int | None = None) -> Console:
+    """Where tables are printed: `plain_width` characters wide where that is no terminal; no codes with NO_COLOR."""
+    plain = bool(os.environ.get(NO_COLOR))  # Rich itself would leave out the colours alone, not bold and such
+    made = Console(force_terminal=False if plain else None, highlight=False)
+    return made if made.is_terminal or plain_width is None else Console(width=plain_width, force_terminal=False)
+
+
+@contextlib.contextmanager
+def plain_text() -> Iterator[None]:
+    """With NO_COLOR, print what is printed within without codes: to what is no terminal, none are written."""
+    if not os.environ.get(NO_COLOR):
+        yield
+        return
+    stdout = sys.stdout
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            yield
+        finally:
+            stdout.write(printed.getvalue())
 
 
 def replace_unprintable() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
+from s2v_ray.cli.result import Result
 from s2v_ray.cli.track import Track
 from s2v_ray.config import with_settings
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
+from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import RUN, check_output_folder
-from s2v_ray.storage.paths import base_name
+from s2v_ray.storage.paths import base_name, join
 from s2v_ray.tracking.tracker import TENSORBOARD
 from s2v_ray.training.device import choose_device
 
@@ -48,7 +51,7 @@ def train(
     dry_run: bool = False,
     audio_track: int = 0,
     video_track: int = 0,
-) -> None:
+) -> Result:
     """Train a model on prepared clips, or on videos. Ctrl-C saves and stops; the same command resumes.
 
     Args:
@@ -116,10 +119,8 @@ def train(
 
         job = recipe.job_on(source, config, out)
         if videos:
-            print_dry_run_on_videos(job, list(videos), settings, choose_device(device))
-        else:
-            print_dry_run(job, clips, choose_device(device))
-        return
+            return print_dry_run_on_videos(job, list(videos), settings, choose_device(device))
+        return print_dry_run(job, clips, choose_device(device))
     check_output_folder(out, "--out", RUN)
     with lock(out, out):
         open_run(out, config)
@@ -153,9 +154,21 @@ def train(
     if not finished:
         raise KeyboardInterrupt
     if videos:
-        print(f"Next: {command('generate', checkpoint=out, image='IMAGE', sound='SOUND', out='video.mp4')}")
+        following = command("generate", checkpoint=out, image="IMAGE", sound="SOUND", out="video.mp4")
     else:
-        print(f"Next: {command('evaluate', checkpoint=out, clips=clips, out=f'reports/{base_name(out)}')}")
+        following = command("evaluate", checkpoint=out, clips=clips, out=f"reports/{base_name(out)}")
+    print(f"Next: {following}")
+    return {**_trained(out), "next": [following]}
+
+
+def _trained(run: str) -> Result:
+    """What a finished training left, as its last checkpoint says: workers elsewhere may have made it."""
+    from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
+
+    last = str(last_checkpoint(run))
+    state = json.loads(read_bytes(join(last, "state.json")))
+    result: Result = {"outputs": {"run": run, "best": find_checkpoint(run), "last": last}, "steps": state["step"]}
+    return result | {name: state[name] for name in ("training_seconds", "clips_seen", "best_score", "metrics")}
 
 
 def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.result import Result
 from s2v_ray.cli.track import Track
 from s2v_ray.config import with_settings
 from s2v_ray.dataset.collection import find_data_sets
@@ -33,7 +34,7 @@ def tune(
     warm_start: tuple[Location, ...] = (),
     track: Track = (TENSORBOARD,),
     seed: int = 0,
-) -> None:
+) -> Result:
     """Find the best adversarial weights and learning rates of each domain. The same command resumes it.
 
     Args:
@@ -99,8 +100,17 @@ def tune(
         print(f"{finding.domain}: {finding.verdict}")
     dashboard = shlex.join(["optuna-dashboard", str(job.domains[0].location.journal)])
     print(f"See {join(out, 'report.html')}, or the trials with: {dashboard}")
+    result: Result = {"outputs": {"report": join(out, "report.html")}, "next": [], "domains": {}}
     for sweep, finding in zip(job.domains, findings, strict=True):
+        found = result["domains"][finding.domain] = {"verdict": finding.verdict, "is_gain": finding.is_gain}
+        found |= {"trials": len(finding.trials), "repeats": len(finding.repeats), "best": None}
         if finding.best is not None:
             best = join(out, finding.domain, "best.toml")
             run = f"runs/{finding.domain}-tuned"
-            print(f"Next: {command('train', clips=sweep.clips, config=best, out=run)}")
+            following = command("train", clips=sweep.clips, config=best, out=run)
+            print(f"Next: {following}")
+            result["next"].append(following)
+            result["outputs"][finding.domain] = best
+            shown = {name: getattr(finding.best, name) for name in ("number", "score", "settings")}
+            found["best"] = {**shown, "config": best}
+    return result

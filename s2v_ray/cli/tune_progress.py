@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from s2v_ray.cli.progress import format_duration
+from s2v_ray.cli.terminal import console, is_live
 from s2v_ray.tuning.journal import open_journal
 from s2v_ray.tuning.plan import DomainSweep
 from s2v_ray.tuning.trials import Trial, best_trial, load_study, read_floors, read_trials, repeats_of
@@ -31,9 +31,9 @@ def sweep_board(sweeps: Sequence[DomainSweep]) -> Iterator[Callable[[], None]]:
 
 class _Board:
     def __init__(self, sweeps: Sequence[DomainSweep]) -> None:
-        self.sweeps, self.console = sweeps, Console(highlight=False)
+        self.sweeps, self.console = sweeps, console()
         self.storage = open_journal(sweeps[0].location)
-        self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
+        self.live = Live(console=self.console, auto_refresh=False) if is_live() else None
         self.started_at, self.read_at = time.monotonic(), 0.0
         self.reported = _finished(self._studies())
         self.done_before = len(self.reported)

@@ -1,5 +1,6 @@
 """Joining a running cluster, or starting one on this machine."""
 
+import atexit
 import logging
 import os
 import socket
@@ -10,6 +11,7 @@ import ray
 
 from s2v_ray.cluster.ray_internals import NODE_GROUP
 from s2v_ray.errors import UserError
+from s2v_ray.logs import library_level
 from s2v_ray.storage.os_errors import reason
 
 _ANSWER_SECONDS = 10.0
@@ -19,16 +21,18 @@ def connect() -> None:
     """Join the cluster of this job, or start one on this machine that ends with this process."""
     if ray.is_initialized():
         return
-    if not sys.stdout.isatty():
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
         os.environ.setdefault("RAY_COLOR_PREFIX", "0")  # no terminal codes in a log
     alone: dict[str, Any] = {} if "RAY_ADDRESS" in os.environ else {"address": "local", "include_dashboard": False}
     _check_address(os.environ.get("RAY_ADDRESS", ""))
     try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=True, **alone)
+        ray.init(logging_level=library_level(logging.ERROR), log_to_driver=True, **alone)
     except UserError:
         raise
     except Exception as error:  # Ray's own, of many kinds
         raise UserError("ray_not_started", _why_not(error)) from error
+    if os.environ.get("NO_COLOR") and (colorama := sys.modules.get("colorama.initialise")):
+        atexit.unregister(colorama.reset_all)  # which prints a terminal's code at the end
 
 
 def _check_address(address: str) -> None:

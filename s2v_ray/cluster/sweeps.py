@@ -22,6 +22,7 @@ from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.resources import trial_resources
 from s2v_ray.cluster.search import Rungs, SweepSearch
 from s2v_ray.cluster.trial import run_trial
+from s2v_ray.logs import library_level
 from s2v_ray.recipes.tune import SweepJob, measure_trial
 from s2v_ray.tuning.budget import TrialCost
 from s2v_ray.tuning.search import DomainSearch
@@ -62,7 +63,7 @@ def run_sweeps(job: SweepJob, show: Callable[[], None]) -> None:
     asked: Any = scaling.resources_per_worker if alone else {"CPU": _CPUS_TO_SUPERVISE}
     # The sweep reports trials and failures itself, and an interrupt ends it.
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_DISABLE_SIGINT_HANDLER": "1"}
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune").setLevel(library_level(logging.CRITICAL))
     tuner = tune.Tuner(
         tune.with_resources(s2v_trial, asked),
         tune_config=tune.TuneConfig(

@@ -1,6 +1,7 @@
 """Training under Ray Train: the same loop as on one machine, one process per worker, gradients averaged by DDP."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -23,6 +24,7 @@ from s2v_ray.cluster.network import RayNetwork
 from s2v_ray.cluster.ray_internals import RUN_FILES, FailureConfig, LoggingConfig, RunConfig, ScalingConfig, raised_by
 from s2v_ray.cluster.resources import scaling, spare
 from s2v_ray.errors import StoreError, UserError
+from s2v_ray.logs import library_level
 from s2v_ray.storage.files import exists, locate, read_bytes, remove_file, write_bytes
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
 from s2v_ray.training.interrupt import stop_signals
@@ -83,7 +85,7 @@ def train_on_workers(
             storage_filesystem=filesystem if is_uri(run) else None,
             failure_config=FailureConfig(max_failures=max_failures),
             # What workers raise comes back to us; Ray would print it at each retry.
-            logging_config=LoggingConfig(log_level="CRITICAL"),
+            logging_config=LoggingConfig(log_level=logging.getLevelName(library_level(logging.CRITICAL))),
             callbacks=list(callbacks),
         ),
     )

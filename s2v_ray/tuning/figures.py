@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from optuna.visualization import matplotlib as optuna_figures
 
 from s2v_ray.evaluation.report.figures import GREEN, ORANGE, RED
+from s2v_ray.logs import library_level
 from s2v_ray.storage.files import writing
 from s2v_ray.storage.paths import Location, join
 from s2v_ray.tuning.objective import objective_values
@@ -31,7 +32,7 @@ def write_figures(study: Study, trials: Sequence[Trial], objectives: Sequence[st
     mpl.use("agg")
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     searched = [trial for trial in complete if trial.params]
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    optuna.logging.set_verbosity(library_level(optuna.logging.ERROR))
     within = optuna.create_study(directions=study.directions)  # without the control, which lies outside the space
     within.add_trials(searched)
     figures: dict[str, Callable[[], Any]] = {}

@@ -13,6 +13,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from s2v_ray.logs import library_level
 from s2v_ray.storage.cache import cache_folder
 from s2v_ray.storage.files import exists, read_bytes, upload, write_bytes
 from s2v_ray.storage.paths import Location, is_uri, join
@@ -58,7 +59,7 @@ def read_journal(out: Location) -> bytes:
 
 def open_journal(location: SweepLocation) -> JournalStorage:
     """All studies of a sweep; optuna-dashboard opens the same file."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    optuna.logging.set_verbosity(library_level(optuna.logging.ERROR))
     location.local.mkdir(parents=True, exist_ok=True)
     uploaded = is_uri(location.out)
     return JournalStorage(_Uploaded(location) if uploaded else JournalFileBackend(str(location.journal)))

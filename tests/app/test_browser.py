@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.scripting import answer_of
 from PIL import Image
 
 from s2v_ray.dataset.excluded import read_excluded
@@ -60,15 +61,16 @@ def address(small_run, clips, tmp_path_factory) -> Iterator[str]:
     """The page of `s2v app`, which Ctrl-C ends with status 0, leaving nothing behind."""
     temporary = tmp_path_factory.mktemp("temporary")
     command = [sys.executable, "-m", "s2v_ray", "app", "--checkpoint", str(small_run), "--clips", str(clips)]
+    command += ["--json"]
     environment = os.environ | {"TMPDIR": str(temporary)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
-        line = server.stdout.readline()
-        yield re.search(r"http://[\d.:]+", line).group()
+        yield answer_of(server.stdout.readline(), "app")["address"]
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=PATIENCE / 1000)
-    assert (server.returncode, errors) == (0, "")
+        printed, errors = server.communicate(timeout=PATIENCE / 1000)
+    assert (server.returncode, printed) == (0, "")
+    assert re.fullmatch(r"The page: http://[\d.:]+  \(Ctrl-C ends it\)\n+", errors)
     assert not list(temporary.glob("s2v_page_*"))
 
 

@@ -21,11 +21,23 @@ from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import worker_range
 from s2v_ray.training.checkpoint_files import find_checkpoint
 
+# Where the verb or its flags are wrong, the status is 2.
+NO_COMMAND = (
+    "unknown_verb",
+    "unknown_flag",
+    "renamed_setting",
+    "missing_flag",
+    "wrong_value",
+    "bad_flags",
+    "wrong_flags",
+)
+
 
 def error_line(capsys, *arguments: object) -> str:
     """The one sentence of a command that fails."""
-    assert main([str(argument) for argument in arguments]) == 1
+    status = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
+    assert status == (2 if captured.err.endswith(tuple(f" [{code}]\n" for code in NO_COMMAND)) else 1)
     assert "Traceback" not in captured.err + captured.out
     assert captured.err.count("\n") == 1
     return captured.err

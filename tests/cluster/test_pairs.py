@@ -34,7 +34,7 @@ def test_a_pair_that_kills_its_actor_is_a_row_and_the_others_are_as_without_ray(
         "four": ("failed", "not_found"),
     }
     base = ["generate", "--checkpoint", str(small_run), "--pairs", str(table)]
-    assert main([*base, "--out", str(tmp_path / "local"), "--local"]) == 1
+    assert main([*base, "--out", str(tmp_path / "local"), "--local"]) == 3
     for name in ("one", "three"):
         video = (tmp_path / "by hand" / f"{name}.mp4").read_bytes()
         assert video == (tmp_path / "local" / f"{name}.mp4").read_bytes()

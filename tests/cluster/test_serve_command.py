@@ -1,6 +1,5 @@
 """`s2v serve` as a user starts it: it answers, counts what it did, and ends when it is told to."""
 
-import re
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from cluster.test_service import free_port, picture, sound
+from helpers.scripting import answer_of
 from helpers.waiting import wait_until
 
 ENDS = ("ok", "too_long")
@@ -19,21 +19,24 @@ ENDS = ("ok", "too_long")
 def test_it_answers_counts_and_ends_with_status_0(small_run, tmp_path):
     port, log = free_port(), tmp_path / "log"
     command = [sys.executable, "-m", "s2v_ray", "serve", "--checkpoint", f"sea={small_run}", "--port", str(port)]
-    with log.open("w") as output:
+    answer = tmp_path / "answer"
+    with log.open("w") as text, answer.open("w") as output:
         service = subprocess.Popen(
-            [*command, "--max-seconds", "5"], stdout=output, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2]
+            [*command, "--max-seconds", "5", "--json"], stdout=output, stderr=text, cwd=Path(__file__).parents[2]
         )
     try:
         wait_until(lambda: "Next: curl" in log.read_text() or service.poll() is not None, "the service")
-        text = log.read_text()
-        assert f"Serving sea at http://127.0.0.1:{port}" in text
+        assert f"Serving sea at http://127.0.0.1:{port}" in log.read_text()
+        wait_until(answer.read_text, "the service's address")
+        told = answer_of(answer.read_text(), "serve")
+        assert told["address"] == f"http://127.0.0.1:{port}"
 
         def status(seconds: float) -> int:
             files = {"image": ("a", picture()), "sound": ("b", sound(seconds))}
             return httpx.post(f"http://127.0.0.1:{port}/generate", files=files, timeout=300).status_code
 
         assert [status(0.4), status(6.0)] == [200, 422]
-        (address,) = re.findall(r"Metrics for Prometheus: (\S+)", text)
+        address = told["metrics"]
 
         def counted() -> bool:
             lines = httpx.get(address, timeout=60).text.splitlines()

@@ -170,7 +170,7 @@ def train_and_record(config: Config, stream: VideoStream, run: Path, workers, re
     ],
 )
 def test_what_streaming_lacks_is_named(flags, named, tmp_path, capsys):
-    assert main(["train", "--videos", str(tmp_path), "--out", str(tmp_path / "run"), *flags]) == 1
+    assert main(["train", "--videos", str(tmp_path), "--out", str(tmp_path / "run"), *flags]) in (1, 2)
     assert named in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -18,6 +18,7 @@ import optuna
 import pyarrow.parquet as pq
 import pytest
 import torch
+from helpers.scripting import answer_of, documented
 from helpers.small import small_config
 from helpers.waiting import wait_until
 from helpers.weights import weights
@@ -500,7 +501,12 @@ def test_two_domains_at_once_with_a_trial_that_fails(two_domains, small_model, t
         assert len(kept) == 1
         assert f"{domain} trial 0 (preset) complete" in printed
     before = [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")]
-    assert main(command) == 0  # nothing is left to do
+    assert main([*command, "--json"]) == 0  # nothing is left to do
+    answer = answer_of(capsys.readouterr().out)
+    told = set(answer) | set(answer["domains"]["sea"]) | set(answer["domains"]["sea"]["best"])
+    assert told == documented("tune")[0]
+    assert answer["outputs"]["lake"] == answer["domains"]["lake"]["best"]["config"] == str(out / "lake" / "best.toml")
+    assert answer["domains"]["sea"]["trials"] == 3
     assert [pq.read_table(out / domain / "trials.parquet") for domain in ("sea", "lake")] == before
     assert main([*command, "--seed", "1"]) == 1
     assert "other settings (config.training.seed)" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from s2v_ray.cluster.serving.http import LOOPBACK, TOKEN_VARIABLE, token_hash
 from s2v_ray.cluster.serving.service import Mount
 from s2v_ray.cluster.serving.settings import ServiceSettings
 from s2v_ray.errors import UserError
+from s2v_ray.logs import library_level
 from s2v_ray.training.interrupt import stop_signals
 
 _NAME = "s2v"
@@ -46,7 +47,7 @@ def serve_until_stopped(
     _check_resources(settings)
     _wait_for_metrics_agent()
     with stop_signals() as stopped:  # not earlier: Ray puts its own handlers when it starts
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        logging.getLogger("ray.serve").setLevel(library_level(logging.WARNING))
         serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=_LOGGING)
         try:
             handle = serve.run(
