@@ -2,6 +2,8 @@
 
 import sys
 
+import needs  # noqa: F401  # says what this Python lacks
+
 from s2v_ray.cli.job import run
 
 if __name__ == "__main__":
