@@ -35,7 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if isinstance(part, dict) and "Reference" in part:
             for entry in part["Reference"]:
                 if isinstance(entry, dict) and "Verbs" in entry:
-                    entry["Verbs"] = [{name: f"verbs/{name}.md"} for name in verb_pages()]
+                    entry["Verbs"] = ["verbs/index.md", *({name: f"verbs/{name}.md"} for name in verb_pages())]
                     return config
     raise PluginError("mkdocs.yml has no part `Reference: - Verbs`.")
 
@@ -60,17 +60,15 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     def of_site(link: re.Match[str]) -> str:
         text, target, anchor = link.group(1), link.group(2), link.group(3) or ""
         path = os.path.normpath(os.path.join(os.path.dirname(source), target))  # noqa: PTH118,PTH120 - of URIs
-        if path.startswith("docs/verbs/"):
-            path = path.removeprefix("docs/")
-        elif path in _SITE_PAGES:
+        if path in _SITE_PAGES:
             path = _SITE_PAGES[path]
-        elif not (ROOT / path).exists():
+        elif path.startswith("docs/"):
+            path = path.removeprefix("docs/")  # mkdocs itself says where that is no page
+        elif (ROOT / path).exists():
+            return text  # code, which is not on the site
+        else:
             _log.warning(f"{source} links to '{target}', which is not in the repository.")
             return link.group(0)
-        elif path.startswith("docs/"):
-            path = path.removeprefix("docs/")
-        else:
-            return text  # code, which is not on the site
         return f"[{text}]({os.path.relpath(path, os.path.dirname(uri) or '.')}{anchor})"  # noqa: PTH120 - of URIs
 
     return _LINK.sub(of_site, markdown)
