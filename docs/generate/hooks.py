@@ -1,5 +1,6 @@
-"""What mkdocs makes while it builds the site: pages of the parser, of the settings' schema, of the message codes, and of
-Markdown that lies elsewhere in the repository. Nothing of it is written by hand twice.
+"""What mkdocs makes while it builds the site: pages of verbs, settings, codes, and of Markdown from elsewhere.
+
+Nothing of these is written by hand a second time.
 """
 
 import os.path
@@ -26,6 +27,7 @@ INCLUDED = {
 }
 _SITE_PAGES = {source: page for page, source in INCLUDED.items()} | {"README.md": "index.md"}
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
+_SETTINGS, _CODES = "<!-- settings -->", "<!-- codes -->"
 _log = get_plugin_logger(__name__)
 
 
@@ -51,9 +53,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Put generated lists in place of their markers, and let links lead to pages of the site."""
-    for marker, make in (("<!-- settings -->", setting_tables), ("<!-- codes -->", lambda: code_list(markdown))):
-        if marker in markdown:
-            markdown = markdown.replace(marker, make())
+    if _SETTINGS in markdown:
+        markdown = markdown.replace(_SETTINGS, setting_tables())
+    if _CODES in markdown:
+        markdown = markdown.replace(_CODES, code_list(markdown))
     uri = page.file.src_uri
     source = INCLUDED.get(uri, f"docs/{uri}")
 

@@ -1,7 +1,4 @@
-"""Draws docs/assets/how_much.svg: what is explained, over minutes of video. Run again where results.md changes:
-
-    python docs/generate/how_much.py
-"""
+"""Draws docs/assets/how_much.svg: what is explained, over minutes of video. Run it where results.md changes."""
 
 from pathlib import Path
 
@@ -26,7 +23,9 @@ def main() -> None:
     axes.plot(MINUTES, EXPLAINED, "o-", color=TEAL)
     axes.plot(*LONGER_TRAINING, "o", color=ORANGE)
     for minutes, explained in zip(MINUTES, EXPLAINED, strict=True):
-        axes.annotate(f"{explained:.2f}", (minutes, explained), (0, -15), textcoords="offset points", ha="center", color=TEAL)
+        axes.annotate(
+            f"{explained:.2f}", (minutes, explained), (0, -15), textcoords="offset points", ha="center", color=TEAL
+        )
     axes.annotate("0.38", LONGER_TRAINING, (0, 8), textcoords="offset points", ha="center", color=ORANGE)
     axes.annotate("trained for 4 minutes", (6, 0.28), (0, 7), textcoords="offset points", ha="center", color=TEAL)
     axes.annotate("for 30 minutes", LONGER_TRAINING, (-16, -3), textcoords="offset points", ha="right", color=ORANGE)

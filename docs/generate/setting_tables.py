@@ -10,14 +10,14 @@ _PRESETS = ("paper", "stable", "tiny", "small", "large")
 
 
 def setting_tables() -> str:
-    """Markdown: name, meaning, range and the value in each preset."""
+    """Markdown: name, meaning and range, and the value in each preset."""
     configs = [load_config(name) for name in _PRESETS]
     parts = []
     for section in fields(Config):
         values = [getattr(config, section.name) for config in configs]
-        rows = [f"| setting | meaning | range | {' | '.join(_PRESETS)} |", "|---" * (3 + len(_PRESETS)) + "|"]
+        rows = [f"| setting | meaning | {' | '.join(_PRESETS)} |", "|---" * (2 + len(_PRESETS)) + "|"]
         for each in fields(values[0]):
-            cells = [f"`{each.name}`", each.metadata["meaning"], _range(each)]
+            cells = [f"`{each.name}`", "; ".join(filter(None, [each.metadata["meaning"], _range(each)]))]
             cells += [_text(getattr(value, each.name)) for value in values]
             rows.append(f"| {' | '.join(cells)} |")
         parts.append(f"## {section.name}\n\n{type(values[0]).__doc__}\n\n" + "\n".join(rows))

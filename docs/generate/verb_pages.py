@@ -50,7 +50,7 @@ def _page(verb: str) -> str:
             parts.append(f"## {title[:1].upper()}{title[1:]}\n\n{table}")
     if settings:
         parts.append(
-            "## Settings\n\nEach setting is a flag, too, such as `--optim.generator-lr 5e-4`: [all settings](../settings.md)."
+            "## Settings\n\nEach is a flag, too, such as `--optim.generator-lr 5e-4`: [all settings](../settings.md)."
         )
     return "\n\n".join(parts) + "\n"
 
@@ -86,7 +86,7 @@ def _table(rows: list[str]) -> str:
 
 
 def _code(flag: str) -> str:
-    return f"`{flag.strip()}`".replace("|", r"\|")
+    return f"`{flag.strip()}`"
 
 
 def _text(rows: list[str]) -> str:
