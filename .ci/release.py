@@ -1,7 +1,7 @@
 """A release's version in the files that name it, and its notes (docs/releasing.md).
 
-    python .ci/release.py open 0.3.0     # "Unreleased" becomes 0.3.0, here and wherever the last version stands
-    python .ci/release.py notes v0.3.0   # prints that section; status 1 where the tag has none
+`python .ci/release.py open 0.3.0` makes of "Unreleased" 0.3.0, here and wherever the last version stands;
+`python .ci/release.py notes v0.3.0` prints that section, with status 1 where the tag has none.
 """
 
 import re
@@ -33,7 +33,7 @@ def notes(root: Path, tag: str) -> str:
 
 
 def open_release(root: Path, version: str) -> None:
-    """Write the version into all files that name one; raises ValueError if nothing is unreleased, or for another form."""
+    """Write the version into all files that name one; raises ValueError if it is no version or nothing is unreleased."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ValueError(f"the version '{version}' is not of the form 0.3.0")
     changelog = (root / "CHANGELOG.md").read_text()
