@@ -6,6 +6,7 @@
 ARG DEVICE=cpu
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
+# hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS python
 ENV PIP_ROOT_USER_ACTION=ignore UV_SYSTEM_PYTHON=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 # uv stays in the image, for jobs whose environment Ray builds with it.
@@ -45,6 +46,7 @@ RUN --mount=type=cache,target=/root/.cache/uv --mount=from=lock,source=/lock,tar
 # hadolint ignore=DL3006
 FROM packages-${DEVICE} AS packages
 
+# hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
 ARG DEVICE
 # KubeRay's probes call wget, `ray up` calls rsync, and torch.compile on a GPU a C++ compiler.

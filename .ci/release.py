@@ -33,7 +33,7 @@ def notes(root: Path, tag: str) -> str:
 
 
 def open_release(root: Path, version: str) -> None:
-    """Write the version into all files that name one; raises ValueError if it is no version or nothing is unreleased."""
+    """Write the version into all files that name one; raises ValueError if it is none, or nothing is unreleased."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ValueError(f"the version '{version}' is not of the form 0.3.0")
     changelog = (root / "CHANGELOG.md").read_text()

@@ -72,7 +72,7 @@ def test_an_index_would_take_them(built):
 
 
 def test_the_wheel_runs_where_the_code_is_not(built, tmp_path):
-    install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(tmp_path / "installed"))
+    install = ("-m", "uv", "pip", "install", "--no-deps", "--offline", "--no-cache", "--target", "installed")
     python(*install, str(built / "s2v_ray-0.7.0-py3-none-any.whl"), folder=tmp_path)
     inside = {"PYTHONPATH": str(tmp_path / "installed")}
     assert python("-m", "s2v_ray", "--version", folder=tmp_path, **inside) == "s2v 0.7.0"
