@@ -25,12 +25,14 @@ RUN extras=$(printf -- '--extra %s ' ${EXTRAS}) && export="uv export --frozen --
 
 # Nothing below depends on the code, so a change of it installs none of this again.
 FROM python AS packages-cuda
-RUN --mount=type=cache,target=/root/.cache/uv --mount=from=lock,source=/lock,target=/lock \
+COPY --from=lock /lock /lock
+RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --require-hashes --no-deps --requirements /lock/all.txt
 
 FROM python AS packages-cpu
+COPY --from=lock /lock /lock
 # The lock has PyPI's hashes only, so torch, torchaudio and what nothing but torch needs are held to their versions alone.
-RUN --mount=type=cache,target=/root/.cache/uv --mount=from=lock,source=/lock,target=/lock \
+RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --torch-backend cpu --constraints /lock/versions.txt torch torchaudio \
     && uv pip install --require-hashes --no-deps --requirements /lock/without-torch.txt
 
@@ -38,8 +40,9 @@ FROM python AS wheel
 ARG VERSION
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
+COPY --from=lock /lock /lock
 COPY s2v_ray ./s2v_ray
-RUN --mount=type=cache,target=/root/.cache/uv --mount=from=lock,source=/lock,target=/lock \
+RUN --mount=type=cache,target=/root/.cache/uv \
     SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION} \
     uv build --wheel --build-constraints /lock/build.txt --require-hashes --out-dir /wheel
 
@@ -57,7 +60,8 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home --shell /bin/bash ray
 # In /usr/local, so that login shells, which Ray's launchers use, find `ray` and `python` too.
 COPY --from=packages /usr/local /usr/local
-RUN --mount=from=wheel,source=/wheel,target=/wheel uv pip install --system --no-cache --no-deps /wheel/*.whl
+COPY --from=wheel /wheel /tmp/wheel
+RUN uv pip install --system --no-cache --no-deps /tmp/wheel/*.whl
 COPY jobs /opt/s2v_ray/jobs
 ENV PYTHONUNBUFFERED=1 RAY_USAGE_STATS_ENABLED=0
 USER 1000
