@@ -2,6 +2,7 @@
 
 import os
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
 TYPE_CHECKING = False  # type checkers know the name; importing it would take most of this package's time
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 # included (a training step beside one other program took twice as long).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.2.0"
+try:
+    __version__ = version("s2v_ray")
+except PackageNotFoundError:
+    __version__ = "0.dev0+not.installed"  # the source folder, imported from where it lies
 
 __all__ = [
     "Config",
