@@ -1,5 +1,7 @@
 """The errors that a verb prints as a sentence instead of a traceback, each with a short fixed code."""
 
+import re
+
 
 class UserError(Exception):
     """A user's mistake, or input that can't be used.
@@ -33,3 +35,8 @@ class StoreError(UserError):
 
 class MediaError(UserError):
     """A media file that can't be used; its `code` is the reason in `rejects.jsonl`, such as `no_audio`."""
+
+
+def in_names(message: str) -> str:
+    """A message for whoever gives names in place of flags: `--max-side` is `max_side`."""
+    return re.sub(r"--([a-z][a-z.-]*[a-z])", lambda flag: flag[1].replace("-", "_"), message)

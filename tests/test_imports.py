@@ -14,6 +14,7 @@ PACKAGE = Path(s2v_ray.__file__).parent
 # A top-level package or module may import those before it.
 TOP_LEVEL = [
     "errors",
+    "version",
     "config",
     "storage",
     "metrics",
@@ -23,13 +24,16 @@ TOP_LEVEL = [
     "preparation",
     "models",
     "losses",
+    "tracking",
     "training",
     "generation",
     "evaluation",
     "tuning",
+    "export",
     "recipes",
     "cluster",
     "app",
+    "api",
     "cli",
 ]
 # Inside a package, a file or sub-package may import those before it. Files that are in no list must only not import
@@ -54,7 +58,7 @@ PARTS = {
         "windows",
     ],
     "synthetic": ["paint", "sound", "nuisance", "scenes", "write"],
-    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "reader"],
+    "dataset": ["schema", "splits", "clip_files", "clip_index", "excluded", "index", "exports", "reader"],
     "preparation": [
         "sources",
         "source_file",
@@ -75,11 +79,13 @@ PARTS = {
         "report",
     ],
     "preparation.framing": ["areas", "framing", "apply", "samples", "subject", "camera", "find"],
-    "preparation.sources": ["discovery", "manifests", "resolve", "find"],
+    "preparation.sources": ["discovery", "source", "layouts", "manifests", "resolve", "find"],
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
+    "tracking": ["tracker", "entries", "background", "tensorboard", "mlflow_run", "wandb_run", "track"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],
     "training.data": ["order", "augmentation", "loader"],
     "evaluation": ["sound_bands", "retrieval", "controls", "sync_classifier", "scores", "report", "probe"],
+    "export": ["facts", "card", "onnx_graph", "onnx_text", "hub"],
     "cluster": [
         "connect",
         "watchdog",

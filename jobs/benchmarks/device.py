@@ -4,7 +4,9 @@ Its name says which device gave the figures.
 """
 
 import argparse
+import json
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,8 +22,14 @@ from benchmarks.measuring import Ratio, alternate
 from benchmarks.naive_gan import naive_gan, pix2pix_step
 from benchmarks.train_case import case, make_clips
 from benchmarks.train_feed import waiting
+from s2v_ray.config import load_config, with_settings
+from s2v_ray.dataset.index import read_dataset
+from s2v_ray.recipes.train import PreparedClips, job_on, run_training
+from s2v_ray.training.run import config_for_clips, open_run
+from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
+from s2v_ray.training.workers import Workers
 
 _JOBS = Path(__file__).parents[1]
 _STEPS = 10 if torch.cuda.is_available() else 2  # in one measurement
@@ -31,6 +39,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `benchmark.py device`."""
     parser.add_argument("--preset", help="by default stable on a GPU, tiny on a CPU")
     parser.add_argument("--resolutions", type=int, nargs="+", help="by default 64 128 256 on a GPU, 16 on a CPU")
+    parser.add_argument("--train-minutes", type=float, default=0.0, help="also train so long at each, such as 10")
+    parser.add_argument("--clips", help="prepared clips to train on so long, instead of synthetic ones")
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
@@ -45,6 +55,26 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
             name = f"{preset} at {resolution}"
             for ratio in _of_a_step(preset, clips, resolution, device, flags.repeats):
                 yield Ratio(f"{name}: {ratio.name}", ratio.ours, ratio.baseline)
+            if flags.train_minutes:
+                ratio = trained(preset, flags.clips or clips, resolution, flags.train_minutes, device)
+                yield Ratio(f"{name}: {ratio.name}", ratio.ours, ratio.baseline)
+
+
+def trained(preset: str, clips: str, resolution: int, minutes: float, device: torch.device) -> Ratio:
+    """A training as `s2v train` does it: its share of waiting, and what validation says, in print."""
+    config = with_settings(load_config(preset), {"data.resolution": resolution, "training.minutes": minutes})
+    config = config_for_clips(config, read_dataset(clips).settings)
+    with tempfile.TemporaryDirectory() as run:
+        open_run(run, config)
+        job = job_on(PreparedClips((clips,)), config, run)
+        state, _ = run_training(job, config_budget(config), Workers(device=device))
+        metrics = (Path(run) / "metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in metrics.splitlines()]
+    scores = [line["validation/score"] for line in lines if "validation/score" in line]
+    said = ", ".join(f"{score:.3f}" for score in scores)
+    print(f"{state.step} steps in {state.seconds / 60:.1f} minutes; validation scores: {said}")
+    waits = [line["speed/waiting_share"] for line in lines if "speed/waiting_share" in line]
+    return Ratio("share of a training's time that steps wait for clips", statistics.mean(waits), 1.0)
 
 
 def _of_a_step(preset: str, clips: str, resolution: int, device: torch.device, repeats: int) -> Iterator[Ratio]:

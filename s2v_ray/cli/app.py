@@ -2,9 +2,9 @@
 
 import importlib.util
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location
 from s2v_ray.errors import UserError
+from s2v_ray.training.device import choose_device
 
 
 def app(
@@ -19,7 +19,8 @@ def app(
     """Open a page that makes videos of pictures and sounds, and shows runs and data sets.
 
     Args:
-        checkpoint: runs (the best checkpoint of each) or checkpoints, to choose from on the page.
+        checkpoint: runs (the best checkpoint of each), checkpoints, or what s2v export wrote, to choose from on the
+            page.
         clips: data sets to show; sources can be excluded from training there.
         report: reports of s2v evaluate to show; those beside the runs are found.
         host: the address to listen on; 127.0.0.1 is for this machine only, 0.0.0.0 for everybody who can reach it,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.track import TrackReport
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import REPORT, check_output_folder
 
@@ -26,12 +27,13 @@ def evaluate(
     resampled: Annotated[tuple[Location, ...], tyro.conf.arg(aliases=["--redrawn"])] = (),
     weights_dir: Location | None = None,
     device: str = "auto",
+    track: TrackReport = (),
     seed: int = 0,
 ) -> None:
     """Score a model on held-out videos, beside the real video, the frozen image and mismatched sounds.
 
     Args:
-        checkpoint: a run (its best checkpoint) or one checkpoint.
+        checkpoint: a run (its best checkpoint), one checkpoint, or what s2v export wrote (a folder or a .zip of it).
         clips: what s2v prepare wrote; several folders, globs or URIs are scored together.
         out: the folder for report.html, report.json, figures and videos.
         split: test, val or train.
@@ -40,14 +42,18 @@ def evaluate(
         weights_dir: a folder with torchvision's alexnet-owt-7be5be79.pth, to measure LPIPS as well, or pytorch-i3d's
             rgb_imagenet.pt, to measure FVD (half a minute per clip on a CPU), or both. Nothing is downloaded.
         device: auto, cpu or cuda.
+        track: add the report and the scores to the entries that s2v train --track made: wandb, mlflow, or both.
         seed: seed for the mismatched sounds and the bootstrap.
     """
-    from s2v_ray.cli.device import choose_device
     from s2v_ray.cli.progress import ProgressBar
     from s2v_ray.evaluation.report.table import notes
     from s2v_ray.recipes.evaluate import evaluate as run
+    from s2v_ray.recipes.evaluate import track_report, tracked_run
+    from s2v_ray.tracking.track import found_tracking
+    from s2v_ray.training.device import choose_device
 
     check_output_folder(out, "--out", REPORT)
+    tracking = found_tracking(tracked_run(checkpoint), track) if track else None
     with ProgressBar("evaluating") as bar:
         report = run(
             checkpoint,
@@ -62,6 +68,8 @@ def evaluate(
         )
     Console(width=None if Console().is_terminal else 140).print(_table(report))
     print(*notes(report), sep="\n")
+    if tracking:
+        track_report(tracking, checkpoint, report, out, print)
     print(f"See {out}/report.html; report.json, the figures and the videos are beside it.")
     print(f"Next: {command('generate', checkpoint=checkpoint, image='IMAGE', sound='SOUND', out='video.mp4')}")
 

@@ -22,11 +22,11 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from s2v_ray.config import Config, config_from_toml, load_config
+from s2v_ray.config import Config
 from s2v_ray.config.load import PRESETS, RENAMED, bounds, checked, differing_names
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import read_bytes
-from s2v_ray.storage.paths import is_uri, user_location
+from s2v_ray.recipes.settings import read_config
+from s2v_ray.storage.paths import user_location
 
 
 def _spec(kind: Any) -> Any:
@@ -54,7 +54,7 @@ def parse(verb: str, function: Callable[..., Any], arguments: list[str]) -> func
     signature = inspect.signature(function, eval_str=True)
     preset = _DEFAULT_PRESETS.get(verb, "paper")
     named = flag_value(arguments, "--config") if verb in _DEFAULT_PRESETS else None
-    defaults = _read_config(preset if named is None else named)
+    defaults = read_config(preset if named is None else named)
 
     def bound(*positional: Any, **keywords: Any) -> inspect.BoundArguments:
         return signature.bind(*positional, **keywords)
@@ -135,14 +135,6 @@ def flag_value(arguments: list[str], flag: str) -> str | None:
     parser.add_argument(flag, dest="value", nargs="?")
     value: str | None = parser.parse_known_args(arguments)[0].value
     return value
-
-
-def _read_config(name: str) -> Config:
-    """The settings of a preset, a TOML file or one in an object store. Raises UserError."""
-    location = name if name in PRESETS else user_location(name, "--config")
-    if not is_uri(location):
-        return load_config(location)
-    return config_from_toml(read_bytes(location).decode(errors="replace"), where=location)
 
 
 def _is_location(hint: Any) -> bool:

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
 from s2v_ray.errors import UserError
+from s2v_ray.training.device import choose_device
 
 
 def generate(
@@ -31,7 +31,7 @@ def generate(
     """Make a video from one image and a sound of any length, or one of each of many such pairs.
 
     Args:
-        checkpoint: a run (its best checkpoint) or one checkpoint.
+        checkpoint: a run (its best checkpoint), one checkpoint, or what s2v export wrote (a folder or a .zip of it).
         out: the video to write, an .mp4 with that sound; with --pairs a folder. There, results.csv says what became of
             each pair, and the same command makes those that are missing.
         image: an image, or a video, of which one frame is used.

@@ -7,12 +7,12 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.progress import ProgressBar, format_duration
 from s2v_ray.errors import UserError
 from s2v_ray.generation.video import load_generator
 from s2v_ray.recipes.generate import FAILED, MADE, make_here, make_pairs, plan_pairs
 from s2v_ray.storage.paths import join
+from s2v_ray.training.device import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,6 +13,7 @@ from s2v_ray.cli.progress import format_duration
 from s2v_ray.config import config_to_toml
 from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
+from s2v_ray.storage.archive import is_archive
 from s2v_ray.storage.files import exists
 from s2v_ray.storage.paths import join
 
@@ -24,11 +25,11 @@ def info(where: Location, /) -> None:
     """Describe a run, a checkpoint or a folder of clips.
 
     Args:
-        where: what s2v prepare or s2v train wrote, or one checkpoint of a run.
+        where: what s2v prepare, s2v train or s2v export wrote, a .zip of the latter, or one checkpoint of a run.
     """
     if exists(join(where, "dataset.json")):
         _print_clips(where)
-    elif exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
+    elif is_archive(where) or exists(join(where, "manifest.json")) or exists(join(where, "checkpoints")):
         _print_run(where)
     else:
         raise UserError("unknown_content", f"'{where}' is not what s2v prepare or s2v train wrote; name another.")
@@ -67,7 +68,7 @@ def _print_run(where: str) -> None:
     with torch.device("meta"):  # they are only counted
         networks = build_networks(config)
     Console().print(parameter_table(networks))
-    for location, complete in checkpoints(where).items():
+    for location, complete in ({} if is_archive(where) else checkpoints(where)).items():
         print(f"{location}{'' if complete else ' (incomplete)'}{' (this one)' if location == checkpoint else ''}")
     print(
         f"{checkpoint}: step {state['step']}, {state['clips_seen']:,} clips seen, "

@@ -9,8 +9,10 @@ from typing import Any
 
 import s2v_ray
 from s2v_ray.cli.app import app
+from s2v_ray.cli.convert import convert
 from s2v_ray.cli.demo import demo
 from s2v_ray.cli.evaluate import evaluate
+from s2v_ray.cli.export import export
 from s2v_ray.cli.flags import parse
 from s2v_ray.cli.generate import generate
 from s2v_ray.cli.info import info
@@ -29,9 +31,12 @@ from s2v_ray.training.interrupt import handling
 
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
-    for verb in (demo, synth, prepare, merge, probe, train, evaluate, generate, app, serve, tune, info)
+    for verb in (
+        *(demo, synth, prepare, merge, probe, train, evaluate, generate, app, serve, tune),
+        *(export, convert, info),
+    )
 }
-_RESUMABLE = ("demo", "prepare", "merge", "train", "tune")
+_RESUMABLE = ("demo", "prepare", "merge", "train", "tune", "convert")
 
 
 def main(arguments: list[str] | None = None) -> int:

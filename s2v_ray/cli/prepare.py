@@ -43,13 +43,14 @@ def prepare(
 
     Args:
         out: the folder for the clips.
-        videos: folders (searched recursively), globs, or video files.
+        videos: folders (searched recursively), globs, or video files; also WebDataset tars, data sets of Hugging Face
+            (Parquet, save_to_disk, VideoFolder) and of LeRobot.
         domain: what the videos show, such as fireworks; by default the folder's name.
         manifest: a list of the videos, or parts of videos, to use, in the format of VGGSound, AudioSet, UnAV-100 or
             Greatest Hits, or a CSV with the columns path,start,end[,split], whose paths may lead anywhere and whose
             parts of one video may be in different splits.
         manifest_format: vggsound, audioset, unav-100, greatest-hits or csv; by default it is recognised by the content.
-        select: use only videos with one of these labels in the manifest, or in folders of these names.
+        select: use only videos with one of these labels in the manifest or the data set, or in folders of these names.
         split_by: what goes to train, val and test (80/10/10): source (whole videos; of GRID, whole speakers), time
             (blocks of each video's time, at least a second apart; videos too short for that as a whole; random clips
             then cover the time, so that each moment is in about two), or auto, which is time if there are fewer than

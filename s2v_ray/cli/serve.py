@@ -27,7 +27,8 @@ def serve(
     Needs `pip install '.[serve]'`. With the environment variable S2V_TOKEN set, requests must bear that token.
 
     Args:
-        checkpoint: a run (its best checkpoint) or one checkpoint, or several; NAME=RUN says how clients call it.
+        checkpoint: a run (its best checkpoint), one checkpoint, or what s2v export wrote, or several; NAME=RUN says how
+            clients call it.
         host: which address to listen on; any but the default, which other machines can't reach, needs S2V_TOKEN.
         port: the port.
         replicas: processes that make videos, such as 2, or 1:4 for one to four, as the load demands.

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
+from s2v_ray.cli.track import Track
 from s2v_ray.config import with_settings
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.dataset.index import read_dataset
@@ -17,6 +17,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import RUN, check_output_folder
 from s2v_ray.storage.paths import base_name
+from s2v_ray.tracking.tracker import TENSORBOARD
+from s2v_ray.training.device import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,7 @@ def train(
     init_from: Location | None = None,
     frames_per_chunk: int | None = None,
     skip_damaged: bool = False,
+    track: Track = (TENSORBOARD,),
     dry_run: bool = False,
     audio_track: int = 0,
     video_track: int = 0,
@@ -66,11 +69,15 @@ def train(
         init_from: a run or checkpoint whose weights to start from, for fine-tuning.
         frames_per_chunk: how many frames of a clip are in memory at a time, for large models; same gradients.
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
+        track: where to follow the training: tensorboard (event files in the run's folder), wandb, mlflow, or several.
+            Servers and credentials are those in the libraries' own environment variables; nothing is sent to one that
+            isn't named.
         audio_track: which audio track of --videos to take, counted from 1; 0 is the first that works.
         video_track: which video track, likewise.
         dry_run: print the settings, the networks' sizes, and the memory and time of a step; write nothing.
     """
     from s2v_ray.recipes import train as recipe
+    from s2v_ray.tracking.track import start_tracking
     from s2v_ray.training.checkpoint_files import find_checkpoint
     from s2v_ray.training.run import open_run
 
@@ -117,7 +124,10 @@ def train(
             from s2v_ray.cluster.streaming.source import open_stream
 
             source = open_stream(list(videos), settings, config, out, workers=(least, most), device=device)
-        loop = partial(train_and_print, recipe.job_on(source, config, out, weights, skip_damaged=skip_damaged))
+        about = recipe.tracked_settings(config, out, clips or videos, init_from)
+        tracking = start_tracking(out, track, name=base_name(out), settings=about)
+        job = recipe.job_on(source, config, out, weights, skip_damaged=skip_damaged, tracking=tracking)
+        loop = partial(train_and_print, job)
         if here is None:
             from s2v_ray.cluster.training import train_on_workers
 
@@ -150,7 +160,8 @@ def train_and_print(job: TrainJob, workers: Workers, report: Report, stop: Stop)
 
     leads = workers.rank == 0
     notify: Callable[[str], None] = partial(print, flush=True) if leads else lambda message: None
-    notify(f"Checkpoints, samples and TensorBoard events go to {job.run}")
+    written = "Checkpoints, samples and TensorBoard events" if job.tracking.tensorboard else "Checkpoints and samples"
+    notify(f"{written} go to {job.run}")
     with ProgressBar("training") as bar:
         state, finished = run_training(
             job,

@@ -7,9 +7,11 @@ from typing import Literal
 
 from s2v_ray.cli.flags import Location, Settings
 from s2v_ray.cli.next_command import command
+from s2v_ray.cli.track import Track
 from s2v_ray.config import with_settings
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.storage.own_folders import SWEEP, check_output_folder
+from s2v_ray.tracking.tracker import TENSORBOARD
 
 
 def tune(
@@ -29,6 +31,7 @@ def tune(
     workers_per_trial: int = 1,
     gpus_per_worker: float | None = None,
     warm_start: tuple[Location, ...] = (),
+    track: Track = (TENSORBOARD,),
     seed: int = 0,
 ) -> None:
     """Find the best adversarial weights and learning rates of each domain. The same command resumes it.
@@ -54,11 +57,13 @@ def tune(
         workers_per_trial: processes that train one trial together.
         gpus_per_worker: GPUs for each of these processes, such as 0.5; by default one if there are enough.
         warm_start: earlier sweeps, whose best settings are tried first.
+        track: where to follow the trials: tensorboard (event files in their folders), wandb (a group), mlflow (runs
+            inside the sweep's own), or several; nothing is sent to one that isn't named.
         seed: seed for the search and for the training of all trials.
     """
     from s2v_ray.cli.tune_progress import sweep_board
     from s2v_ray.cluster.sweeps import measure_trials, run_sweeps
-    from s2v_ray.recipes.tune import fit_to_budget, open_sweep, plan_sweep
+    from s2v_ray.recipes.tune import fit_to_budget, open_sweep, plan_sweep, track_sweep_report, tracked_sweep
     from s2v_ray.storage.paths import join
     from s2v_ray.tuning.report import write_report
 
@@ -85,9 +90,11 @@ def tune(
         if job.choice:
             print(job.choice.why, flush=True)
     with open_sweep(job):
+        job = tracked_sweep(job, track)
         with sweep_board(job.domains) as show:
             run_sweeps(job, show)
         findings = write_report(job.domains)
+        track_sweep_report(job, print)
     for finding in findings:
         print(f"{finding.domain}: {finding.verdict}")
     dashboard = shlex.join(["optuna-dashboard", str(job.domains[0].location.journal)])

@@ -16,13 +16,13 @@ from s2v_ray.cluster.training import WorkerLoop, reason_of, train_on_workers
 from s2v_ray.config import with_settings
 from s2v_ray.errors import UserError
 from s2v_ray.recipes.train import PreparedClips, job_on
-from s2v_ray.recipes.tune import train_to_rungs
+from s2v_ray.recipes.tune import train_to_rungs, trial_tracking
 from s2v_ray.storage.files import write_bytes
 from s2v_ray.storage.paths import join
 from s2v_ray.training.run import open_run
 from s2v_ray.training.workers import Workers
 from s2v_ray.tuning.plan import DomainSweep
-from s2v_ray.tuning.trials import SETTINGS
+from s2v_ray.tuning.trials import KIND, SETTINGS
 
 _WORKER_RESTARTS = 3
 
@@ -39,7 +39,8 @@ def run_trial(sweep: DomainSweep, scaling: ScalingConfig, params: Mapping[str, A
     try:
         config = with_settings(sweep.config, params[SETTINGS])
         open_run(run, config)
-        job = job_on(PreparedClips(sweep.clips), config, run, skip_damaged=True)
+        tracking = trial_tracking(sweep, config, run, params[KIND])
+        job = job_on(PreparedClips(sweep.clips), config, run, skip_damaged=True, tracking=tracking)
         _train(partial(train_to_rungs, job, rungs, deadline), run, scaling)
     except Exception as error:
         write_bytes(join(run, FAILURE_FILE), reason_of(error).encode())

@@ -56,6 +56,9 @@ class Clips(Protocol):
     def __getitem__(self, index: int) -> Clip:
         """One clip, read when it is asked for."""
 
+    def __iter__(self) -> Iterator[Clip]:
+        """Each, in turn."""
+
 
 class ClipCollection:
     """The clips of several data sets, one after the other; several threads may read.
@@ -94,6 +97,9 @@ class ClipCollection:
 
     def __len__(self) -> int:
         return self._ends[-1]
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self[index] for index in range(len(self)))
 
     @property
     def fingerprint(self) -> str:

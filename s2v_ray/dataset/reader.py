@@ -1,6 +1,6 @@
 """Prepared clips by index: reading one costs the bytes of that clip and no more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from s2v_ray.dataset.clip_files import clip_files, damaged_clips, file_contents, open_clips
-from s2v_ray.dataset.clip_index import ClipSources, open_index
+from s2v_ray.dataset.clip_index import ClipPlace, ClipSources, open_index
 from s2v_ray.dataset.excluded import read_excluded
 from s2v_ray.dataset.index import read_dataset
-from s2v_ray.dataset.schema import MEASURES
+from s2v_ray.dataset.schema import MEASURES, clip_schema
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.errors import UserError
 from s2v_ray.storage.cache import ClipCache, cache_folder
@@ -77,6 +77,9 @@ class ClipReader:
     def __len__(self) -> int:
         return len(self._index)
 
+    def __iter__(self) -> Iterator[Clip]:
+        return (self[index] for index in range(len(self)))
+
     @property
     def sources(self) -> Sequence[str]:
         """The source of each clip."""
@@ -98,14 +101,30 @@ class ClipReader:
         read = partial(_read_group, location, place.group)
         name = f"{location} {place.group} {place.version}"
         with damaged_clips(location):
-            table = self._cache.table(name, read) if self._cache else read()
-            clip = clip_of_row(table, place.row, frames=self.settings.frames, stored_size=self.settings.stored_size)
-            if len(clip.wave) != self.settings.frames * self.settings.samples_per_frame:
-                raise ValueError(f"{len(clip.wave)} samples")
-            if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
-                raise TypeError(f"a clip '{clip.clip_id}' of '{clip.source}' at {clip.start_seconds}")
-            if clip.source != place.source:
-                raise ValueError(f"a clip of '{clip.source}' among those of '{place.source}'")
+            return self._checked(self._cache.table(name, read) if self._cache else read(), place)
+
+    def row(self, index: int) -> pa.Table:
+        """A clip with all the columns that it has, as a table of one row: for other formats."""
+        place = self._index.place(index)
+        location = join(self.location, f"split={place.split}", place.file)
+        with damaged_clips(location):
+            table = open_clips(location).read_row_group(place.group, use_threads=False)
+            self._checked(table, place)
+            known = clip_schema(self.settings)
+            columns = [name for name in known.names if name in table.column_names]
+            version = {b"schema_version": table.schema.metadata[b"schema_version"]}
+            schema = pa.schema([known.field(name) for name in columns], metadata={**known.metadata, **version})
+            return table.slice(place.row, 1).select(columns).cast(schema)
+
+    def _checked(self, table: pa.Table, place: ClipPlace) -> Clip:
+        """The clip at a place in the table of its row group; raises ValueError or TypeError where it is damaged."""
+        clip = clip_of_row(table, place.row, frames=self.settings.frames, stored_size=self.settings.stored_size)
+        if len(clip.wave) != self.settings.frames * self.settings.samples_per_frame:
+            raise ValueError(f"{len(clip.wave)} samples")
+        if not (isinstance(clip.start_seconds, float) and type(clip.clip_id) is type(clip.source) is str):
+            raise TypeError(f"a clip '{clip.clip_id}' of '{clip.source}' at {clip.start_seconds}")
+        if clip.source != place.source:
+            raise ValueError(f"a clip of '{clip.source}' among those of '{place.source}'")
         return clip
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from PIL import Image
 
 from s2v_ray.config import Config
 from s2v_ray.dataset.settings import AUTO, CENTRE
@@ -20,7 +21,7 @@ from s2v_ray.generation.sound import frame_count, sound_features
 from s2v_ray.media.audio_file import ANY_LENGTH, count_samples, sound_blocks
 from s2v_ray.media.decoding.limits import Limits
 from s2v_ray.media.encode import AAC_SAMPLE_RATES, COMMON_SAMPLE_RATE, write_video
-from s2v_ray.media.image import read_picture
+from s2v_ray.media.image import flat_picture, read_picture
 from s2v_ray.models.sound_to_video import SoundToVideo
 from s2v_ray.storage.files import is_folder
 from s2v_ray.storage.paths import base_name
@@ -65,7 +66,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Generated:
-    """What was written: the number of frames, their rate and size, and the square of the picture that moves."""
+    """What is made: the number of frames, their rate and size, and the square of the picture that moves."""
 
     frames: int
     frame_rate: Fraction
@@ -87,6 +88,16 @@ class Generator:
     device: torch.device
 
 
+@dataclass(frozen=True)
+class Making:
+    """A video that is made as its `frames`, uint8 RGB [H, W, 3], and its sound, int16 mono in blocks, are taken."""
+
+    frames: Iterator[np.ndarray]
+    sound: Iterator[np.ndarray]
+    sample_rate: int
+    made: Generated
+
+
 def load_generator(checkpoint: str, device: torch.device) -> Generator:
     """Load a run's best checkpoint, or one checkpoint. Raises UserError for one that can't be read."""
     model, config, mean_CHW = load_model_and_mean_frame(find_checkpoint(checkpoint))
@@ -103,13 +114,13 @@ def generate(
     options: Options = Options(),
 ) -> Generated:
     """Load a checkpoint for one video; `make_video` says the rest."""
-    _check_out(out)
+    check_video_name(out)
     return make_video(load_generator(checkpoint, device), image, sound, out, on_progress, options)
 
 
 def make_video(
     generator: Generator,
-    image: str,
+    image: str | Image.Image,
     sound: str,
     out: str,
     on_progress: Callable[[float, str], None] = lambda fraction, text: None,
@@ -123,7 +134,22 @@ def make_video(
     UserError for an `out` that can't be written, and for an image or a sound that can't be read; `too_long` for a sound
     beyond the `limits`.
     """
-    _check_out(out)
+    check_video_name(out)
+    making = start_video(generator, image, sound, on_progress, options, limits)
+    rate = making.made.frame_rate
+    write_video(out, making.frames, making.sound, frame_rate=rate, sample_rate=making.sample_rate)
+    return making.made
+
+
+def start_video(
+    generator: Generator,
+    image: str | Image.Image,
+    sound: str,
+    on_progress: Callable[[float, str], None] = lambda fraction, text: None,
+    options: Options = Options(),
+    limits: Limits = ANY_LENGTH,
+) -> Making:
+    """The video that `sound` makes of `image`, to be made while it is taken. Raises what `make_video` does."""
     model, config, device = generator.model, generator.config, generator.device
     picture_HWC, region = picture_and_region(generator, image, options)
     small_HWC = reduced_picture(picture_HWC, options.max_side)
@@ -150,19 +176,24 @@ def make_video(
     file_sample_rate = model_sample_rate if model_sample_rate in AAC_SAMPLE_RATES else COMMON_SAMPLE_RATE
     known_count = sample_count if file_sample_rate == model_sample_rate else None
     blocks = sound_blocks(sound, file_sample_rate, sample_count=known_count, audio_track=options.audio_track)
-    write_video(out, frames(), blocks, frame_rate=frame_rate, sample_rate=file_sample_rate)
     height, width = (config.data.resolution,) * 2 if options.size == "model" else small_HWC.shape[:2]
-    return Generated(frames_in_all, frame_rate, width, height, region)
+    made = Generated(frames_in_all, frame_rate, width, height, region)
+    return Making(frames(), blocks, file_sample_rate, made)
 
 
-def picture_and_region(generator: Generator, image: str, options: Options = Options()) -> tuple[np.ndarray, Region]:
+def picture_and_region(
+    generator: Generator, image: str | Image.Image, options: Options = Options()
+) -> tuple[np.ndarray, Region]:
     """The picture of a file, uint8 RGB [H, W, 3], and the square of it that will move. Raises UserError as both do."""
-    picture_HWC = read_picture(
-        image,
-        image_seconds=options.image_seconds,
-        background=options.background,
-        may_reduce=options.region in (AUTO, CENTRE),  # which are of whatever is read, while x,y,size is of the file
-    )
+    if isinstance(image, Image.Image):
+        picture_HWC = flat_picture(image, image_seconds=options.image_seconds, background=options.background)
+    else:
+        picture_HWC = read_picture(
+            image,
+            image_seconds=options.image_seconds,
+            background=options.background,
+            may_reduce=options.region in (AUTO, CENTRE),  # which are of whatever is read, while x,y,size is of the file
+        )
     return picture_HWC, find_region(options.region, picture_HWC, generator.mean_CHW, known_part(generator.config))
 
 
@@ -173,7 +204,8 @@ def known_part(config: Config) -> float:
     return largest / stored
 
 
-def _check_out(out: str) -> None:
+def check_video_name(out: str) -> None:
+    """Raise UserError unless `out` may be a video's path or URI."""
     if PurePath(base_name(out)).suffix.lower() != ".mp4":
         raise UserError("unsupported_format", f"--out '{out}' must end in .mp4, the format of the video.")
     if is_folder(out):

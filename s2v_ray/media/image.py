@@ -59,6 +59,28 @@ def read_picture(
         raise UserError("unreadable_image", f"The image '{path}' can't be read ({error}); choose another.") from None
 
 
+def flat_picture(image: Image.Image, *, image_seconds: float = 0.0, background: str = "white") -> np.ndarray:
+    """A picture that a program has in memory, as `read_picture` would give it, whose UserErrors it raises."""
+    colour = _colour(background)
+    _check_still(image_seconds, "one in memory")
+    if image.width * image.height > MAX_PIXELS:
+        problem = f"The image is {image.width} x {image.height}"
+        raise UserError("too_large", f"{problem}; at most {MAX_PIXELS // 10**6} megapixels are used; scale it down.")
+    try:
+        return np.asarray(_flat(_upright(image), "in memory", colour, b"", None))
+    except UserError:
+        raise
+    except Exception as error:  # pixels that are only read now, of a file that is damaged
+        raise UserError("unreadable_image", f"The image can't be read ({error}); choose another.") from None
+
+
+def _check_still(image_seconds: float, name: str) -> None:
+    """Raise UserError for a time in what has none."""
+    if image_seconds != 0:
+        problem = f"but {name} is a still picture; leave it out, or give a video"
+        raise UserError("image_time_outside", f"--image-time is {image_seconds:g} s, {problem}.")
+
+
 def _colour(background: str) -> tuple[int, int, int]:
     try:
         red, green, blue, *alpha = ImageColor.getrgb(background)
@@ -78,9 +100,7 @@ def _still_picture(
         head = bytes(file.read(HEAD_BYTES))
         file.seek(0)
         with Image.open(file, formats=_FORMATS) as image:
-            if image_seconds > 0:
-                problem = f"but '{path}' is a still picture; leave it out, or give a video"
-                raise UserError("image_time_outside", f"--image-time is {image_seconds:g} s, {problem}.")
+            _check_still(image_seconds, f"'{path}'")
             if image.info.get("primary") is False:  # HEIF: libheif offers a part where the whole can't be read
                 raise UserError("unreadable_image", f"The image '{path}' is damaged; choose another.")
             _limit_pixels(image, path, may_reduce)

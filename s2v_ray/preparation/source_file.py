@@ -24,7 +24,7 @@ _WHOLE_JOB_ERRNOS = {
 def open_source(source: Source, settings: ClipSettings) -> Iterator[MediaFile]:
     """The file of a source, read within the limits; what the block raises comes as `source_faults` says."""
     tracks = TrackNumbers(settings.video_track, settings.audio_track)
-    with source_faults(source), MediaFile(source.path, Budget(settings.limits), tracks) as media:
+    with source_faults(source), MediaFile(source.member or source.path, Budget(settings.limits), tracks) as media:
         yield media
 
 

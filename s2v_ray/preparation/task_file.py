@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, overload
@@ -18,6 +18,7 @@ from s2v_ray.preparation.plan import SourceTask
 from s2v_ray.preparation.scene import Scene
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.storage.files import open_file, store_errors, writing
+from s2v_ray.storage.members import Cell, Member, Span
 from s2v_ray.storage.paths import Location, join
 
 _GROUP_ROWS = 1000  # of a row group: what is read to get at one row
@@ -34,6 +35,7 @@ _SCHEMA = pa.schema(
         "file_of_speaker": pa.string(),
         "crop": pa.string(),
         "stabilize": pa.string(),
+        "member": pa.string(),  # JSON, or null
         "split": pa.string(),
         "in_blocks": pa.bool_(),
         "unit": pa.string(),
@@ -91,6 +93,7 @@ class TaskFile(Sequence[SourceTask]):
             file_of_speaker=row["file_of_speaker"],
             crop=row["crop"],
             stabilize=row["stabilize"],
+            member=_member(row["member"]),
         )
         return SourceTask(
             source, row["split"], self.domain, self.out, self.settings,
@@ -134,10 +137,18 @@ def new_units(location: Location) -> set[str]:
     return set(table.filter(table["is_new"])["unit"].to_pylist())
 
 
+def _member(text: str | None) -> Member | None:
+    if text is None:
+        return None
+    values = json.loads(text)
+    return Cell(**values) if "column" in values else Span(**values)
+
+
 def _row(task: SourceTask, new_units: Collection[str]) -> dict[str, Any]:
     source = dict(vars(task.source))
     for name in ("start_seconds", "end_seconds"):
         source[name] = None if source[name] is None else str(source[name])
+    source["member"] = task.source.member and json.dumps(asdict(task.source.member))
     decided = {"split": task.split, "in_blocks": task.in_blocks, "unit": task.unit, "is_new": task.unit in new_units}
     return {**source, "path": os.fsencode(source["path"]), "given_split": source["split"], **decided}
 

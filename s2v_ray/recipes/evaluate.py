@@ -33,8 +33,10 @@ from s2v_ray.evaluation.scores import (
 from s2v_ray.evaluation.sync_classifier import sync_classifier_accuracy, train_sync_classifier
 from s2v_ray.evaluation.units import moment, score_units
 from s2v_ray.recipes.copies import refuse_copies
-from s2v_ray.storage.files import make_folder, write_bytes
-from s2v_ray.storage.paths import join, readable
+from s2v_ray.storage.files import list_files, make_folder, write_bytes
+from s2v_ray.storage.own_folders import own_names
+from s2v_ray.storage.paths import base_name, join, parent, readable
+from s2v_ray.tracking.track import Tracking, track_files
 from s2v_ray.training.checkpoint import load_model
 from s2v_ray.training.checkpoint_files import find_checkpoint
 from s2v_ray.training.threads import at_most_threads
@@ -156,6 +158,19 @@ def _counts_by_data_set(reader: Clips, clips: DataSets) -> dict[str, Counts]:
         counts[location] = Counts(len(set(reader.sources[first : first + count])), count)
         first += count
     return counts
+
+
+def tracked_run(checkpoint: str) -> str:
+    """The run directory of a checkpoint, whose `trackers.json` says where it is tracked."""
+    return parent(parent(find_checkpoint(checkpoint)))
+
+
+def track_report(tracking: Tracking, checkpoint: str, report: Report, out: str, tell: Callable[[str], None]) -> None:
+    """Add a report that `evaluate` wrote to `out` to its run's entries, and the model's scores as `SPLIT/METRIC`."""
+    scores = {f"{report.split}/{name}": score.mean for name, by in report.scores.items() if (score := by.get(MODEL))}
+    names = sorted(own_names(list_files(out)))
+    kind = f"report/{base_name(out)}"
+    track_files(tracking, tracked_run(checkpoint), kind, out, names, tell, scores=(report.step, scores))
 
 
 def check_clips_fit(reader: Clips, config: Config, checkpoint: str) -> None:

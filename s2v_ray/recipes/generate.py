@@ -5,7 +5,6 @@ all have in common) and `results.csv` (what became of each row).
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -34,7 +33,7 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.own_folders import PAIRS, check_not_input, check_output_folder, refuse_other_kinds
 from s2v_ray.storage.paths import is_uri, join, readable
-from s2v_ray.training.checkpoint_files import MANIFEST, find_checkpoint
+from s2v_ray.training.checkpoint_files import content_hash, find_checkpoint
 
 MADE, FAILED, WAITING = "made", "failed", "waiting"
 _RESULTS, _SETTINGS, _RECORDS = "results.csv", "pairs.json", "_pairs"
@@ -97,7 +96,7 @@ def plan_pairs(table: str, checkpoint: str, out: str, options: Options) -> Pairs
     pairs = read_pairs(table, options)
     names = _check_out(out, table, pairs)
     settings = {
-        "checkpoint": hashlib.sha256(read_bytes(join(location, MANIFEST))).hexdigest(),
+        "checkpoint": content_hash(location),
         **option_values(options),
     }
     _check_settings(out, names, settings)

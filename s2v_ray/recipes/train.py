@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
 from s2v_ray.media.clock import parse_frame_rate
 from s2v_ray.recipes.copies import refuse_copies
+from s2v_ray.tracking.track import Tracking, open_trackers
+from s2v_ray.tracking.tracker import FINISHED, STOPPED, Tracker
 from s2v_ray.training.checkpoint import load_model, load_weights, run_schedule
 from s2v_ray.training.checkpoint_files import checkpoint_at, is_intact
 from s2v_ray.training.data.augmentation import frames_used
@@ -83,13 +86,29 @@ class TrainJob:
     run: str
     init_from: str | None = None
     skip_damaged: bool = False
+    tracking: Tracking = field(default_factory=Tracking)
 
 
 def job_on(
-    clips: ClipSource, config: Config, run: str, init_from: str | None = None, *, skip_damaged: bool = False
+    clips: ClipSource,
+    config: Config,
+    run: str,
+    init_from: str | None = None,
+    *,
+    skip_damaged: bool = False,
+    tracking: Tracking | None = None,
 ) -> TrainJob:
     """A training on clips, to which the configuration fits; the schedule is that of the run if it was opened before."""
-    return TrainJob(config, clips, run_schedule(run, config), run, init_from, skip_damaged)
+    return TrainJob(config, clips, run_schedule(run, config), run, init_from, skip_damaged, tracking or Tracking())
+
+
+def tracked_settings(config: Config, run: str, data: Sequence[str], init_from: str | None = None) -> dict[str, Any]:
+    """What an entry in a tracker says of a training: its configuration, and where it is, on what, and from what.
+
+    Options of URIs are left out: they are of no use elsewhere.
+    """
+    places = {"run": run, "data_sets": " ".join(data), "init_from": init_from or ""}
+    return asdict(config) | {name: re.sub(r"\?\S*", "", text) for name, text in places.items()}
 
 
 def prepared_settings(clips: DataSets, weights: Sequence[float] = ()) -> ClipSettings:
@@ -141,19 +160,34 @@ def run_training(
     """
     feed, state = start_training(job, workers, notify)
     beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
-    finished = train(
-        state,
-        feed.batches(state),
-        job.run,
-        until=until,
-        validate=feed.validate,
-        validate_beside=beside,
-        show=show,
-        stop=stop,
-        workers=workers,
-        report=report,
-    )
+    with tracked(job, workers, notify, notify) as trackers:
+        finished = train(
+            state,
+            feed.batches(state),
+            job.run,
+            until=until,
+            validate=feed.validate,
+            validate_beside=beside,
+            show=show,
+            stop=stop,
+            workers=workers,
+            report=report,
+            trackers=trackers,
+            tensorboard=job.tracking.tensorboard,
+        )
+        for tracker in trackers:
+            tracker.close(FINISHED if finished else STOPPED)
     return state, finished
+
+
+def tracked(
+    job: TrainJob,
+    workers: Workers,
+    tell: Callable[[str], None],
+    opened: Callable[[str], None] = lambda message: None,
+) -> AbstractContextManager[list[Tracker]]:
+    """The run's open entries, which the first worker alone has; see `open_trackers`."""
+    return open_trackers(job.tracking, job.run, tell, opened) if workers.rank == 0 else nullcontext([])
 
 
 def validate_checkpoint(job: TrainJob, device: str, checkpoint: str) -> Validation:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 
@@ -23,10 +24,14 @@ from s2v_ray.recipes.train import (
     job_on,
     prepared_settings,
     start_training,
+    tracked,
+    tracked_settings,
 )
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.lock import lock
-from s2v_ray.storage.paths import join
+from s2v_ray.storage.paths import base_name, join, parent
+from s2v_ray.tracking.track import Tracking, start_tracking, track_files
+from s2v_ray.tracking.tracker import FINISHED
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.schedule import config_budget
@@ -232,6 +237,43 @@ def _for_clips(clips: tuple[str, ...], config: Config) -> tuple[str, Config]:
     return check_clips(clips).fingerprint, fitted_config(config, settings)
 
 
+def tracked_sweep(job: SweepJob, names: Sequence[str]) -> SweepJob:
+    """The same sweep with an entry of its own in trackers, which its trials share as their group, or parent.
+
+    Raises UserError as `start_tracking`.
+    """
+    first, out = job.domains[0], job.domains[0].location.out
+    name = base_name(out)
+    clips = [location for sweep in job.domains for location in sweep.clips]
+    settings = tracked_settings(first.preset_config, out, clips)
+    settings |= {"trials": first.trials, "repeats": first.repeats, "objectives": " ".join(first.objectives)}
+    found = start_tracking(out, names, name=name, settings=settings, kind="sweep")
+    tracking = replace(found, group=name)
+    return replace(job, domains=tuple(replace(sweep, tracking=tracking) for sweep in job.domains))
+
+
+def trial_tracking(sweep: DomainSweep, config: Config, run: str, kind: str) -> Tracking:
+    """Where a trial is tracked: where its sweep is, or, if that can't be reached, in its folder alone."""
+    if sweep.tracking is None:
+        return Tracking()
+    name = f"{sweep.domain}/{base_name(parent(run))}/{base_name(run)}"
+    settings = tracked_settings(config, run, sweep.clips)
+    try:
+        return start_tracking(run, sweep.tracking.names, name=name, settings=settings, within=sweep.tracking, kind=kind)
+    except UserError as error:
+        print(f"{name}: {error}", flush=True)
+        return Tracking(tensorboard=sweep.tracking.tensorboard)
+
+
+def track_sweep_report(job: SweepJob, tell: Callable[[str], None]) -> None:
+    """Add what the sweep has found to its entry."""
+    tracking, out = job.domains[0].tracking, job.domains[0].location.out
+    if tracking and tracking.entries:
+        bests = [f"{sweep.domain}/best.toml" for sweep in job.domains]
+        names = ["report.html", *(name for name in bests if exists(join(out, *name.split("/"))))]
+        track_files(tracking, out, "sweep", out, names, tell, outcome=FINISHED)
+
+
 def train_to_rungs(
     job: TrainJob, rungs: Sequence[float], deadline: float, workers: Workers, report: Report, stop: Stop
 ) -> None:
@@ -244,20 +286,27 @@ def train_to_rungs(
     """
     budget = config_budget(job.config)
     feed, state = start_training(job, workers)
-    batches = feed.batches(state)
+    batches, tensorboard = feed.batches(state), job.tracking.tensorboard
 
     def stopped() -> bool:
         return stop() or time.time() > deadline
 
     leads = workers.rank == 0
-    for rung in rungs:
-        until = budget.part(rung)
-        if not train(state, batches, job.run, until=until, validate=feed.validate, stop=stopped, workers=workers):
-            report("", {UNFINISHED: 1.0} if leads else {})
-            return
-        # Validating is no training: a trial that reports more often would train less.
-        state.seconds = min(state.seconds, until.seconds)
-        workers.check_same_step(state.step)  # all wait for the first, which validates
-        progress = {PERCENT: 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
-        measured = {f"{MEASURED}{name}": value for name, value in state.metrics.items() if name != "score"}
-        report("", measured | progress if leads else {})
+    train_on = partial(
+        train, state, batches, job.run, validate=feed.validate, stop=stopped, workers=workers, tensorboard=tensorboard
+    )
+    with tracked(job, workers, partial(print, flush=True)) as trackers:
+        for rung in rungs:
+            until = budget.part(rung)
+            if not train_on(until=until, trackers=trackers):
+                report("", {UNFINISHED: 1.0} if leads else {})
+                return
+            # Validating is no training: a trial that reports more often would train less.
+            state.seconds = min(state.seconds, until.seconds)
+            workers.check_same_step(state.step)  # all wait for the first, which validates
+            progress = {PERCENT: 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
+            measured = {f"{MEASURED}{name}": value for name, value in state.metrics.items() if name != "score"}
+            if rung == rungs[-1]:  # what is reported may end a process
+                for tracker in trackers:
+                    tracker.close(FINISHED)
+            report("", measured | progress if leads else {})

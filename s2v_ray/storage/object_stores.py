@@ -1,7 +1,7 @@
 """Connections to object stores, and how often a request is retried.
 
 Credentials come from the environment, where the stores' own programs look for them (AWS_ACCESS_KEY_ID, a profile or a
-role; GOOGLE_APPLICATION_CREDENTIALS), and never from a URI, since URIs are printed and written to files.
+role; GOOGLE_APPLICATION_CREDENTIALS; HF_TOKEN), and never from a URI, since URIs are printed and written to files.
 """
 
 import os
@@ -28,8 +28,9 @@ def connect_store(uri: str) -> tuple[fs.FileSystem, str]:
     refuse_password(uri)
     try:
         parts = urlsplit(uri)
-        if parts.scheme == "s3":
-            return _s3(parts), unquote(parts.netloc + parts.path).rstrip("/")
+        if parts.scheme in ("s3", "hf"):
+            filesystem = _s3(parts) if parts.scheme == "s3" else _hub(os.environ.get("HF_ENDPOINT"))
+            return filesystem, unquote(parts.netloc + parts.path).rstrip("/")
         # One connection for each bucket, used again and again.
         return _connect(uri[: uri.index("://")], parts.netloc, parts.query), fs.FileSystem.from_uri(uri)[1]
     except (pa.ArrowInvalid, ValueError) as error:
@@ -42,6 +43,17 @@ def connect_store(uri: str) -> tuple[fs.FileSystem, str]:
 def _connect(scheme: str, authority: str, query: str) -> fs.FileSystem:
     filesystem, _ = fs.FileSystem.from_uri(f"{scheme}://{authority}/" + (f"?{query}" if query else ""))
     return filesystem
+
+
+@lru_cache
+def _hub(endpoint: str | None) -> fs.FileSystem:
+    """The Hugging Face hub, or another with its protocol: hf://USER/MODEL, hf://USER/MODEL@REVISION."""
+    try:
+        from huggingface_hub import HfFileSystem
+    except ImportError:
+        extra = "in the folder of s2v_ray: pip install '.[hub]'"
+        raise UserError("no_hub", f"hf:// needs huggingface_hub; {extra}") from None
+    return fs.PyFileSystem(fs.FSSpecHandler(HfFileSystem(endpoint=endpoint)))
 
 
 def _s3(parts: SplitResult) -> fs.S3FileSystem:

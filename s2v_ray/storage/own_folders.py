@@ -8,11 +8,13 @@ import os
 from collections.abc import Collection, Iterable
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import is_file, is_folder, list_files, list_folders
+from s2v_ray.storage.files import is_file, is_folder, is_special, list_files, list_folders
 from s2v_ray.storage.paths import Location, is_uri
 
 DATASET, RUN, CHECKPOINT, REPORT = "a data set of s2v prepare", "a run of s2v train", "a checkpoint", "a report"
 SWEEP, PROBE, PAIRS = "a sweep of s2v tune", "what s2v probe found", "a folder of s2v generate --pairs"
+MODEL = "a model of s2v export"
+CONVERTED = "clips of s2v convert"
 # The files and folders that together show what a folder is, any of several such sets; the more special come first.
 _MARKS: dict[str, tuple[frozenset[str], ...]] = {
     DATASET: (
@@ -21,12 +23,15 @@ _MARKS: dict[str, tuple[frozenset[str], ...]] = {
         frozenset({"rejects.jsonl", "_plan"}),
     ),
     RUN: (frozenset({"config.toml", "checkpoints"}), frozenset({"config.toml", "metrics.jsonl"})),
+    MODEL: (frozenset({"manifest.json", "state.json", "README.md"}),),
     CHECKPOINT: (frozenset({"manifest.json", "state.json"}),),
     REPORT: (frozenset({"report.json", "report.html"}),),
     SWEEP: (frozenset({"journal.log", "sweep.json"}),),
     PROBE: (frozenset({"probe.json", "probe.png"}),),
     PAIRS: (frozenset({"pairs.json", "_pairs"}),),
+    CONVERTED: (frozenset({"converted.json"}),),
 }
+_CONVERTED = ("-[0-9]*.tar", ".lance")
 # What is in each.
 _OWN: dict[str, tuple[str, ...]] = {
     DATASET: (
@@ -36,8 +41,10 @@ _OWN: dict[str, tuple[str, ...]] = {
     ),
     RUN: (
         *("config.toml", "metrics.jsonl", "checkpoints", "samples", "validation_clips", "events.out.tfevents.*"),
+        *("trackers.json", "wandb"),
         *("checkpoint_manager_snapshot.json", ".validate_storage_marker", "stop", "failure"),
     ),
+    MODEL: ("*.safetensors", "state.json", "manifest.json", "config.toml", "README.md", "example.mp4", "onnx"),
     CHECKPOINT: ("*.safetensors", "state.json", "manifest.json"),
     REPORT: (
         *("report.json", "report.html", "headline.png"),
@@ -46,6 +53,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     SWEEP: ("journal.log", "sweep.json", "report.html"),
     PROBE: ("probe.json", "probe.png"),
     PAIRS: ("pairs.json", "results.csv", "_pairs", "*.mp4"),
+    CONVERTED: ("converted.json", *(f"{split}{files}" for split in ("train", "val", "test") for files in _CONVERTED)),
 }
 _SHEET = "*-" + "[0-9a-f]" * 16 + ".png"  # a contact sheet of prepare --preview
 # Notes that people keep beside results, such as what `s2v train | tee log.txt` writes.
@@ -106,6 +114,12 @@ def check_not_input(out: Location, flag: str, inputs: dict[str, Location | None]
     for name, location in inputs.items():
         if location and _is_same(out, location):
             raise UserError("output_is_input", f"{flag} '{out}' is {name} '{location}' itself; name another.")
+
+
+def check_not_special(location: Location, flag: str) -> None:
+    """Raise UserError `not_a_file` for a pipe or a device, which can't be read twice, and may never end."""
+    if is_special(location):
+        raise UserError("not_a_file", f"{flag} '{location}' is a pipe, socket or device; put it into a file first.")
 
 
 def _is_harmless(name: str, patterns: Iterable[str]) -> bool:

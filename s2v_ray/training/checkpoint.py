@@ -161,9 +161,37 @@ def load_state(state: TrainingState, checkpoint: Location) -> None:
     state.best_score = description["best_score"] if description["format_version"] == FORMAT_VERSION else None
 
 
+def inference_files(saved: SavedState) -> dict[str, bytes]:
+    """The files of a checkpoint of this format with what generating needs alone: the SE and G that `load_model` gives.
+
+    Raises UserError if the weights don't fit the configuration.
+    """
+    generator = nn.ModuleDict({"generator": model_of(saved)}).state_dict()
+    mean_CHW = _mean_frame(saved)
+    current = saved.description["format_version"] == FORMAT_VERSION
+    description = {
+        **{name: saved.description[name] for name in _DESCRIBED},
+        "format_version": FORMAT_VERSION,
+        "schedule": asdict(saved.schedule),
+        "best_score": saved.description["best_score"] if current else None,  # of another definition before
+        "metrics": saved.description["metrics"] if current else {},
+        "config": asdict(saved.config),
+    }
+    return {
+        _WEIGHTS: safetensors.torch.save(generator),
+        **({} if mean_CHW is None else {_MEAN_FRAME: safetensors.torch.save({"mean_CHW": mean_CHW})}),
+        _STATE: json.dumps(description, indent=2).encode(),
+    }
+
+
 def load_weights(state: TrainingState, checkpoint: Location) -> None:
-    """Start from another model's weights alone, for fine-tuning. Raises UserError if shapes differ."""
-    _put(read_checkpoint(checkpoint), _WEIGHTS, **state.networks)
+    """Start from another model's weights alone, for fine-tuning. Raises UserError if shapes differ.
+
+    The discriminators stay as they are where the checkpoint has none, as those of `inference_files`.
+    """
+    saved = read_checkpoint(checkpoint)
+    held = {name.partition(".")[0] for name in _file(saved, _WEIGHTS)} | {"generator"}
+    _put(saved, _WEIGHTS, **nn.ModuleDict({name: net for name, net in state.networks.items() if name in held}))
     if state.ema is not None:
         state.ema.load_state_dict(state.networks.generator.state_dict())
 
@@ -171,17 +199,17 @@ def load_weights(state: TrainingState, checkpoint: Location) -> None:
 def load_model(checkpoint: Location) -> tuple[SoundToVideo, Config, dict[str, Any]]:
     """SE and G for generating (their EMA if the checkpoint has one), their configuration, and `state.json`."""
     saved = read_checkpoint(checkpoint)
-    return _model(saved), saved.config, saved.description
+    return model_of(saved), saved.config, saved.description
 
 
 def load_model_and_mean_frame(checkpoint: Location) -> tuple[SoundToVideo, Config, Tensor | None]:
     """SE and G as `load_model` gives them, their configuration, and the mean frame [3, R, R] if there is one."""
     saved = read_checkpoint(checkpoint)
-    return _model(saved), saved.config, _mean_frame(saved)
+    return model_of(saved), saved.config, _mean_frame(saved)
 
 
-def _model(saved: SavedState) -> SoundToVideo:
-    """SE and G, ready to generate."""
+def model_of(saved: SavedState) -> SoundToVideo:
+    """SE and G, ready to generate. Raises UserError if the weights don't fit the configuration."""
     file = _EMA if _EMA in saved.tensors else _WEIGHTS
     with torch.device("meta"):  # the configuration may be a stranger's: no memory before the weights bear it out
         described = build_sound_to_video(saved.config)

@@ -1,15 +1,19 @@
 """Checkpoints on disk: which a run has, and their files, whole and as they were written.
 
 A run directory holds `checkpoints/step_00001000/` and the text files `best` and `last`, each naming one of these. A
-checkpoint is complete when its manifest, written last, is there; only what the manifest lists, byte for byte, is read.
+checkpoint is a folder, or a zip of one. It is complete when its manifest, written last, is there; only what the
+manifest lists, byte for byte, is read. What else lies there, such as a model's card, is for people.
 """
 
+import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterator
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import exists, list_folders, read_bytes, remove_file, remove_folder, write_bytes
+from s2v_ray.storage.archive import is_archive, open_archive
+from s2v_ray.storage.files import exists, list_files, list_folders, read_bytes, remove_file, remove_folder, write_bytes
 from s2v_ray.storage.paths import Location, join
 
 MANIFEST = "manifest.json"
@@ -31,14 +35,19 @@ def write_files(run: Location, step: int, files: dict[str, bytes], *, best: bool
     folder = checkpoint_at(run, step)
     for file, content in files.items():
         write_bytes(join(folder, file), content)
-    manifest = {
-        file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()
-    }
-    write_bytes(join(folder, MANIFEST), json.dumps(manifest, indent=2).encode())
+    write_bytes(join(folder, MANIFEST), manifest(files))
     if best:
         point_to_best(run, step)
     _point(run, "last", step)
     return folder
+
+
+def manifest(files: dict[str, bytes]) -> bytes:
+    """What makes a checkpoint of these files complete, to be written after them."""
+    listed = {
+        file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()
+    }
+    return json.dumps(listed, indent=2).encode()
 
 
 def checkpoint_at(run: Location, step: int) -> str:
@@ -53,23 +62,57 @@ def point_to_best(run: Location, step: int) -> None:
 
 def read_files(checkpoint: Location) -> dict[str, bytes]:
     """The files of a checkpoint, each as its manifest says. Raises UserError if it is damaged."""
-    if not exists(join(checkpoint, MANIFEST)):
+    with _reader(checkpoint) as read:
+        listed = _listed(checkpoint, read(MANIFEST))
+        files = {}
+        for name, (size, digest) in listed.items():
+            if "/" in name or "\\" in name:
+                raise damaged(checkpoint, f"{MANIFEST} names a file elsewhere ('{name}')")
+            content = read(name)
+            if content is None:
+                raise damaged(checkpoint, f"{name} is missing")
+            if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+                raise damaged(checkpoint, f"{name} ({len(content)} bytes) is not as it was written ({size} bytes)")
+            files[name] = content
+    return files
+
+
+def content_hash(checkpoint: Location) -> str:
+    """A hash of a checkpoint's content, the same wherever it lies. Raises UserError if it is incomplete."""
+    with _reader(checkpoint) as read:
+        content = read(MANIFEST)
+    _listed(checkpoint, content)
+    return hashlib.sha256(content or b"").hexdigest()
+
+
+def file_locations(checkpoint: Location) -> list[str]:
+    """The files that hold a checkpoint."""
+    return [str(checkpoint)] if is_archive(checkpoint) else [join(checkpoint, name) for name in list_files(checkpoint)]
+
+
+@contextlib.contextmanager
+def _reader(checkpoint: Location) -> Iterator[Callable[[str], bytes | None]]:
+    """What gives the content of a checkpoint's files by their names, None of those that are not there."""
+    if is_archive(checkpoint):
+        with open_archive(checkpoint) as archive:
+            yield archive.read
+        return
+
+    def read(name: str) -> bytes | None:
+        location = join(checkpoint, name)
+        return read_bytes(location) if exists(location) else None
+
+    yield read
+
+
+def _listed(checkpoint: Location, content: bytes | None) -> dict[str, tuple[int, str]]:
+    """Size and hash of each file that a manifest names."""
+    if content is None:
         raise damaged(checkpoint, f"{MANIFEST} is missing, so it is incomplete")
     try:
-        manifest = json.loads(read_bytes(join(checkpoint, MANIFEST)))
-        listed = {str(name): (entry["bytes"], entry["sha256"]) for name, entry in manifest.items()}
+        return {str(name): (entry["bytes"], entry["sha256"]) for name, entry in json.loads(content).items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged(checkpoint, f"{MANIFEST} can't be read ({error!r})") from None
-    files = {}
-    for name, (size, digest) in listed.items():
-        if "/" in name or "\\" in name:
-            raise damaged(checkpoint, f"{MANIFEST} names a file elsewhere ('{name}')")
-        if not exists(join(checkpoint, name)):
-            raise damaged(checkpoint, f"{name} is missing")
-        files[name] = content = read_bytes(join(checkpoint, name))
-        if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
-            raise damaged(checkpoint, f"{name} ({len(content)} bytes) is not as it was written ({size} bytes)")
-    return files
 
 
 def is_intact(checkpoint: Location) -> bool:
@@ -84,15 +127,15 @@ def is_intact(checkpoint: Location) -> bool:
 
 
 def find_checkpoint(location: Location) -> str:
-    """The checkpoint at `location`: itself, or the best (else the last) one of a run. Raises UserError."""
-    if exists(join(location, MANIFEST)):
+    """The checkpoint at `location`: itself, a zip of one, or the best (else last) one of a run. Raises UserError."""
+    if is_archive(location) or exists(join(location, MANIFEST)):
         return str(location)
     found = _pointed(location, "best") or last_checkpoint(location)
     if found is None:
         raise UserError(
             "no_checkpoint",
             f"'{location}' is neither a run with checkpoints nor a complete checkpoint; give --checkpoint what "
-            "s2v train wrote with --out.",
+            "s2v train or s2v export wrote with --out, or a .zip of the latter.",
         )
     return found
 

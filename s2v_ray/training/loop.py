@@ -1,12 +1,14 @@
 """The training loop: from a batch to a step, with validations, checkpoints and log lines in between."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from torch import nn
 
 from s2v_ray.storage.paths import Location
+from s2v_ray.tracking.tracker import Tracker
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.data.stream import common_position
 from s2v_ray.training.health import Health, explaining_memory
@@ -37,22 +39,25 @@ def train(
     stop: Stop = lambda: False,
     workers: Workers = ALONE,
     report: Report = lambda location, metrics: None,
+    trackers: Sequence[Tracker] = (),
+    tensorboard: bool = True,
 ) -> bool:
     """Train from where `state` is until the budget is spent; returns False if `stop` ended it before.
 
-    `batches` start with that of the next step. The first worker writes logs and checkpoints. `report` is called on
-    every worker, equally often, with the checkpoint that was written (on the first worker) or "". With
-    `validate_beside`, which does what `validate` does, scores arrive while the training continues; the last is waited
-    for.
+    `batches` start with that of the next step. The first worker writes logs and checkpoints, and alone has `trackers`.
+    `report` is called on every worker, equally often, with the checkpoint that was written (on the first worker) or "".
+    With `validate_beside`, which does what `validate` does, scores arrive while the training continues; the last is
+    waited for.
 
     Raises UserError if a loss is not finite, a discriminator has collapsed, memory is out, or a checkpoint can't be
     written.
     """
     settings, clock = state.config.training, Clock(state)
+    logged = partial(RunLogs, run, state.config.clips, state.step, state.unscored, trackers, tensorboard=tensorboard)
     finished = until.done(state.step, state.seconds) == 1
     with (
         at_most_threads(settings.threads),
-        RunLogs(run, state.config.clips, state.step, state.unscored) if workers.rank == 0 else nullcontext() as logs,
+        logged() if workers.rank == 0 else nullcontext() as logs,
         # Logs are published first: a run resumed from a checkpoint has them up to there.
         CheckpointWriter(run, settings.keep_checkpoints, logs.publish) if logs else nullcontext() as writer,
     ):

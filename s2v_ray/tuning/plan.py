@@ -13,6 +13,7 @@ from s2v_ray.dataset.collection import DataSets
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import join
+from s2v_ray.tracking.track import Tracking
 from s2v_ray.tuning.journal import SweepLocation
 from s2v_ray.tuning.space import Space, get_setting
 
@@ -48,6 +49,7 @@ class DomainSweep:
     warm_starts: tuple[dict[str, Any], ...] = ()
     deadline: float = float("inf")
     trial_seconds: float = 0.0
+    tracking: Tracking | None = None  # of the sweep as a whole
 
     @property
     def preset(self) -> dict[str, Any]:

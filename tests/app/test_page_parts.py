@@ -24,7 +24,6 @@ from s2v_ray.app.run_files import is_run, read_curves, reports_beside, sample_vi
 from s2v_ray.app.server import LOOPBACK, listen, mount_page, upload_folder
 from s2v_ray.app.square import draw, move_to, place, resize_to
 from s2v_ray.app.work import in_words
-from s2v_ray.cli.device import choose_device
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.errors import UserError
@@ -32,6 +31,7 @@ from s2v_ray.generation.region import Region
 from s2v_ray.media.decoding.media_file import MediaFile
 from s2v_ray.media.decoding.probe import probe
 from s2v_ray.media.decoding.rgb import Crop
+from s2v_ray.training.device import choose_device
 
 
 def square_at(x: int, y: int, size: int):

@@ -71,8 +71,10 @@ VERBS = (
         "swept",
         ray=True,
     ),
+    Verb("export", (Input("--checkpoint", "run"), Input("--clips", "clips", optional=True)), (), "exported"),
     Verb("serve", (Input("--checkpoint", "run"),), ray=True),
     Verb("app", (Input("--checkpoint", "run"), Input("--clips", "clips", optional=True)), ray=True),
+    Verb("convert", (Input("--clips", "clips"),), ("--to=webdataset",), "converted"),
     Verb("info", (Input("", "clips"),)),
     Verb("info", (Input("", "run"),)),
 )

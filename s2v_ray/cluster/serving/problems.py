@@ -4,7 +4,7 @@ import re
 
 from starlette.responses import JSONResponse, Response
 
-from s2v_ray.errors import UserError
+from s2v_ray.errors import UserError, in_names
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 5
@@ -52,5 +52,4 @@ def in_client_words(error: UserError, files: dict[str, str]) -> UserError:
     for path, name in files.items():
         text = text.replace(path, name)
     text = re.sub(r",? or allow more with --[\w-]+", "", text)
-    text = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda flag: flag[1].replace("-", "_"), text)
-    return UserError(error.code, text)
+    return UserError(error.code, in_names(text))

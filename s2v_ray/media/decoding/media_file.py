@@ -19,7 +19,8 @@ from s2v_ray.media.decoding.limits import Budget
 from s2v_ray.media.decoding.parts import Part, find_parts, may_begin_anew
 from s2v_ray.media.decoding.tracks import Kind, TakenTrack, TrackNumbers, needs_reading, take_track
 from s2v_ray.storage.files import open_file
-from s2v_ray.storage.paths import is_uri
+from s2v_ray.storage.members import Cell, Member, Span, open_member
+from s2v_ray.storage.paths import Location, is_uri, readable
 
 av.logging.set_level(None)  # FFmpeg says nothing by itself: what matters becomes a MediaError
 
@@ -60,20 +61,20 @@ class Track:
 
 
 class MediaFile:
-    """A video or sound file at a path or URI, for use in a `with`. Nothing is opened before it is needed.
+    """A video or sound file at a path or URI, or inside another file, for use in a `with`.
 
-    It is opened twice, once for its picture and once for its sound, as reading both through one container would hold in
-    memory all that lies between them; and once more to look where it has several tracks of a kind, or where its times
-    may begin anew on the way. Each pass seeks back to the start; only the files for which that
-    would change the result (see above) are opened again for each. `budget` bounds the cost of all passes together; by
-    default it starts now. `track_numbers` names the tracks to read; by default those that work.
+    Nothing is opened before it is needed. It is opened twice, once for its picture and once for its sound, as reading
+    both through one container would hold in memory all that lies between them; and once more to look where it has
+    several tracks of a kind, or where its times may begin anew on the way. Each pass seeks back to the start; only the
+    files for which that would change the result (see above) are opened again for each. `budget` bounds the cost of all
+    passes together; by default it starts now. `track_numbers` names the tracks to read; by default those that work.
 
     All methods raise MediaError `not_found` or `unreadable`; `no_video` or `no_audio`; `undecodable_video` or
     `undecodable_audio` where there is no decoder; `no_such_track`.
     """
 
     def __init__(
-        self, path: str | Path, budget: Budget | None = None, track_numbers: TrackNumbers | None = None
+        self, path: Location | Member, budget: Budget | None = None, track_numbers: TrackNumbers | None = None
     ) -> None:
         self.path, self.budget, self.track_numbers = path, budget or Budget(), track_numbers or TrackNumbers()
         self._containers: dict[Kind, InputContainer] = {}
@@ -151,7 +152,7 @@ class _Layout:
     parts: tuple[Part, ...]
 
 
-def _find_layout(container: InputContainer, path: str | Path, numbers: TrackNumbers, budget: Budget) -> _Layout:
+def _find_layout(container: InputContainer, path: Location | Member, numbers: TrackNumbers, budget: Budget) -> _Layout:
     """The layout of a file whose `container` was just opened: what must be read for it is read in another."""
     taken: dict[Kind, TakenTrack | None] = {}
     kinds: tuple[tuple[Kind, int], ...] = (("video", numbers.video), ("audio", numbers.audio))
@@ -177,12 +178,13 @@ def undecodable(container: InputContainer, stream: Any) -> MediaError:
     return MediaError(f"undecodable_{stream.type}", sentence)
 
 
-def _open(path: str | Path) -> InputContainer:
+def _open(path: Location | Member) -> InputContainer:
     try:
-        if not is_uri(path):  # an absolute path, since FFmpeg takes what precedes a colon in a name for a protocol
+        if not isinstance(path, Span | Cell) and not is_uri(path):
+            # An absolute path, since FFmpeg takes what precedes a colon in a name for a protocol.
             return av.open(str(Path(path).absolute()), "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
-        remote = open_file(str(path))
-        named = SimpleNamespace(name=str(path), read=remote.read, seek=remote.seek, tell=remote.tell)
+        content = _content(path)
+        named = SimpleNamespace(name=readable(str(path)), read=content.read, seek=content.seek, tell=content.tell)
         return av.open(named, "r", container_options=OPEN_OPTIONS, metadata_errors="replace")
     except FileNotFoundError:
         raise MediaError("not_found", f"There is no file '{path}'; check its name.") from None
@@ -190,9 +192,13 @@ def _open(path: str | Path) -> InputContainer:
         raise MediaError("unreadable", f"'{path}' can't be read as video or sound{_why(path, error)}") from None
 
 
-def _why(path: str | Path, error: Exception) -> str:
+def _content(path: Location | Member) -> Any:
+    return open_member(path) if isinstance(path, Span | Cell) else open_file(str(path))
+
+
+def _why(path: Location | Member, error: Exception) -> str:
     if isinstance(error, av.error.ArgumentError):  # what FFmpeg says of a format that OPEN_OPTIONS leaves out
-        with contextlib.suppress(OSError), open_file(path) as file:
+        with contextlib.suppress(OSError, ValueError), _content(path) as file:
             return f": {why_not_listed(file)}."
     return f" ({getattr(error, 'strerror', None) or error})."
 

@@ -5,7 +5,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from decimal import Context
 from fractions import Fraction
 from pathlib import PurePosixPath
 
@@ -13,10 +12,11 @@ from s2v_ray.dataset.records import Reject
 from s2v_ray.dataset.splits import name_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles, find_files
+from s2v_ray.preparation.sources.layouts import read_layouts, split_of
 from s2v_ray.preparation.sources.manifests import Row, read_manifest
 from s2v_ray.preparation.sources.resolve import resolve_rows
 from s2v_ray.preparation.sources.select import select_labels
-from s2v_ray.preparation.sources.source import Source
+from s2v_ray.preparation.sources.source import Source, part_name
 from s2v_ray.storage.paths import is_uri, parent, readable
 
 _GRID = re.compile(r"s\d+")  # GRID's folder of one speaker
@@ -32,8 +32,10 @@ def find_sources(
 ) -> tuple[list[Source], list[Reject]]:
     """What to prepare, sorted by name, and the files that are missing or can't be read.
 
-    Without a manifest: all files at `locations` (see `find_files`), labelled by the folders in their names. GRID is
-    recognised by its layout, `s<speaker>/*.mpg`: a speaker is a group.
+    Without a manifest: all files at `locations` (see `find_files`), labelled by the folders in their names, and the
+    videos in data sets of other formats (see `layouts/`) with their labels and splits. If all plain files lie in
+    folders called train, test and the like, these are their splits. GRID is recognised by its layout,
+    `s<speaker>/*.mpg`: a speaker is a group.
 
     With a manifest: the files that its rows name, looked up at `locations`, or beside the manifest if there are none.
     Rows with the same file and times make one source with the labels of all; so do overlapping rows that mark events
@@ -73,11 +75,17 @@ def find_sources(
 
 def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Source], list[Reject]]:
     files = find_files(locations)
-    sources = [
-        _with_group(Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1])))
-        for name, path in files.locations.items()
+    found = read_layouts(files.locations)
+    plain = {name: path for name, path in files.locations.items() if name not in found.names}
+    splits = {name: split_of(name) for name in plain}
+    if not all(splits.values()) or len({*splits.values()}) < 2:
+        splits = {}
+    files_as_sources = [
+        _with_group(Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1]), split=splits.get(name, "")))
+        for name, path in plain.items()
     ]
-    return select_labels(sources, select, " and ".join(locations)), _problems(files)
+    chosen = select_labels(found.sources + files_as_sources, select, " and ".join(locations))
+    return _with_val(chosen), _problems(files) + found.rejects
 
 
 def _from_manifest(
@@ -99,7 +107,7 @@ def _from_manifest(
         else:
             others = f" (nor {', '.join(other.file for other in row.parts[1:])})" if len(row.parts) > 1 else ""
             detail = f"{manifest}, {row.line} names this file, but it is not there{others}."
-            missing.append(Reject(name + _times(part.start_seconds, part.end_seconds), None, "missing", detail))
+            missing.append(Reject(part_name(name, part.start_seconds, part.end_seconds), None, "missing", detail))
     _check_splits(found, manifest)
     return _with_val(_joined(found)), missing
 
@@ -163,25 +171,12 @@ def _joined(found: list[tuple[Row, Source]]) -> list[Source]:
         else:
             labels = tuple(dict.fromkeys(joined[index].labels + source.labels))
             joined[index] = replace(joined[index], labels=labels)
-    return [replace(source, name=source.name + _times(source.start_seconds, source.end_seconds)) for source in joined]
+    return [replace(source, name=part_name(source.name, source.start_seconds, source.end_seconds)) for source in joined]
 
 
 def _starts_within(source: Source, earlier: Source) -> bool:
     end = earlier.end_seconds
     return source.path == earlier.path and (end is None or (source.start_seconds or 0) < end)
-
-
-def _times(start: Fraction | None, end: Fraction | None) -> str:
-    """The part as a name shows it: "" for the whole file, "@12.000-22.000", "@12.000-"."""
-    return "" if start is None and end is None else f"@{_decimal(start)}-{_decimal(end)}"
-
-
-def _decimal(seconds: Fraction | None) -> str:
-    """Exactly, with at least three decimals: what was read from a decimal number is one."""
-    if seconds is None:
-        return ""
-    exact = Context(prec=300).divide(seconds.numerator, seconds.denominator)
-    return f"{exact:.3f}" if seconds * 1000 % 1 == 0 else f"{exact:f}"
 
 
 def _with_val(sources: list[Source]) -> list[Source]:
