@@ -2,7 +2,6 @@
 
 import os
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 TYPE_CHECKING = False  # type checkers know the name; importing it would take most of this package's time
 if TYPE_CHECKING:
@@ -18,15 +17,11 @@ if TYPE_CHECKING:
     from s2v_ray.dataset.measures import QualityLimits
     from s2v_ray.errors import MediaError, UserError
     from s2v_ray.media.decoding.limits import Limits
+    from s2v_ray.version import __version__ as __version__
 
 # Before torch is loaded: its threads otherwise spin while they wait, which slows all of a shared machine down, itself
 # included (a training step beside one other program took twice as long).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-try:
-    __version__ = version("s2v_ray")
-except PackageNotFoundError:
-    __version__ = "0.dev0+not.installed"  # the source folder, imported from where it lies
 
 __all__ = [
     "Config",
@@ -65,6 +60,7 @@ _FILES = {
     "s2v_ray.dataset.measures": ("QualityLimits",),
     "s2v_ray.errors": ("MediaError", "UserError"),
     "s2v_ray.media.decoding.limits": ("Limits",),
+    "s2v_ray.version": ("__version__",),
 }
 
 if not TYPE_CHECKING:  # which would take every name for one of ours

@@ -15,6 +15,7 @@ PACKAGE = Path(s2v_ray.__file__).parent
 TOP_LEVEL = [
     "errors",
     "logs",
+    "version",
     "config",
     "storage",
     "metrics",
