@@ -1,5 +1,6 @@
 """What the terminal, or the program at the other end of a pipe, can take."""
 
+import atexit
 import contextlib
 import io
 import os
@@ -54,6 +55,8 @@ def flush_output() -> int:
 
     Then what is printed goes nowhere from here on, as Python would otherwise complain at exit.
     """
+    if os.environ.get(NO_COLOR) and (colorama := sys.modules.get("colorama.initialise")):
+        atexit.unregister(colorama.reset_all)  # of Ray's, which would print a code at exit
     status = 0
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,6 +1,5 @@
 """Joining a running cluster, or starting one on this machine."""
 
-import atexit
 import logging
 import os
 import socket
@@ -31,8 +30,6 @@ def connect() -> None:
         raise
     except Exception as error:  # Ray's own, of many kinds
         raise UserError("ray_not_started", _why_not(error)) from error
-    if os.environ.get("NO_COLOR") and (colorama := sys.modules.get("colorama.initialise")):
-        atexit.unregister(colorama.reset_all)  # which prints a terminal's code at the end
 
 
 def _check_address(address: str) -> None:
