@@ -116,8 +116,8 @@ def test_each_message_code_is_explained_and_none_that_does_not_exist(site):
     listed |= set(re.findall(r"<code>(\w+)</code>", cells))
     assert len(raised) > 130
     assert raised <= listed
-    # As of a track's kind: f"no_{kind}".
-    assert listed <= words | {"no_audio", "no_video", "unusable_file"}
+    # Words that are put together, f"no_{kind}" of a track and f"no_{name}" of a tracker, or in the midst of a text.
+    assert listed <= words | {"no_audio", "no_video", "no_wandb", "no_mlflow", "unusable_file", "wrong_python"}
     reasons = {"silent", "still_picture", "camera_moves", "scene_cut", "lag", "duplicate", "missing", "crashed", "hung"}
     assert reasons <= listed
 
