@@ -10,7 +10,7 @@ def convert(*, clips: Location, out: Location, to: str) -> Result:
 
     Args:
         clips: what s2v prepare wrote; sources that are excluded are left out.
-        out: the folder for the files, of a split each.
+        out: the folder to write; each split has files of its own.
         to: webdataset (tars with arrays and JSON) or lance (a data set for each split, with the columns of the clips).
     """
     from s2v_ray.recipes.convert import convert_clips

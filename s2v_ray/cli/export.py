@@ -22,7 +22,7 @@ def export(
     push_to_hub: str = "",
     public: bool = False,
 ) -> Result:
-    """Write a model as one folder that travels: weights, settings, and a card that says what it is.
+    """Write a model as one folder to share: weights, settings, and a card that says what it is.
 
     Args:
         run: the same as --checkpoint.

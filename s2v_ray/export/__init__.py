@@ -1,1 +1,1 @@
-"""A model as a folder that travels: its card, its graph for ONNX, its way to a hub."""
+"""A model as a folder to share: its card, its graph for ONNX, its way to a hub."""

@@ -1,4 +1,4 @@
-"""What `s2v export` does: a checkpoint as a folder that travels, with a card that says what it is."""
+"""What `s2v export` does: a checkpoint as a folder to share, with a card that says what it is."""
 
 import json
 from collections.abc import Callable, Mapping
