@@ -177,7 +177,7 @@ def test_training_evaluating_and_probing_on_two_data_sets(small_clips, others, s
     assert found["memorisation"] is not None  # it knows that these are the clips it was trained on
 
     capsys.readouterr()
-    assert main(["probe", *clips, "--minutes", "0.01"]) == 1
+    assert main(["probe", *clips, "--minutes", "0.01"]) == 2
     assert "[missing_flag]" in capsys.readouterr().err
     assert main(["probe", *clips, "--minutes", "0.01", "--out", str(tmp_path / "probe")]) == 0
     probed = json.loads((tmp_path / "probe" / "probe.json").read_text())

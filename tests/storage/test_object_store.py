@@ -403,7 +403,8 @@ def test_workers_of_a_cluster_share_a_run_in_a_store(
     assert main([*command, "--steps", "4"]) == 0  # by one process
     assert "Resuming from step 3" in capsys.readouterr().out
     assert metric_steps(run) == [2, 3, 3, 4, 4]  # a validation, at the end of each, has a line of its own
-    assert {name for name in list_files(run) if "tfevents" not in name} == {"config.toml", "metrics.jsonl"}
+    written = {name for name in list_files(run) if "tfevents" not in name}
+    assert written == {"config.toml", "metrics.jsonl", "status.json"}
 
 
 @pytest.mark.ray

@@ -304,13 +304,13 @@ def test_a_run_in_an_object_store_keeps_its_entries_there(
     try:
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
-        uri = "s3://bucket/runs/sea"
+        uri = "s3://bucket/runs/tracked"
         assert main([*arguments(small_clips, uri, small_model, 4), "--track", "mlflow,wandb"]) == 0
         entries = {entry.tracker: entry.id for entry in read_entries(uri)}
         held = store.content()
     finally:
         store.close()
-    assert f"run-{entries['wandb']}.wandb" in {Path(key).name for key in held if key.startswith("runs/sea/wandb/")}
+    assert f"run-{entries['wandb']}.wandb" in {Path(key).name for key in held if key.startswith("runs/tracked/wandb/")}
     (entry,) = mlflow_runs(database, tmp_path.name)
     assert entry.info.run_id == entries["mlflow"]
     (sample,) = mlflow_files(database, entries["mlflow"], "samples").values()
