@@ -49,7 +49,8 @@ def push(client: HfApi, files: Mapping[str, bytes], name: str, *, public: bool, 
             ],
             commit_message="Model exported by s2v_ray",
         )
-    except (OSError, network_error, ValueError) as error:  # ValueError: of a name that is none
+    # ValueError: of a name that is none; the others: of an answer that is no hub's.
+    except (OSError, network_error, ValueError, LookupError, TypeError, AttributeError) as error:
         said = " ".join(str(error).split())
         raise UserError(
             "hub_refused",

@@ -272,7 +272,8 @@ def test_folders_of_splits_without_metadata(tmp_path):
     for name in ("train/dog/1.mp4", "train/cat/2.mp4", "valid/dog/3.mp4", "test/dog/4.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(VIDEOS[0], tmp_path / name)
-    assert [source.split for source in found(tmp_path)[0]] == ["test", "train", "train", "val"]
+    (tmp_path / "README.md").write_text("No video.")
+    assert [source.split for source in found(tmp_path)[0]] == ["", "test", "train", "train", "val"]
     shutil.copy(VIDEOS[0], tmp_path / "other.mp4")
     assert {source.split for source in found(tmp_path)[0]} == {""}  # then they are folders like any
 
@@ -382,7 +383,9 @@ def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
         header("back.mp4", -512),  # the next header would be this one
         header("back.txt", -1024),
         header("huge.mp4", 2**70),
-        header("pax", 512, tarfile.XHDTYPE) + b"31 size=99999999999999999999999\n".ljust(512, b"\0") + header("a.mp4", 3),
+        header("pax", 512, tarfile.XHDTYPE)
+        + b"31 size=99999999999999999999999\n".ljust(512, b"\0")
+        + header("a.mp4", 3),
         header("pax", -512, tarfile.XHDTYPE),
         (header("long", 1, tarfile.GNUTYPE_LONGNAME) + b"a".ljust(512, b"\0")) * 1500,
     ],

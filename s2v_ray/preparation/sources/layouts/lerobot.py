@@ -93,7 +93,9 @@ def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: 
                 group=f"{root}episode_{episode:06d}",
             )
     if missing > _MOST_NAMED:
-        found.reject(f"{root}{_INFO}", "missing", f"{missing} of its videos, of which the first are named, are missing.")
+        found.reject(
+            f"{root}{_INFO}", "missing", f"{missing} of its videos, of which the first are named, are missing."
+        )
 
 
 def _long_rows(root: str, files: Mapping[str, str], cameras: list[str]) -> Iterator[dict[str, Any]]:
