@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import is_file, open_file
+from s2v_ray.storage.files import is_file, open_file, store_errors
 from s2v_ray.storage.paths import Location, base_name
 
 # Weights hardly shrink, and text about eightfold; a bomb grows a thousandfold.
@@ -76,7 +76,8 @@ def open_archive(location: Location) -> Iterator[Archive]:
 @contextlib.contextmanager
 def _faults(location: Location) -> Iterator[None]:
     try:
-        yield
+        with store_errors(location):
+            yield
     except _FAULTS as error:
         raise _unusable(location, f"it can't be read ({error})") from None
 

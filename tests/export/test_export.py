@@ -138,7 +138,7 @@ def test_a_card_says_what_is_not_known(small_run: Path, tmp_path: Path) -> None:
 
 
 def test_names_are_text_and_nothing_else(small_run: Path, tmp_path: Path) -> None:
-    evil = '</details><script>alert("1")</script> | ![x](http://example.org)\n---\nlicense: mit'
+    evil = '</details><script>alert("1")</script> | ![x](http://example.org) 🎆\\ud83c\\udf86\n---\nlicense: mit'
     text = (
         export(str(small_run), str(tmp_path / "model"), ExportSettings(name=evil, license=evil))
         .files["README.md"]
