@@ -1,5 +1,7 @@
 """The card of a model: `README.md`, text for people under metadata that a hub reads."""
 
+import json
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
@@ -22,6 +24,7 @@ _LICENSES = (
     *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0"),
     *("openrail", "creativeml-openrail-m"),
 )
+_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 _SHOWN = (MODEL, MISMATCHED, FROZEN, REAL)
 
 
@@ -103,6 +106,11 @@ def plain(value: Any) -> Any:
     return "".join(f"\\{each}" if each in "\\`*_[]<>|#$~" else each for each in text)
 
 
+def _yaml(value: Any, **options: Any) -> str:
+    """JSON that is YAML, too, which has no pairs of escapes for one character, as of an emoji."""
+    return _PAIR.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), json.dumps(value, **options))
+
+
 _TEMPLATES = Environment(
     loader=PackageLoader("s2v_ray", "export/templates"),
     autoescape=False,
@@ -112,3 +120,4 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_TEMPLATES.policies["json.dumps_function"] = _yaml

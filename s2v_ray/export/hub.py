@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from s2v_ray.errors import UserError
+from s2v_ray.storage.object_stores import network_errors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -32,12 +33,10 @@ def push(client: HfApi, files: Mapping[str, bytes], name: str, *, public: bool, 
     in `files` are of an earlier version, and removed. Raises UserError `hub_refused`.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-    from huggingface_hub.errors import HfHubHTTPError
 
-    network_error: type[Exception] = HfHubHTTPError.__bases__[
-        0
-    ]  # of httpx or httpx2, whichever this huggingface_hub has
-
+    failures: tuple[type[Exception], ...] = (OSError, *network_errors("hf://"))
+    # Of a name that is none, and of answers that are no hub's.
+    failures += (ValueError, LookupError, TypeError, AttributeError)
     try:
         address = client.create_repo(name, private=not public, exist_ok=True)
         stale = {file for file in client.list_repo_files(address.repo_id) if file in own} - files.keys()
@@ -49,7 +48,7 @@ def push(client: HfApi, files: Mapping[str, bytes], name: str, *, public: bool, 
             ],
             commit_message="Model exported by s2v_ray",
         )
-    except (OSError, network_error, ValueError) as error:  # ValueError: of a name that is none
+    except failures as error:
         said = " ".join(str(error).split())
         raise UserError(
             "hub_refused",

@@ -54,7 +54,7 @@ def convert_clips(
     files = [file for split, count in counts.items() for file in _files(split, count, to, readers[split], shard_bytes)]
     described = _description(readers, counts, files, to)
     with lock(out, out):
-        _start(out, described)
+        _start(out, described, files)
         for number, file in enumerate(files):
             if not exists(join(out, file.name)):
                 rows = map(readers[file.split].row, file.clips)
@@ -123,10 +123,13 @@ def _description(readers: dict[str, ClipReader], counts: dict[str, int], files: 
     }
 
 
-def _start(out: str, described: dict[str, Any]) -> None:
+def _start(out: str, described: dict[str, Any], files: list[_File]) -> None:
     """Write what is to come, or check that it is what is there."""
     path = join(out, _RECORD)
     if not exists(path):
+        if there := next((file.name for file in files if exists(join(out, file.name))), None):
+            rule = f"holds '{there}', but no {_RECORD} that says of which clips; name another folder"
+            raise UserError("other_clips", f"--out '{out}' {rule}.")
         _record(out, described)
         return
     try:

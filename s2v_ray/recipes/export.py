@@ -104,7 +104,7 @@ def export(
     show("writing")
     remove_file(join(out, MANIFEST))  # until all is written, the folder is no checkpoint
     for name in list_files(out, recursive=True):
-        if name not in files and (name in EXTRAS or name.endswith(".safetensors")):
+        if name not in files and (name in EXTRAS or ("/" not in name and name.endswith(".safetensors"))):
             remove_file(join(out, name))
     for name, content in files.items():
         write_bytes(join(out, name), content)
@@ -130,7 +130,7 @@ def _read_report(folder: str, saved: SavedState) -> Report:
         typed(json.loads(text)["scores"], Mapping[str, Mapping[str, Score | None]])
         report = Report.from_json(text)
         headline(report), table(report), title(report)  # what the card will show of it
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
             "damaged_report", f"'{location}' can't be read ({error!r}); evaluate the model again."
         ) from None

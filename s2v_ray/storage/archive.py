@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import is_file, open_file
+from s2v_ray.storage.files import is_file, open_file, store_errors
 from s2v_ray.storage.paths import Location, base_name
 
 # Weights hardly shrink, and text about eightfold; a bomb grows a thousandfold.
@@ -29,7 +29,8 @@ class Archive:
 
     def __init__(self, archive: zipfile.ZipFile, location: Location, most_bytes: int) -> None:
         self._archive, self._location = archive, location
-        entries = archive.infolist()
+        # Beside the folder, the Finder packs one with what macOS alone knows of its files.
+        entries = [entry for entry in archive.infolist() if not entry.filename.startswith("__MACOSX/")]
         if len(entries) > _MOST_ENTRIES:
             raise _unusable(location, f"it has {len(entries)} entries, but may have {_MOST_ENTRIES}")
         size = sum(entry.file_size for entry in entries)
@@ -52,6 +53,8 @@ class Archive:
             raise _unusable(self._location, f"'{entry.filename}' is a symbolic link")
         if entry.flag_bits & 1:
             raise _unusable(self._location, f"'{entry.filename}' is encrypted")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA takes the memory it claims
+            raise _unusable(self._location, f"'{entry.filename}' is compressed otherwise than by deflate")
         with _faults(self._location):
             return self._archive.read(entry)
 
@@ -73,7 +76,8 @@ def open_archive(location: Location) -> Iterator[Archive]:
 @contextlib.contextmanager
 def _faults(location: Location) -> Iterator[None]:
     try:
-        yield
+        with store_errors(location):
+            yield
     except _FAULTS as error:
         raise _unusable(location, f"it can't be read ({error})") from None
 

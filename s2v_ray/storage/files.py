@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.object_stores import connect_store
+from s2v_ray.storage.object_stores import connect_store, network_errors
 from s2v_ray.storage.os_errors import reason
 from s2v_ray.storage.paths import Location, base_name, is_uri, readable
 
@@ -61,6 +61,8 @@ def store_errors(location: Location) -> Iterator[None]:
         if not is_uri(location):
             error.filename = error.filename or str(location)
             raise
+        raise StoreError(str(location), str(error)) from error
+    except network_errors(location) as error:
         raise StoreError(str(location), str(error)) from error
 
 

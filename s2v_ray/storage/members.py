@@ -99,9 +99,13 @@ class _Rows:
     def value(self, row: int) -> pa.Buffer | None:
         if row < self._row or self._row < 0:
             self._values, self._row = self._read(), -1
-        while self._row < row:
-            self._value = next(self._values, None)
-            self._row += 1
+        try:
+            while self._row < row:
+                self._value = next(self._values, None)
+                self._row += 1
+        except Exception:
+            self._row = -1  # what has failed once is at its end: another try begins anew
+            raise
         return self._value
 
     def _read(self) -> Iterator[pa.Buffer | None]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.storage.paths import refuse_password
+from s2v_ray.storage.paths import Location, refuse_password
 
 # The pauses between tries double from 25 ms: a store may fail for a minute and a half.
 _TRIES = 13
@@ -54,6 +54,15 @@ def _hub(endpoint: str | None) -> fs.FileSystem:
         extra = "in the folder of s2v_ray: pip install '.[hub]'"
         raise UserError("no_hub", f"hf:// needs huggingface_hub; {extra}") from None
     return fs.PyFileSystem(fs.FSSpecHandler(HfFileSystem(endpoint=endpoint)))
+
+
+def network_errors(location: Location) -> tuple[type[Exception], ...]:
+    """What else than OSErrors a store raises where no network leads to it."""
+    if not str(location).startswith("hf://"):
+        return ()
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (HfHubHTTPError.__bases__[0],)  # of httpx or httpx2, whichever this huggingface_hub has
 
 
 def _s3(parts: SplitResult) -> fs.S3FileSystem:

@@ -247,7 +247,7 @@ def _parse_description(content: bytes, checkpoint: Location) -> tuple[Config, Sc
         schedule = _schedule(config, description)
         _check_unscored(description)
         _position(description)
-    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
         raise damaged(checkpoint, f"{_STATE} can't be read ({error!r})") from None
     return config, schedule, description
 

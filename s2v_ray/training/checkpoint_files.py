@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterator
 
 from s2v_ray.errors import UserError
 from s2v_ray.storage.archive import is_archive, open_archive
-from s2v_ray.storage.files import exists, list_files, list_folders, read_bytes, remove_file, remove_folder, write_bytes
+from s2v_ray.storage.files import (
+    exists,
+    is_file,
+    list_files,
+    list_folders,
+    read_bytes,
+    remove_file,
+    remove_folder,
+    write_bytes,
+)
 from s2v_ray.storage.paths import Location, join
 
 MANIFEST = "manifest.json"
@@ -100,7 +109,7 @@ def _reader(checkpoint: Location) -> Iterator[Callable[[str], bytes | None]]:
 
     def read(name: str) -> bytes | None:
         location = join(checkpoint, name)
-        return read_bytes(location) if exists(location) else None
+        return read_bytes(location) if is_file(location) else None  # a pipe or a device would never end
 
     yield read
 
@@ -111,7 +120,7 @@ def _listed(checkpoint: Location, content: bytes | None) -> dict[str, tuple[int,
         raise damaged(checkpoint, f"{MANIFEST} is missing, so it is incomplete")
     try:
         return {str(name): (entry["bytes"], entry["sha256"]) for name, entry in json.loads(content).items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise damaged(checkpoint, f"{MANIFEST} can't be read ({error!r})") from None
 
 

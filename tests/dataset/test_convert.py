@@ -106,6 +106,11 @@ def test_what_can_not_be_converted_is_refused(small_clips, tmp_path):
         with pytest.raises(UserError) as error:
             convert(clips, out, to)
         assert error.value.code == code
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards/train-000000.tar").write_bytes(b"of somebody else")  # not taken for what a stopped run wrote
+    with pytest.raises(UserError) as error:
+        convert(small_clips, tmp_path / "shards", "webdataset")
+    assert error.value.code == "other_clips"
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/letter.doc").write_text("dear")
     with pytest.raises(UserError) as error:

@@ -8,10 +8,11 @@ import torch
 from helpers.hub import Hub
 
 from s2v_ray.cli.main import main
-from s2v_ray.errors import UserError
+from s2v_ray.errors import StoreError, UserError
 from s2v_ray.export.hub import hub_client
 from s2v_ray.export.hub import push as push_files
 from s2v_ray.generation.video import load_generator
+from s2v_ray.training.checkpoint_files import find_checkpoint
 
 
 @pytest.fixture
@@ -79,6 +80,13 @@ def test_where_no_hub_answers_or_the_name_is_none_is_an_error_with_a_name(
     with pytest.raises(UserError) as caught:
         push_files(hub_client(), {"README.md": b""}, name, public=False, own=())
     assert caught.value.code == "hub_refused"
+
+
+def test_a_model_where_no_hub_answers_is_an_error_with_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(StoreError) as caught:
+        find_checkpoint("hf://someone/sea")
+    assert caught.value.code == "store_unavailable"
 
 
 def test_nothing_is_sent_unless_asked(small_run: Path, tmp_path: Path, hub: Hub) -> None:

@@ -25,6 +25,7 @@ from s2v_ray.preparation.prepare import source_clips
 from s2v_ray.preparation.sources.find import find_sources
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.task_file import TaskFile, write_tasks
+from s2v_ray.storage.members import _Rows
 
 SETTINGS = clip_settings(
     clip_seconds=0.4, frame_rate="25", sample_rate=8000, stored_size=16, stride_seconds=0.4, crop="centre",
@@ -271,7 +272,8 @@ def test_folders_of_splits_without_metadata(tmp_path):
     for name in ("train/dog/1.mp4", "train/cat/2.mp4", "valid/dog/3.mp4", "test/dog/4.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(VIDEOS[0], tmp_path / name)
-    assert [source.split for source in found(tmp_path)[0]] == ["test", "train", "train", "val"]
+    (tmp_path / "README.md").write_text("No video.")
+    assert [source.split for source in found(tmp_path)[0]] == ["", "test", "train", "train", "val"]
     shutil.copy(VIDEOS[0], tmp_path / "other.mp4")
     assert {source.split for source in found(tmp_path)[0]} == {""}  # then they are folders like any
 
@@ -362,6 +364,88 @@ def test_a_hostile_lerobot_is_a_reject(tmp_path, change):
     assert [source.name for source in sources] == ["a.tar/clip_mp4.mp4"]
     assert set(rejects.values()) <= {"unreadable", "missing"}
     assert rejects
+
+
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A tar's header with any size, also one that tarfile would not write."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        header("back.mp4", -512),  # the next header would be this one
+        header("back.txt", -1024),
+        header("huge.mp4", 2**70),
+        header("pax", 512, tarfile.XHDTYPE)
+        + b"31 size=99999999999999999999999\n".ljust(512, b"\0")
+        + header("a.mp4", 3),
+        header("pax", -512, tarfile.XHDTYPE),
+        (header("long", 1, tarfile.GNUTYPE_LONGNAME) + b"a".ljust(512, b"\0")) * 1500,
+    ],
+)
+def test_headers_that_lie_cost_only_what_follows(tmp_path, rest):
+    video = VIDEOS[0].read_bytes()
+    good = header("good.mp4", len(video)) + video + bytes(-len(video) % 512)
+    (tmp_path / "a.tar").write_bytes(good + rest + bytes(1024))
+    sources, rejects = found(tmp_path)
+    assert [source.name for source in sources] == ["a.tar/good.mp4"]
+    assert rejects["a.tar"] == "unreadable"
+
+
+def video_table(path: Path, **columns: list[Any]) -> None:
+    """A table that names the video beside it in each row."""
+    count = len(next(iter(columns.values())))
+    rows = [{"bytes": None, "path": "a.mp4"}] * count
+    videos = pa.array(rows, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    pq.write_table(pa.table({"video": videos, **columns}), path)
+
+
+def test_a_video_of_several_rows_is_one_with_the_labels_of_all(tmp_path):
+    shutil.copy(VIDEOS[0], tmp_path / "a.mp4")
+    video_table(tmp_path / "captions.parquet", caption=["a wave", "the sea", "x" * 10**6, "a wave"])
+    sources, rejects = found(tmp_path)
+    assert [(source.name, source.labels) for source in sources] == [("a.mp4", ("a wave", "the sea"))]
+    assert rejects == {}
+
+
+def test_a_video_that_is_named_for_two_splits_is_in_one(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(VIDEOS[0], tmp_path / name)
+    video_table(tmp_path / "test.parquet", caption=["a wave"])
+    video_table(tmp_path / "train.parquet", caption=["a wave"])
+    sources, rejects = found(tmp_path)
+    assert [(source.name, source.split) for source in sources] == [("a.mp4", "test"), ("b.mp4", "")]
+    assert rejects == {"a.mp4": "two_splits"}
+
+
+def test_episodes_that_are_not_there_are_counted_and_the_first_named(tmp_path):
+    write_lerobot(tmp_path, "v2.1", "{video_key}/{episode_index}.mp4", total_episodes=3000)
+    folder = tmp_path / "observation.images.top"
+    folder.mkdir()
+    shutil.copy(VIDEOS[0], folder / "2999.mp4")
+    sources, missing = find_sources([str(tmp_path)])
+    assert [source.name for source in sources] == ["observation.images.top/2999.mp4"]
+    assert len(missing) == 1001
+    assert "5999" in next(reject.detail for reject in missing if reject.source == "meta/info.json")
+
+
+def test_a_table_is_read_again_after_its_file_could_not_be(tmp_path):
+    """What fails at an object store is tried again: the videos after it must not seem to be empty."""
+    hf_dataset(VIDEOS[:2]).to_parquet(tmp_path / "a.parquet")
+    cells = [source.member for source in found(tmp_path)[0]]
+    rows = _Rows(cells[0].container, cells[0].column, 0)
+    assert rows.value(0).to_pybytes() == VIDEOS[0].read_bytes()
+    rows._values = (1 / 0 for _ in range(1))
+    with pytest.raises(ZeroDivisionError):
+        rows.value(1)
+    assert rows.value(1).to_pybytes() == VIDEOS[1].read_bytes()
 
 
 def test_json_that_is_nested_for_ever_is_a_reject(tmp_path):

@@ -31,6 +31,12 @@ def test_files_at_the_top_or_in_one_folder_are_read(tmp_path: Path) -> None:
             assert (archive.read("a"), archive.read("onnx/b"), archive.read("c")) == (b"1", b"2", None)
 
 
+def test_what_the_finder_adds_is_left_alone(tmp_path: Path) -> None:
+    path = make(tmp_path / "mac.zip", ("model/a", b"1"), ("__MACOSX/model/._a", b"2"))
+    with open_archive(str(path)) as archive:
+        assert archive.read("a") == b"1"
+
+
 def test_only_files_named_zip_are_archives(tmp_path: Path) -> None:
     (tmp_path / "folder.zip").mkdir()
     assert is_archive(make(tmp_path / "a.ZIP", ("a", b"")))
@@ -53,6 +59,9 @@ def test_links_bombs_and_doubles_are_refused(tmp_path: Path) -> None:
     # 64 MiB of zeros in 64 KiB: a thousandth.
     assert refusal(make(tmp_path / "bomb.zip", ("a", bytes(2**26)))) == "unusable_archive"
     assert refusal(make(tmp_path / "many.zip", *((str(number), b"") for number in range(1001)))) == "unusable_archive"
+    with zipfile.ZipFile(tmp_path / "lzma.zip", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("a", b"1")
+    assert refusal(tmp_path / "lzma.zip") == "unusable_archive"
     with pytest.warns(UserWarning, match="Duplicate"):
         double = make(tmp_path / "double.zip", ("a", b"1"), ("a", b"2"))
     assert refusal(double) == "unusable_archive"

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -46,6 +47,30 @@ def told(checkpoint: str) -> str:
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as error:
         status = main(["info", checkpoint])
     return error.getvalue().rpartition("[")[2].strip("]\n") or str(status)
+
+
+@pytest.mark.parametrize(
+    "manifest", ["[" * 100_000, *(f'{{"{name}": {{"bytes": 1, "sha256": ""}}}}' for name in ("..", ""))]
+)
+def test_a_manifest_that_is_none_is_damage(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(UserError) as caught:
+        load_model(str(tmp_path))
+    assert caught.value.code == "damaged_checkpoint"
+
+
+def test_a_pipe_among_its_files_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"state.json": {"bytes": 1, "sha256": ""}}')
+    os.mkfifo(tmp_path / "state.json")
+    with pytest.raises(UserError) as caught:
+        load_model(str(tmp_path))
+    assert caught.value.code == "damaged_checkpoint"
+
+
+def test_a_state_that_is_nested_for_ever_is_damage(small_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_model(str(changed(small_run, tmp_path, "state.json", b"[" * 100_000)))
+    assert caught.value.code == "damaged_checkpoint"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from s2v_ray.dataset.records import Reject
 from s2v_ray.dataset.splits import name_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles, find_files
-from s2v_ray.preparation.sources.layouts import read_layouts, split_of
+from s2v_ray.preparation.sources.layouts import VIDEO_SUFFIXES, read_layouts, split_of
 from s2v_ray.preparation.sources.manifests import Row, read_manifest
 from s2v_ray.preparation.sources.resolve import resolve_rows
 from s2v_ray.preparation.sources.select import select_labels
@@ -33,7 +33,7 @@ def find_sources(
     """What to prepare, sorted by name, and the files that are missing or can't be read.
 
     Without a manifest: all files at `locations` (see `find_files`), labelled by the folders in their names, and the
-    videos in data sets of other formats (see `layouts/`) with their labels and splits. If all plain files lie in
+    videos in data sets of other formats (see `layouts/`) with their labels and splits. If all plain videos lie in
     folders called train, test and the like, these are their splits. GRID is recognised by its layout,
     `s<speaker>/*.mpg`: a speaker is a group.
 
@@ -78,7 +78,8 @@ def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Sou
     found = read_layouts(files.locations)
     plain = {name: path for name, path in files.locations.items() if name not in found.names}
     splits = {name: split_of(name) for name in plain}
-    if not all(splits.values()) or len({*splits.values()}) < 2:
+    of_videos = {split for name, split in splits.items() if PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES}
+    if "" in of_videos or len(of_videos) < 2:  # a README beside the folders changes nothing
         splits = {}
     files_as_sources = [
         _with_group(Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1]), split=splits.get(name, "")))

@@ -28,7 +28,9 @@ BROKEN = (
     *(pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError),
     *(RecursionError, TypeError, AttributeError),
 )
+BATCH_ROWS = 64  # of a table at a time: however little it takes in its file, a value may be long
 _SHOWN = 120  # characters of a value in an error
+_LONGEST_LABEL = 1000  # characters; longer texts describe, and nobody chooses by them
 
 
 @dataclass
@@ -71,9 +73,10 @@ def folder_labels(name: str) -> tuple[str, ...]:
 
 
 def labels_in(value: object) -> tuple[str, ...]:
-    """The texts in a value of a table or of JSON: itself, or those of a list; none in anything else."""
+    """The texts in a value of a table or of JSON: itself, or those of a list; none in anything else, no long ones."""
     values = value if isinstance(value, list) else [value]
-    return tuple(text.strip() for text in values if isinstance(text, str) and text.strip())
+    texts = (text.strip() for text in values if isinstance(text, str))
+    return tuple(text for text in texts if 0 < len(text) <= _LONGEST_LABEL)
 
 
 def about(names: Iterable[str], files: Iterable[str]) -> set[str]:

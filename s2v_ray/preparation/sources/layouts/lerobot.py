@@ -13,12 +13,22 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from s2v_ray.errors import StoreError, UserError
-from s2v_ray.preparation.sources.layouts.found import BROKEN, Found, labels_in, real_splits, shown, split_named
+from s2v_ray.preparation.sources.layouts.found import (
+    BATCH_ROWS,
+    BROKEN,
+    Found,
+    labels_in,
+    real_splits,
+    shown,
+    split_named,
+)
 from s2v_ray.preparation.sources.source import Source, part_name
 from s2v_ray.storage.files import open_file, read_bytes, store_errors
 
 _INFO = "meta/info.json"
+_FOLDERS = ("meta", "data", "videos", "images")
 _MOST_EPISODES = 10**7
+_MOST_NAMED = 1000  # of the missing: a line of JSON can claim any number
 _FIELD = re.compile(r"\{(\w+)(?::0?(\d)d)?\}")
 
 
@@ -41,7 +51,8 @@ def read(files: Mapping[str, str]) -> Found:
             sources = []
         found.sources += real_splits(sources)
         inside = files[name].rpartition(_INFO)[0]  # by location: other folders' files have no root in their names
-        found.names |= {each for each, location in files.items() if location.startswith(inside)}
+        own = tuple(f"{inside}{folder}/" for folder in _FOLDERS)  # what else lies there is no part of it
+        found.names |= {each for each, location in files.items() if location.startswith(own)}
     return found
 
 
@@ -52,7 +63,10 @@ def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: 
     is_long = int(str(info["codebase_version"]).lstrip("v").partition(".")[0]) >= 3
     splits = _splits(info.get("splits") or {})
     rows = _long_rows(root, files, cameras) if is_long and cameras else _short_rows(root, files, info)
-    for row in rows:
+    missing = 0
+    for number, row in enumerate(rows):
+        if number * len(cameras) > _MOST_EPISODES:
+            raise ValueError(f"it claims more than {_MOST_EPISODES} videos")
         episode = int(row["episode_index"])
         tasks = labels_in(row.get("tasks"))
         for camera in cameras:
@@ -65,7 +79,10 @@ def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: 
                 values["episode_chunk"] = episode // int(info.get("chunks_size", 1000))
             name = root + _filled(info["video_path"], values)
             if name not in files:
-                found.reject(part_name(name, start, end), "missing", f"Episode {episode} should be in '{name}'.")
+                missing += 1
+                if missing <= _MOST_NAMED:
+                    name = shown(name)
+                    found.reject(part_name(name, start, end), "missing", f"Episode {episode} should be in '{name}'.")
                 continue
             split = next((split for split, (first, last) in splits if first <= episode < last), "")
             yield Source(
@@ -77,6 +94,10 @@ def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: 
                 split=split,
                 group=f"{root}episode_{episode:06d}",
             )
+    if missing > _MOST_NAMED:
+        found.reject(
+            f"{root}{_INFO}", "missing", f"{missing} of its videos, of which the first are named, are missing."
+        )
 
 
 def _long_rows(root: str, files: Mapping[str, str], cameras: list[str]) -> Iterator[dict[str, Any]]:
@@ -89,7 +110,8 @@ def _long_rows(root: str, files: Mapping[str, str], cameras: list[str]) -> Itera
                 table = pq.ParquetFile(file)
                 if table.metadata.num_rows > _MOST_EPISODES:
                     raise ValueError(f"'{name}' has {table.metadata.num_rows} rows")
-                yield from table.read(columns, use_threads=False).to_pylist()
+                for batch in table.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
+                    yield from batch.to_pylist()
 
 
 def _short_rows(root: str, files: Mapping[str, str], info: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """Which of some files belong to which format."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from s2v_ray.preparation.sources.layouts import lerobot, tables, tars, video_folder
 from s2v_ray.preparation.sources.layouts.found import Found
+from s2v_ray.preparation.sources.source import Source
 
 # The first to claim a file has it: LeRobot's data sets and metadata hold tables, too.
 _READERS = (lerobot.read, video_folder.read, tables.read, tars.read)
@@ -21,4 +23,19 @@ def read_layouts(files: Mapping[str, str]) -> Found:
         found.sources += part.sources
         found.rejects += part.rejects
         left = {name: location for name, location in left.items() if name not in part.names}
-    return found
+    return _once(found)
+
+
+def _once(found: Found) -> Found:
+    """What is found, but each video once: with the labels of all rows that name it, in the split of the first."""
+    sources: dict[str, Source] = {}
+    once = Found(found.names, rejects=found.rejects)
+    for source in found.sources:
+        first = sources.setdefault(source.name, source)
+        if first.split != source.split:
+            rule = f"It is named for the splits '{first.split}' and '{source.split}'; the first has it"
+            once.reject(source.name, "two_splits", f"{rule}.")
+        else:
+            sources[source.name] = replace(first, labels=tuple(dict.fromkeys(first.labels + source.labels)))
+    once.sources = list(sources.values())
+    return once

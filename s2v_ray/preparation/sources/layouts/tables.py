@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from s2v_ray.errors import StoreError
 from s2v_ray.preparation.sources.layouts.found import (
+    BATCH_ROWS,
     BROKEN,
     Found,
     about,
@@ -167,8 +168,8 @@ def _parquet_rows(file: pa.NativeFile, path: str, columns: _Columns) -> Iterator
     read = [*(f"{column}.path" for column in columns.videos), *columns.texts, *columns.names]
     for group in range(table.num_row_groups):
         without = {column for column in columns.videos if _is_null(table.metadata.row_group(group), f"{column}.bytes")}
-        rows = table.read_row_group(group, columns=read, use_threads=False)
-        for number, row in enumerate(rows.to_pylist()):
+        batches = table.iter_batches(BATCH_ROWS, row_groups=[group], columns=read, use_threads=False)
+        for number, row in enumerate(row for batch in batches for row in batch.to_pylist()):
             members: dict[str, Member] = {
                 column: Cell(path, "", f"{column}.bytes", group, number)
                 for column in columns.videos

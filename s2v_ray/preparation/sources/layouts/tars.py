@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from s2v_ray.errors import StoreError
 from s2v_ray.preparation.sources.layouts.found import (
+    BROKEN,
     VIDEO_SUFFIXES,
     Found,
     folder_labels,
@@ -54,6 +55,8 @@ def _read_tar(name: str, path: str) -> Found:
             size = file.size()
             for member in tar:
                 members += 1
+                if member.size < 0:  # the next header would be one that was read before, for ever
+                    raise tarfile.ReadError(f"a member of {member.size} bytes")
                 if not member.isreg() or PurePosixPath(member.name).name.startswith("."):
                     continue
                 inner = readable(member.name)
@@ -64,7 +67,7 @@ def _read_tar(name: str, path: str) -> Found:
                     labels[_key(inner)] += _labels(suffix, file.read_at(member.size, member.offset_data))
     except StoreError:
         raise
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+    except (tarfile.TarError, EOFError, SystemError, *BROKEN) as error:  # pyarrow's SystemError: of a negative size
         found.reject(name, "unreadable", f"It breaks off or is no tar ({error}); what comes before is used.")
     else:
         if not spans and not found.rejects:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s2v_ray.errors import UserError
+from s2v_ray.errors import StoreError, UserError
 from s2v_ray.preparation.sources.layouts.found import (
+    BATCH_ROWS,
+    BROKEN,
     VIDEO_SUFFIXES,
     Found,
     about,
@@ -44,7 +45,9 @@ def read(files: Mapping[str, str]) -> Found:
         try:
             for number, row in enumerate(_rows(name, path), 1):
                 rows += _take(found, sources, files, f"{name}, row {number}", posixpath.dirname(name), row)
-        except (UserError, pa.ArrowException, csv.Error, OSError, ValueError, TypeError, RecursionError) as error:
+        except StoreError:
+            raise
+        except (UserError, csv.Error, *BROKEN) as error:
             found.names.add(name)
             found.reject(name, "unreadable", f"It can't be read as a table with file_name: {shown(error)}.")
         if rows:
@@ -79,7 +82,7 @@ def _take(
 def _rows(name: str, path: str) -> Iterator[dict[str, Any]]:
     if name.endswith(".parquet"):
         with store_errors(path), open_file(path) as file:
-            for batch in pq.ParquetFile(file).iter_batches(use_threads=False):
+            for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS, use_threads=False):
                 yield from batch.to_pylist()
         return
     text = read_bytes(path).decode("utf-8-sig")
