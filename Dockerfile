@@ -17,7 +17,8 @@ ARG EXTRAS="serve"
 WORKDIR /lock
 COPY pyproject.toml uv.lock ./
 # hadolint ignore=SC2086
-RUN extras=$(printf -- '--extra %s ' ${EXTRAS}) && export="uv export --frozen --no-emit-project --no-header --quiet" \
+RUN extras=$(for extra in ${EXTRAS}; do printf -- '--extra %s ' "${extra}"; done) \
+    && export="uv export --frozen --no-emit-project --no-header --quiet" \
     && ${export} ${extras} --output-file all.txt \
     && ${export} ${extras} --output-file without-torch.txt --prune torch --prune torchaudio \
     && ${export} ${extras} --output-file versions.txt --no-hashes \

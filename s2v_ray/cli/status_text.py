@@ -17,15 +17,16 @@ def status_text(run: str, status: RunStatus, *, now: float | None = None) -> str
     at = f"step {status.step:,}, {100 * status.done:.0f} % of its budget"
     speed = f"{status.clips_per_second:.3g} clips/s, {100 * status.waiting_share:.0f} % of the time waiting for clips"
     resume = "the same s2v train command resumes it"
-    # The lock tells what happens on this machine; of others there are only signs.
-    here = status.host == socket.gethostname()
+    # The lock tells what happens on this machine; of others, and in an object store, there are only signs.
+    locked = is_locked(run)
+    known_here = locked is not None and status.host == socket.gethostname()
     if status.state == FINISHED:
         first = f"Finished {ago}: {at}."
     elif status.state == FAILED:
         first = f"Failed {ago}, {at}: {status.failure.rstrip('.')}. When that is mended, {resume}."
     elif status.state != RUNNING:
         first = f"Stopped {ago}: {at}; {resume}."
-    elif not is_locked(run) and (here or age > _SILENT_SECONDS):
+    elif not locked and (known_here or age > _SILENT_SECONDS):
         first = f"Not running: its last sign is of {ago} ({at}), so it was killed; {resume}."
     elif status.seconds_left is None:
         first = "Running: it starts."

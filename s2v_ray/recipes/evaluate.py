@@ -161,8 +161,15 @@ def _counts_by_data_set(reader: Clips, clips: DataSets) -> dict[str, Counts]:
 
 
 def tracked_run(checkpoint: str) -> str:
-    """The run directory of a checkpoint, whose `trackers.json` says where it is tracked."""
-    return parent(parent(find_checkpoint(checkpoint)))
+    """The run directory of a checkpoint, whose `trackers.json` says where it is tracked.
+
+    Raises UserError `not_tracked` for an exported model.
+    """
+    folder = parent(find_checkpoint(checkpoint))
+    if base_name(folder) != "checkpoints":
+        rule = "is in no run's folder, so that nothing says where it is tracked; give the run, or leave --track out"
+        raise UserError("not_tracked", f"--track: '{checkpoint}' {rule}.")
+    return parent(folder)
 
 
 def track_report(tracking: Tracking, checkpoint: str, report: Report, out: str, tell: Callable[[str], None]) -> None:

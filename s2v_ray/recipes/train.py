@@ -159,35 +159,33 @@ def run_training(
     Returns the final state, and False if it was stopped before the budget was spent. `notify` gets sentences about the
     start. Raises UserError as `training.loop.train` does, and if the run can't be resumed.
     """
-    feed, state = start_training(job, workers, notify)
     beside = partial(workers.submit, validate_checkpoint, job, workers.device.type) if workers.submit else None
     leads = workers.rank == 0
-    with (
-        tracked(job, workers, notify, notify) as trackers,
-        StatusWriter(job.run, state.step) if leads else nullcontext() as written,
-    ):
+    with tracked(job, workers, notify, notify) as trackers:
+        feed, state = start_training(job, workers, notify)
+        with StatusWriter(job.run, state.step) if leads else nullcontext() as written:
 
-        def shown(status: TrainingStatus) -> None:
-            show(status)
+            def shown(status: TrainingStatus) -> None:
+                show(status)
+                if written:
+                    written(status)
+
+            finished = train(
+                state,
+                feed.batches(state),
+                job.run,
+                until=until,
+                validate=feed.validate,
+                validate_beside=beside,
+                show=shown,
+                stop=stop,
+                workers=workers,
+                report=report,
+                trackers=trackers,
+                tensorboard=job.tracking.tensorboard,
+            )
             if written:
-                written(status)
-
-        finished = train(
-            state,
-            feed.batches(state),
-            job.run,
-            until=until,
-            validate=feed.validate,
-            validate_beside=beside,
-            show=shown,
-            stop=stop,
-            workers=workers,
-            report=report,
-            trackers=trackers,
-            tensorboard=job.tracking.tensorboard,
-        )
-        if written:
-            written.end(state.step, finished=finished)
+                written.end(state.step, finished=finished)
         for tracker in trackers:
             tracker.close(FINISHED if finished else STOPPED)
     return state, finished

@@ -31,7 +31,7 @@ from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.paths import base_name, join, parent
 from s2v_ray.tracking.track import Tracking, start_tracking, track_files
-from s2v_ray.tracking.tracker import FINISHED
+from s2v_ray.tracking.tracker import FINISHED, STOPPED, Tracker
 from s2v_ray.training.data.loader import training_batches
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.schedule import config_budget
@@ -285,20 +285,28 @@ def train_to_rungs(
     are trained alike. Resumes from the last intact checkpoint.
     """
     budget = config_budget(job.config)
-    feed, state = start_training(job, workers)
-    batches, tensorboard = feed.batches(state), job.tracking.tensorboard
 
     def stopped() -> bool:
         return stop() or time.time() > deadline
 
     leads = workers.rank == 0
-    train_on = partial(
-        train, state, batches, job.run, validate=feed.validate, stop=stopped, workers=workers, tensorboard=tensorboard
-    )
     with tracked(job, workers, partial(print, flush=True)) as trackers:
+        feed, state = start_training(job, workers)
+        train_on = partial(
+            train,
+            state,
+            feed.batches(state),
+            job.run,
+            validate=feed.validate,
+            stop=stopped,
+            workers=workers,
+            trackers=trackers,
+            tensorboard=job.tracking.tensorboard,
+        )
         for rung in rungs:
             until = budget.part(rung)
-            if not train_on(until=until, trackers=trackers):
+            if not train_on(until=until):
+                _close(trackers, STOPPED)
                 report("", {UNFINISHED: 1.0} if leads else {})
                 return
             # Validating is no training: a trial that reports more often would train less.
@@ -306,7 +314,12 @@ def train_to_rungs(
             workers.check_same_step(state.step)  # all wait for the first, which validates
             progress = {PERCENT: 100 * rung, "seconds": state.seconds, "steps": float(state.step)}
             measured = {f"{MEASURED}{name}": value for name, value in state.metrics.items() if name != "score"}
-            if rung == rungs[-1]:  # what is reported may end a process
-                for tracker in trackers:
-                    tracker.close(FINISHED)
+            if rung == rungs[-1]:
+                _close(trackers, FINISHED)
             report("", measured | progress if leads else {})
+
+
+def _close(trackers: Sequence[Tracker], outcome: str) -> None:
+    """Before what a trial reports last, which may end its process."""
+    for tracker in trackers:
+        tracker.close(outcome)

@@ -10,9 +10,11 @@ from s2v_ray.errors import UserError
 from s2v_ray.storage.paths import Location, is_uri
 
 
-def is_locked(folder: Location, name: str = ".lock") -> bool:
-    """Whether a process holds this lock, as far as this machine can tell."""
-    if is_uri(folder) or not (Path(folder) / name).exists():
+def is_locked(folder: Location, name: str = ".lock") -> bool | None:
+    """Whether a process holds this lock, as far as this machine can tell; None where there are no locks."""
+    if is_uri(folder):
+        return None
+    if not (Path(folder) / name).exists():
         return False
     try:
         with FileLock(Path(folder) / name).acquire(timeout=0):
@@ -20,7 +22,7 @@ def is_locked(folder: Location, name: str = ".lock") -> bool:
     except Timeout:
         return True
     except (OSError, NotImplementedError):
-        return False
+        return None
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from s2v_ray.tracking.tracker import MLFLOW, WANDB
 
 ENTRIES_FILE = "trackers.json"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PROJECT = re.compile(r"[^\x00-\x1f/\\]{1,128}")
+_LONGEST_PROJECT = 500  # MLflow's limit; such a name may hold slashes, and is never part of a path
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def read_entries(run: Location) -> tuple[Entry, ...]:
         entries: tuple[Entry, ...] = typed(json.loads(read_bytes(path)), tuple[Entry, ...])
         if unusable := [entry for entry in entries if not _is_usable(entry)]:
             raise ValueError(f"{unusable[0]} names no entry")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         rule = f"doesn't say where the run is tracked ({error!r})"
         raise UserError("damaged_trackers", f"'{path}' {rule}; remove it, and new entries are made.") from None
     return entries
@@ -45,5 +45,5 @@ def write_entries(run: Location, entries: tuple[Entry, ...]) -> None:
 
 
 def _is_usable(entry: Entry) -> bool:
-    named = entry.tracker in (WANDB, MLFLOW) and _ID.fullmatch(entry.id) and _PROJECT.fullmatch(entry.project)
-    return bool(named)
+    named = entry.tracker in (WANDB, MLFLOW) and _ID.fullmatch(entry.id) is not None
+    return named and entry.project.isprintable() and 1 <= len(entry.project) <= _LONGEST_PROJECT

@@ -50,7 +50,7 @@ def new_entry(
 
     client = _client(uri)
     found = client.get_experiment_by_name(project)
-    experiment = found.experiment_id if found else client.create_experiment(project, _files_of(uri, project))
+    experiment = found.experiment_id if found else client.create_experiment(project, _files_beside(uri))
     nesting = {"mlflow.parentRunId": parent} if parent else {}
     run = client.create_run(experiment, run_name=name, tags={**tags, **nesting}).info.run_id
     values = [Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in _flat(settings)]
@@ -121,11 +121,11 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", value
 
 
-def _files_of(uri: str, project: str) -> str | None:
-    """Where the files of an experiment go: beside a local database (MLflow itself takes the current folder)."""
+def _files_beside(uri: str) -> str | None:
+    """Where the files of an experiment's runs go: beside a local database (MLflow itself takes the current folder)."""
     if not uri.startswith("sqlite:///"):
         return None
-    return (Path(uri.removeprefix("sqlite:///")).parent / "mlruns" / project).as_uri()
+    return (Path(uri.removeprefix("sqlite:///")).parent / "mlruns").as_uri()
 
 
 def _address(uri: str, entry: Entry) -> str:

@@ -88,10 +88,7 @@ def start_tracking(
             make = partial(mlflow_run.new_entry, uri, project, name, settings, tags, parents.get(MLFLOW, ""))
             known[MLFLOW] = _answer(MLFLOW, make)
     if WANDB in names:
-        try:
-            wandb_run.check_login()
-        except Exception as error:  # whatever the library raises
-            raise _unavailable(WANDB, error) from None
+        _check_login()
         project = projects.get(WANDB) or os.environ.get("WANDB_PROJECT") or _PROJECT
         known.setdefault(WANDB, wandb_run.new_entry(project))
     if known:
@@ -110,9 +107,10 @@ def found_tracking(run: Location, names: Sequence[str]) -> Tracking:
             rule = f"'{run}' has no entry there; give --track {name} to its s2v train command, which resumes it"
             raise UserError("not_tracked", f"--track {name}: {rule} and makes one.")
     uri = mlflow_run.tracking_uri() if MLFLOW in names else ""
-    for name in names:
-        if name == MLFLOW:
-            _answer(MLFLOW, partial(mlflow_run.check_entry, uri, known[name]))
+    if MLFLOW in names:
+        _answer(MLFLOW, partial(mlflow_run.check_entry, uri, known[MLFLOW]))
+    if WANDB in names:
+        _check_login()
     return Tracking(False, tuple(known[name] for name in names), mlflow_uri=uri)
 
 
@@ -202,6 +200,13 @@ def _answer(name: str, ask: Callable[[], T]) -> T:
         raise _unavailable(name, TimeoutError(f"no answer within {_SECONDS_TO_ANSWER:.0f} seconds")) from None
     except Exception as error:
         raise _unavailable(name, error) from None
+
+
+def _check_login() -> None:
+    try:
+        wandb_run.check_login()  # on this thread, since it may ask in a terminal
+    except Exception as error:  # whatever the library raises
+        raise _unavailable(WANDB, error) from None
 
 
 def _unavailable(name: str, error: Exception) -> UserError:

@@ -37,7 +37,7 @@ class Tracker:
 
 def without_credentials(text: str) -> str:
     """A text for people, without the name and password that a URI in it may hold."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def axis_of(values: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from s2v_ray.training.schedule import TrainingStatus
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 _FILE = "status.json"
+_LATEST, _LARGEST = 1e11, 1e300  # of times, in seconds, and of other numbers
 _SECONDS_BETWEEN_WRITES, _IN_A_STORE = 5.0, 30.0
 
 
@@ -41,16 +42,18 @@ def read_status(run: Location) -> RunStatus | None:
     path = join(run, _FILE)
     if not exists(path):
         return None
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
         status: RunStatus = typed(json.loads(read_bytes(path)), RunStatus)
-        return status
+        if _is_possible(status):
+            return status
     return None
 
 
 class StatusWriter(AbstractContextManager["StatusWriter"]):
     """Keeps a run's `status.json`, every few seconds at most. Call it with each status, and `end` it.
 
-    What ends it with an exception has failed. A training goes on where this file can't be written.
+    What ends it with an error has failed, what a second Ctrl-C ends has stopped. A training goes on where this file
+    can't be written.
     """
 
     def __init__(self, run: Location, step: int, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +74,7 @@ class StatusWriter(AbstractContextManager["StatusWriter"]):
             waiting_share=status.waiting_share,
             values=status.values,
         )
-        if now - written >= self.period:
+        if not 0 <= now - written < self.period:  # also after the clock was set back
             self._write()
 
     def end(self, step: int, *, finished: bool) -> None:
@@ -83,12 +86,24 @@ class StatusWriter(AbstractContextManager["StatusWriter"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            why = " ".join(str(error).split()) or type(error).__name__
-            self.status = replace(self.status, state=FAILED, failure=why)
+        if isinstance(error, Exception):
+            why = "".join(letter if letter.isprintable() else " " for letter in str(error))
+            self.status = replace(self.status, state=FAILED, failure=" ".join(why.split()) or type(error).__name__)
+            self._write()
+        elif error is not None:
+            self.status = replace(self.status, state=STOPPED)
             self._write()
 
     def _write(self) -> None:
         self.status = replace(self.status, updated=self.clock())
         with suppress(OSError, StoreError):
             write_bytes(join(self.run, _FILE), json.dumps(asdict(self.status), indent=1).encode())
+
+
+def _is_possible(status: RunStatus) -> bool:
+    """Whether a stranger's file can be shown: finite numbers, and nothing that moves a terminal's cursor."""
+    times = (status.started, status.updated, status.seconds_left or 0.0)
+    others = (status.step, status.done, status.clips_per_second, status.waiting_share, *status.values.values())
+    if not (all(0 <= each < _LATEST for each in times) and all(abs(each) < _LARGEST for each in others)):
+        return False
+    return all(text.isprintable() for text in (status.host, status.failure, *status.values))

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from helpers.waiting import wait_until
 from s2v_ray.cli.main import main
 from s2v_ray.cli.status_text import status_text
 from s2v_ray.training.run_status import RunStatus, StatusWriter, read_status
+from s2v_ray.training.schedule import TrainingStatus
 
 
 def info(run: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -59,6 +61,12 @@ def test_a_run_elsewhere_is_known_by_its_signs_alone(tmp_path):
     assert "Not running: its last sign is of 11:40 ago" in status_text(str(tmp_path), status, now=2000.0)
 
 
+def test_a_run_of_this_machine_in_an_object_store_has_no_lock_that_could_tell():
+    status = RunStatus("running", socket.gethostname(), 1000.0, 1300.0, 40, 0.25, 900.0)
+    assert "Running: step 40" in status_text("s3://bucket/runs/sea", status, now=1360.0)
+    assert "Not running" in status_text("s3://bucket/runs/sea", status, now=2000.0)
+
+
 def test_a_run_says_how_it_ended(tmp_path):
     with pytest.raises(ValueError, match="no"), StatusWriter(str(tmp_path), 3):
         raise ValueError("no memory")
@@ -68,5 +76,44 @@ def test_a_run_says_how_it_ended(tmp_path):
     with StatusWriter(str(tmp_path), 3) as writer:
         writer.end(5, finished=False)
     assert "Stopped 0:00 ago: step 5" in status_text(str(tmp_path), read_status(str(tmp_path)))
-    (tmp_path / "status.json").write_text('{"state": 3}')
+    with pytest.raises(KeyboardInterrupt), StatusWriter(str(tmp_path), 6):
+        raise KeyboardInterrupt  # a second Ctrl-C
+    assert "Stopped 0:00 ago: step 6" in status_text(str(tmp_path), read_status(str(tmp_path)))
+
+
+def test_a_clock_that_was_set_back_silences_no_run(tmp_path):
+    times = iter([5000.0, 5000.0, 1000.0, 1000.0])
+    writer = StatusWriter(str(tmp_path), 0, clock=lambda: next(times))
+    writer(TrainingStatus(10, 0.5, 60.0, 80, 8.0, 0.0, 0.0, {}))
+    status = read_status(str(tmp_path))
+    assert status is not None
+    assert (status.step, status.updated) == (10, 1000.0)
+
+
+STATUS = {"state": "running", "host": "node", "started": 1000.0, "updated": 1300.0}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"state": 3}',
+        "[" * 100_000,
+        *(
+            json.dumps({**STATUS, **wrong})
+            for wrong in (
+                {"updated": float("nan")},
+                {"started": float("inf")},
+                {"seconds_left": 1e300},
+                {"done": 10**400},
+                {"values": {"loss/image": float("nan")}},
+                {"host": "\x1b[2Jnode"},
+                {"failure": "\x1b]0;title\x07"},
+            )
+        ),
+    ],
+)
+def test_a_strangers_status_that_says_nothing_is_left_out(content, tmp_path):
+    (tmp_path / "status.json").write_text(json.dumps(STATUS))
+    assert read_status(str(tmp_path)) is not None
+    (tmp_path / "status.json").write_text(content)
     assert read_status(str(tmp_path)) is None

@@ -1,11 +1,13 @@
 """Trackers of experiments, by their own libraries: what a run sends is read back from where they wrote it."""
 
 import json
+import re
 import shutil
 import socket
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from s2v_ray.recipes.train import PreparedClips, job_on, run_training, tracked_s
 from s2v_ray.recipes.tune import plan_sweep, track_sweep_report, tracked_sweep, train_to_rungs, trial_tracking
 from s2v_ray.storage.files import write_bytes
 from s2v_ray.tracking import background
-from s2v_ray.tracking.entries import Entry, read_entries
-from s2v_ray.tracking.track import Tracking, start_tracking
+from s2v_ray.tracking.entries import Entry, read_entries, write_entries
+from s2v_ray.tracking.track import Tracking, found_tracking, start_tracking
 from s2v_ray.training.schedule import config_budget
 from s2v_ray.training.workers import ALONE
 
@@ -201,6 +203,37 @@ def test_a_run_that_was_not_tracked_sends_its_history_once_it_is(
     assert entry.data.metrics["loss/reconstruction"] == dict(logged(run, "loss/reconstruction"))[8]
 
 
+def test_an_exported_model_has_no_entries(small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exported = shutil.copytree(small_run / "checkpoints" / "step_00000008", tmp_path / "exports" / "sea")
+    zipped = shutil.make_archive(str(tmp_path / "sea"), "zip", exported)
+    for model in (str(exported), zipped):
+        assert main(["evaluate", "--checkpoint", model, "--clips", "x", "--out", "y", "--track", "mlflow"]) == 1
+        assert re.search(rf"'{model}' is in no run's folder.*\[not_tracked\]", capsys.readouterr().err)
+
+
+def test_an_experiments_name_may_hold_slashes(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"/Users/me/../{tmp_path.name}")
+    first = start_tracking(tmp_path, ["mlflow"], name="run", settings={})
+    assert start_tracking(tmp_path, ["mlflow"], name="run", settings={}).entries == first.entries
+    (entry,) = mlflow_runs(database, f"/Users/me/../{tmp_path.name}")
+    files = Path(database.removeprefix("sqlite:///")).parent / "mlruns"
+    assert entry.info.artifact_uri == f"{files.as_uri()}/{entry.info.run_id}/artifacts"
+
+
+def test_a_training_that_can_not_start_has_failed(small_run: Path, small_clips: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(small_run, tmp_path / "run")
+    (run / "checkpoints" / "step_00000008" / "state.json").write_text("{}")
+    config = small_config(small_clips)
+    tracking = start_tracking(run, ["mlflow"], name="run", settings={})
+    job = replace(
+        job_on(PreparedClips((str(small_clips),)), config, str(tmp_path / "new"), tracking=tracking), run=str(run)
+    )
+    with pytest.raises(UserError, match="damaged"):
+        run_training(job, config_budget(config))
+    (entry,) = mlflow_runs(mlflow.get_tracking_uri(), tmp_path.name)
+    assert entry.info.status == "FAILED"
+
+
 @pytest.mark.parametrize(
     "typed", [["tensorboard,wandb,mlflow"], ["tensorboard", "wandb", "mlflow"], ["tensorboard,", "wandb,mlflow"]]
 )
@@ -255,6 +288,9 @@ def test_wandb_without_a_key_is_refused_rather_than_asked_for(tmp_path: Path, mo
             start_tracking(tmp_path, ["wandb"], name="run", settings={})
         assert raised.value.code == "tracker_unavailable"
         assert not (tmp_path / "trackers.json").exists()
+        write_entries(tmp_path, (Entry("wandb", "abc", "x"),))
+        with pytest.raises(UserError, match="WANDB_MODE=offline"):  # before an evaluation of many minutes
+            found_tracking(tmp_path, ["wandb"])
     finally:
         monkeypatch.undo()
         wandb.teardown()
@@ -331,7 +367,8 @@ ENTRY = {"tracker": "mlflow", "id": "a" * 32, "project": "x"}
             json.dumps([{**ENTRY, **wrong}])
             for wrong in ({"id": "../../x"}, {"id": 3}, {"tracker": "comet"}, {"more": 1})
         ),
-        json.dumps([{**ENTRY, "project": "a/b"}]),
+        json.dumps([{**ENTRY, "project": "a\nb"}]),
+        "[" * 100_000,
     ],
 )
 def test_a_strangers_trackers_file_is_refused(content: str, tmp_path: Path) -> None:
@@ -344,6 +381,7 @@ def test_a_strangers_trackers_file_is_refused(content: str, tmp_path: Path) -> N
 def test_an_error_is_told_without_the_password_of_a_uri() -> None:
     error = ConnectionError("https://me:secret@host/api failed.\nfor long")
     assert background.one_line(error) == "https://host/api failed"
+    assert background.one_line(ConnectionError("https://me:se@cret@host/api")) == "https://host/api"
     assert background.one_line(KeyError()) == "KeyError"
 
 
@@ -382,3 +420,18 @@ def test_the_trials_of_a_sweep_are_grouped(small_clips: Path, small_model: Path,
     started = next(record.run for record in wandb_records(folder) if record.WhichOneof("record_type") == "run")
     assert (started.run_group, started.job_type) == ("sweep", "search")
     assert [row["step"] for row in wandb_rows(folder) if "validation/score" in row] == [2, 4]
+
+
+def test_a_trial_whose_time_is_up_is_closed_before_it_reports(small_clips: Path, database: str, tmp_path: Path) -> None:
+    config = small_config(small_clips, training__steps=4)
+    tracking = start_tracking(tmp_path, ["mlflow"], name="trial", settings={})
+    job = job_on(PreparedClips((str(small_clips),)), config, str(tmp_path), tracking=tracking)
+    states = []
+
+    def report(location: str, values: dict[str, float]) -> None:
+        if values:
+            (entry,) = mlflow_runs(database, tmp_path.name)
+            states.append((values, entry.info.status))
+
+    train_to_rungs(job, (0.5, 1.0), 0.0, ALONE, report, lambda: False)
+    assert states == [({"unfinished": 1.0}, "KILLED")]
