@@ -10,6 +10,7 @@ from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.errors import UserError, in_names
 from s2v_ray.recipes.settings import read_config
 from s2v_ray.storage.paths import user_location
+from s2v_ray.tracking.tracker import MLFLOW, TENSORBOARD, WANDB, tracker_names
 
 Path = str | PathLike[str]  # a local path, or the URI of an object store
 Paths = Path | Sequence[Path]
@@ -40,6 +41,14 @@ def locations(paths: Paths, flag: str) -> tuple[str, ...]:
 def data_sets(clips: Paths, flag: str = "--clips") -> tuple[str, ...]:
     """The data sets that paths, globs and URIs name. Raises UserError if there are none."""
     return find_data_sets(locations(clips, flag))
+
+
+def trackers(track: str | Sequence[str], known: Sequence[str] = (TENSORBOARD, WANDB, MLFLOW)) -> tuple[str, ...]:
+    """The trackers that `track` names. Raises UserError for one that isn't known."""
+    try:
+        return tracker_names([track] if isinstance(track, str) else track, known)
+    except ValueError as error:
+        raise UserError("wrong_value", f"--track: {error}") from None
 
 
 def resolved_config(config: str | PathLike[str] | Config, settings: Mapping[str, object]) -> Config:

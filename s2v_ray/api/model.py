@@ -36,7 +36,7 @@ Sound = Path | tuple[np.ndarray, int]
 
 @naming_arguments()
 def load(checkpoint: Path, *, device: str = "auto") -> "Model":
-    """Load a run's best checkpoint, or one checkpoint, and keep it.
+    """Load a run's best checkpoint, one checkpoint, or what `s2v export` wrote, and keep it.
 
     `device` is auto (a GPU if there is one), cpu, or cuda. Raises UserError `no_checkpoint`, `damaged_checkpoint`,
     `unknown_device` or `no_such_gpu`.

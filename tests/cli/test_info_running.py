@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.scripting import answer_of
 from helpers.waiting import wait_until
 
 from s2v_ray.cli.main import main
@@ -59,7 +60,7 @@ def test_a_run_elsewhere_is_known_by_its_signs_alone(tmp_path):
     assert "Not running: its last sign is of 11:40 ago" in status_text(str(tmp_path), status, now=2000.0)
 
 
-def test_a_run_says_how_it_ended(tmp_path):
+def test_a_run_says_how_it_ended(tmp_path, capsys):
     with pytest.raises(ValueError, match="no"), StatusWriter(str(tmp_path), 3):
         raise ValueError("no memory")
     status = read_status(str(tmp_path))
@@ -68,5 +69,8 @@ def test_a_run_says_how_it_ended(tmp_path):
     with StatusWriter(str(tmp_path), 3) as writer:
         writer.end(5, finished=False)
     assert "Stopped 0:00 ago: step 5" in status_text(str(tmp_path), read_status(str(tmp_path)))
+    assert main(["info", str(tmp_path), "--json"]) == 0
+    answer = answer_of(capsys.readouterr().out, "info RUN before the first checkpoint")
+    assert (answer["status"]["state"], answer["status"]["step"]) == ("stopped", 5)
     (tmp_path / "status.json").write_text('{"state": 3}')
     assert read_status(str(tmp_path)) is None
