@@ -243,3 +243,8 @@ def test_help_says_what_the_statuses_are(capsys):
     assert main(["help"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Exit status:")]
     assert "2 wrong verb or flags; 3 done in part" in line
+
+
+def test_streams_that_the_shell_has_closed_are_no_error(small_clips):
+    given = f"{sys.executable} -m s2v_ray info {small_clips} <&- >&- 2>&-"
+    assert subprocess.run(given, shell=True).returncode == 0
