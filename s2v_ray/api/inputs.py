@@ -54,5 +54,9 @@ def trackers(track: str | Sequence[str], known: Sequence[str] = (TENSORBOARD, WA
 def resolved_config(config: str | PathLike[str] | Config, settings: Mapping[str, object]) -> Config:
     """A preset, a TOML file or a configuration, with settings by their dotted names. Raises UserError."""
     found = config if isinstance(config, Config) else read_config(str(config))
+    for name in settings:
+        if name.startswith("clips."):
+            rule = "can't be set: the clips are as they were prepared; prepare others."
+            raise UserError("clips_are_fixed", f"{name} {rule}")
     values: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     return with_settings(found, values)
