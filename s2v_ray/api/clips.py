@@ -9,6 +9,7 @@ from s2v_ray.dataset.collection import open_clips as open_data_sets
 from s2v_ray.dataset.reader import Clip
 from s2v_ray.dataset.settings import ClipSettings
 from s2v_ray.dataset.splits import SPLITS
+from s2v_ray.errors import UserError
 
 
 @naming_arguments()
@@ -20,6 +21,8 @@ def open_clips(clips: Paths, split: str | Sequence[str] = SPLITS) -> Clips:
     `rate` (frames per second), `sample_rate` and whatever else all clips share. Raises UserError `not_found`,
     `unknown_split`, `no_clips`, or `wrong_settings` for data sets that don't fit each other.
     """
+    if not split:
+        raise UserError("unknown_split", f"split is empty; name one or several of {', '.join(SPLITS)}.")
     found = data_sets(clips)
     return open_data_sets(found if len(found) > 1 else found[0], split)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path as LocalPath
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -36,7 +37,7 @@ Sound = Path | tuple[np.ndarray, int]
 
 @naming_arguments()
 def load(checkpoint: Path, *, device: str = "auto") -> "Model":
-    """Load a run's best checkpoint, or one checkpoint, and keep it.
+    """Load a run's best checkpoint, one checkpoint, or what `s2v export` wrote, and keep it.
 
     `device` is auto (a GPU if there is one), cpu, or cuda. Raises UserError `no_checkpoint`, `damaged_checkpoint`,
     `unknown_device` or `no_such_gpu`.
@@ -90,6 +91,7 @@ class Model:
         Raises UserError `wrong_image` or `wrong_sound` for arrays that are none, and what the command raises, such as
         `not_found`, `unreadable_image`, `no_audio` and `out_of_range`.
         """
+        _check_size(size)
         options = Options(size, max_side, region, strength, background, image_time, audio_track)
         with _files(image, sound) as files, progress_bar("generating", shown=progress, stays=False) as show:
             making = start_video(self.generator, *files, show, options)
@@ -122,6 +124,7 @@ class Model:
         frames, their rate and size, and the region. Raises UserError as `generate` does, and for an `out` that can't be
         written or is one of the inputs.
         """
+        _check_size(size)
         options = Options(size, max_side, region, strength, background, image_time, audio_track)
         target = location(out, "--out")
         inputs = {"--image": image, "--sound": sound}
@@ -149,6 +152,11 @@ def _files(image: Picture, sound: Sound) -> Iterator[tuple[str | Image.Image, st
         path = LocalPath(folder) / "sound.wav"
         write_samples(path, *sound)
         yield picture, str(path)
+
+
+def _check_size(size: str) -> None:
+    if size not in get_args(Size):
+        raise UserError("wrong_value", f"size is '{size}', but must be whole or model.")
 
 
 def _picture(image: Picture) -> str | Image.Image:

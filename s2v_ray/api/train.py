@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from types import MappingProxyType
-from typing import Any
 
-from s2v_ray.api.inputs import Path, Paths, data_sets, location, naming_arguments, resolved_config
+from s2v_ray.api.inputs import Path, Paths, data_sets, location, naming_arguments, resolved_config, trackers
 from s2v_ray.api.progress import progress_bar
 from s2v_ray.config import Config
 from s2v_ray.errors import UserError, in_names
 from s2v_ray.recipes.train import (
     PreparedClips,
     TrainJob,
+    asked_config,
+    domains_of,
     fitted_config,
     job_on,
     prepared_settings,
     run_training,
+    this_process,
+    tracked_settings,
     worker_range,
 )
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import RUN, check_output_folder
+from s2v_ray.storage.paths import base_name
+from s2v_ray.tracking.track import start_tracking
+from s2v_ray.tracking.tracker import TENSORBOARD
 from s2v_ray.training.checkpoint import read_checkpoint
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
-from s2v_ray.training.device import choose_device
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Report, Stop
 from s2v_ray.training.run import open_run
@@ -69,6 +74,7 @@ def train(
     init_from: Path | None = None,
     frames_per_chunk: int | None = None,
     skip_damaged: bool = False,
+    track: str | Sequence[str] = TENSORBOARD,
     on_status: Callable[[TrainingStatus], None] | None = None,
     progress: bool = True,
 ) -> Trained:
@@ -89,6 +95,7 @@ def train(
         init_from: a run or checkpoint whose weights to start from, for fine-tuning.
         frames_per_chunk: how many frames of a clip are in memory at a time, for large models; same gradients.
         skip_damaged: if the last checkpoint is damaged, resume from the latest intact one.
+        track: where to follow the training: tensorboard (event files in the run's folder), wandb, mlflow, or several.
         on_status: called every ten steps, in this process, with the step, the losses by name, the speed and the time
             left. What it raises ends the training as it stands.
         progress: whether to show progress.
@@ -99,28 +106,37 @@ def train(
     fails.
     """
     run = location(out, "--out")
-    if minutes is not None and minutes <= 0:
-        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
-    own: dict[str, Any] = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
-    own |= {"clip_weights": tuple(clip_weights) or None}
-    resolved = resolved_config(config, {**settings, **{f"training.{name}": value for name, value in own.items()}})
+    start = location(init_from, "--init-from") if init_from else None
+    followed = trackers(track)
+    resolved = asked_config(
+        resolved_config(config, settings),
+        clip_weights=tuple(clip_weights),
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        frames_per_chunk=frames_per_chunk,
+    )
     least, most = worker_range(str(workers), resolved.training.batch_size)
     if most and on_status:
         raise UserError("wrong_flags", "on_status is called in this process; leave it out, or --workers.")
     places = data_sets(clips)
     resolved = fitted_config(resolved, prepared_settings(places, resolved.training.clip_weights))
-    weights = find_checkpoint(location(init_from, "--init-from")) if init_from else None
-    here = Workers() if most else Workers(device=choose_device(device))  # workers choose on their own machines
+    domain = domains_of(places, _log)
+    weights = find_checkpoint(start) if start else None
+    here = this_process(device, on_ray=bool(most))
     check_output_folder(run, "--out", RUN)
     with lock(run, run):
         open_run(run, resolved)
-        job = job_on(PreparedClips(places), resolved, run, weights, skip_damaged=skip_damaged)
+        about = tracked_settings(resolved, run, places, start)
+        tracking = start_tracking(run, followed, name=base_name(run), settings=about)
+        job = job_on(PreparedClips(places), resolved, run, weights, skip_damaged=skip_damaged, tracking=tracking)
         loop = partial(_train, job, on_status, progress)
-        if most:
+        if here is None:
             from s2v_ray.cluster.training import train_on_workers  # loads Ray
 
-            numbers = (least, most)
-            finished = train_on_workers(loop, workers=numbers, device=device, run=run, max_failures=max_failures)
+            finished = train_on_workers(
+                loop, workers=(least, most), device=device, run=run, domain=domain, max_failures=max_failures
+            )
         else:
             with stop_signals() as stop:
                 finished = loop(here, lambda location, metrics: None, stop)
@@ -145,12 +161,13 @@ def _train(
             if on_status:
                 on_status(status)
 
-        def notify(message: str) -> None:
-            if workers.rank == 0:
-                _LOG.warning(in_names(message))
-
+        notify = _log if workers.rank == 0 else lambda message: None
         _, finished = run_training(job, config_budget(job.config), workers, report, stop, notify=notify, show=tell)
     return finished
+
+
+def _log(message: str) -> None:
+    _LOG.warning(in_names(message))
 
 
 def _text(status: TrainingStatus) -> str:

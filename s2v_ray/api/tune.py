@@ -1,24 +1,30 @@
 """`s2v_ray.tune`: the best settings of each domain, found on Ray."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from types import MappingProxyType
 from typing import Literal
 
-from s2v_ray.api.inputs import Path, Paths, data_sets, location, locations, naming_arguments, resolved_config
-from s2v_ray.api.progress import Show, progress_bar
+from s2v_ray.api.inputs import Path, Paths, data_sets, location, locations, naming_arguments, resolved_config, trackers
+from s2v_ray.api.progress import progress_bar
 from s2v_ray.config import Config
-from s2v_ray.recipes.tune import SweepJob, fit_to_budget, open_sweep, plan_sweep
+from s2v_ray.errors import in_names
+from s2v_ray.recipes.tune import fit_to_budget, plan_sweep
 from s2v_ray.storage.own_folders import SWEEP, check_output_folder
 from s2v_ray.storage.paths import join
+from s2v_ray.tracking.tracker import TENSORBOARD
 from s2v_ray.tuning.journal import open_journal
-from s2v_ray.tuning.report import write_report
+from s2v_ray.tuning.plan import DomainSweep
 from s2v_ray.tuning.trials import load_study, read_trials, repeats_of
 from s2v_ray.tuning.verdict import Finding
 
 _SECONDS_BETWEEN_READS = 2.0
+_LOG = logging.getLogger("s2v_ray")
 _NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -58,6 +64,7 @@ def tune(
     workers_per_trial: int = 1,
     gpus_per_worker: float | None = None,
     warm_start: Paths = (),
+    track: str | Sequence[str] = TENSORBOARD,
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Tuned]:
@@ -80,15 +87,16 @@ def tune(
         workers_per_trial: processes that train one trial together.
         gpus_per_worker: GPUs for each of these processes, such as 0.5.
         warm_start: earlier sweeps, whose best settings are tried first.
+        track: where to follow the trials: tensorboard (event files in their folders), wandb, mlflow, or several.
         seed: seed for the search and for the training of all trials.
         progress: whether to show progress.
 
     Returns what was found, by domain; report.html is in `out`. Raises UserError for settings out of range, clips that
     can't be trained on, an `out` that holds something else, and where the cluster can't hold a trial.
     """
-    from s2v_ray.cluster.sweeps import measure_trials, run_sweeps  # load Ray
+    from s2v_ray.cluster.sweeps import find_best, measure_trials  # load Ray
 
-    where = location(out, "--out")
+    where, followed = location(out, "--out"), trackers(track)
     weights = tuple(clip_weights) or None
     job = plan_sweep(
         resolved_config(config, {**settings, "training.seed": seed, "training.clip_weights": weights}),
@@ -109,10 +117,9 @@ def tune(
     check_output_folder(where, "--out", SWEEP)
     if time_budget and trials is None:
         job = fit_to_budget(job, 60 * time_budget, measure_trials, steps=steps, minutes=minutes)
-    with open_sweep(job):
-        with progress_bar("tuning", shown=progress) as show:
-            run_sweeps(job, _finished_trials(job, show))
-        findings = write_report(job.domains)
+        if job.choice:
+            _LOG.warning(in_names(job.choice.why))
+    findings = find_best(job, followed, partial(_board, shown=progress), _LOG.warning)
     return {finding.domain: _tuned(where, finding) for finding in findings}
 
 
@@ -123,18 +130,21 @@ def _tuned(out: str, finding: Finding) -> Tuned:
     return Tuned(finding.domain, config, settings, score, finding.is_gain, finding.verdict, finding)
 
 
-def _finished_trials(job: SweepJob, show: Show) -> Callable[[], None]:
-    """Shows, when called and not too often, how many trials the journal has."""
-    storage, read_at = open_journal(job.domains[0].location), 0.0
-    total = sum(sweep.trials + 2 * sweep.repeats for sweep in job.domains)
-    names = [name for sweep in job.domains for name in (sweep.domain, repeats_of(sweep.domain))]
+@contextmanager
+def _board(sweeps: Sequence[DomainSweep], *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Yields what shows, when called and not too often, how many trials the journal has."""
+    storage, read_at = open_journal(sweeps[0].location), 0.0
+    total = sum(sweep.trials + 2 * sweep.repeats for sweep in sweeps)
+    names = [name for sweep in sweeps for name in (sweep.domain, repeats_of(sweep.domain))]
 
-    def update() -> None:
-        nonlocal read_at
-        if time.monotonic() - read_at < _SECONDS_BETWEEN_READS:
-            return
-        read_at = time.monotonic()
-        done = sum(trial.is_finished for name in names for trial in read_trials(load_study(storage, name), None))
-        show(done / total, f"{done} of {total} trials")
+    with progress_bar("tuning", shown=shown) as show:
 
-    return update
+        def update() -> None:
+            nonlocal read_at
+            if time.monotonic() - read_at < _SECONDS_BETWEEN_READS:
+                return
+            read_at = time.monotonic()
+            done = sum(trial.is_finished for name in names for trial in read_trials(load_study(storage, name), None))
+            show(done / total, f"{done} of {total} trials")
+
+        yield update

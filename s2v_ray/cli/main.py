@@ -26,7 +26,7 @@ from s2v_ray.cli.probe import probe
 from s2v_ray.cli.result import PartlyDoneError, Result
 from s2v_ray.cli.serve import serve
 from s2v_ray.cli.synth import synth
-from s2v_ray.cli.terminal import CLOSED_PIPE, flush_output, replace_unprintable
+from s2v_ray.cli.terminal import CLOSED_PIPE, flush_output, open_closed_streams, replace_unprintable
 from s2v_ray.cli.train import train
 from s2v_ray.cli.tune import tune
 from s2v_ray.errors import UserError
@@ -63,6 +63,7 @@ _STATUSES = (
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the status for the shell. A user's mistake is one sentence on stderr and status 1 or 2."""
     given = sys.argv[1:] if arguments is None else arguments
+    open_closed_streams()
     replace_unprintable()
     manner, given = split_manner(given)
     try:

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -41,6 +42,12 @@ def plain_text() -> Iterator[None]:
             yield
         finally:
             stdout.write(printed.getvalue())
+
+
+def open_closed_streams() -> None:
+    """Print to nowhere where the shell has closed stdout or stderr, as `>&-` does: Python has None there."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - as long as the program runs
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def replace_unprintable() -> None:

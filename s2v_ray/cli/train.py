@@ -12,9 +12,7 @@ from s2v_ray.cli.next_command import command
 from s2v_ray.cli.progress import ProgressBar, status_line
 from s2v_ray.cli.result import Result
 from s2v_ray.cli.track import Track
-from s2v_ray.config import with_settings
 from s2v_ray.dataset.collection import find_data_sets
-from s2v_ray.dataset.index import read_dataset
 from s2v_ray.errors import UserError
 from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
@@ -84,11 +82,9 @@ def train(
     from s2v_ray.training.checkpoint_files import find_checkpoint
     from s2v_ray.training.run import open_run
 
-    if minutes is not None and minutes <= 0:
-        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
-    flags: dict[str, Any] = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
-    flags |= {"clip_weights": clip_weights or None}
-    config = with_settings(config, {f"training.{name}": flags[name] for name in flags if flags[name] is not None})
+    config = recipe.asked_config(
+        config, clip_weights=clip_weights, steps=steps, minutes=minutes, seed=seed, frames_per_chunk=frames_per_chunk
+    )
     least, most = recipe.worker_range(workers, config.training.batch_size)
     if bool(clips) == bool(videos):
         raise UserError("bad_flags", "Give either --clips (from s2v prepare) or --videos (which need no preparing).")
@@ -103,16 +99,9 @@ def train(
     settings = recipe.streaming_settings(config) if videos else recipe.prepared_settings(clips, shares)
     settings = replace(settings, audio_track=audio_track, video_track=video_track) if videos else settings
     config = recipe.fitted_config(config, settings)
-    domains = set()
-    for location in clips:
-        described = read_dataset(location)
-        domains.add(described.domain)
-        if not described.complete:
-            print(f"'{location}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
+    domain = recipe.domains_of(clips, print)
     weights = find_checkpoint(init_from) if init_from else None
-    if most and device not in ("auto", "cpu", "cuda"):
-        raise UserError("unknown_device", f"--device is '{device}', but with --workers it must be auto, cpu or cuda.")
-    here = None if most else choose_device(device)  # workers choose on their own machines
+    here = recipe.this_process(device, on_ray=bool(most))
     source: Any = recipe.PreparedClips(clips)
     if dry_run:
         from s2v_ray.cli.dry_run import print_dry_run, print_dry_run_on_videos
@@ -141,16 +130,15 @@ def train(
                 workers=(least, most),
                 device=device,
                 run=out,
-                domain="+".join(sorted(domains)) if clips else domain_of((videos[0],)),
+                domain=domain if clips else domain_of((videos[0],)),
                 max_failures=max_failures,
                 clips=source.dataset() if videos else None,
             )
         else:
             from s2v_ray.training.interrupt import stop_signals
-            from s2v_ray.training.workers import Workers
 
             with stop_signals() as stop:
-                finished = loop(Workers(device=here), lambda location, metrics: None, stop)
+                finished = loop(here, lambda location, metrics: None, stop)
     if not finished:
         raise KeyboardInterrupt
     if videos:

@@ -63,10 +63,9 @@ def tune(
         seed: seed for the search and for the training of all trials.
     """
     from s2v_ray.cli.tune_progress import sweep_board
-    from s2v_ray.cluster.sweeps import measure_trials, run_sweeps
-    from s2v_ray.recipes.tune import fit_to_budget, open_sweep, plan_sweep, track_sweep_report, tracked_sweep
+    from s2v_ray.cluster.sweeps import find_best, measure_trials
+    from s2v_ray.recipes.tune import fit_to_budget, plan_sweep
     from s2v_ray.storage.paths import join
-    from s2v_ray.tuning.report import write_report
 
     weights = {"training.clip_weights": clip_weights} if clip_weights else {}
     job = plan_sweep(
@@ -90,12 +89,7 @@ def tune(
         job = fit_to_budget(job, 60 * time_budget, measure_trials, steps=steps, minutes=minutes)
         if job.choice:
             print(job.choice.why, flush=True)
-    with open_sweep(job):
-        job = tracked_sweep(job, track)
-        with sweep_board(job.domains) as show:
-            run_sweeps(job, show)
-        findings = write_report(job.domains)
-        track_sweep_report(job, print)
+    findings = find_best(job, track, sweep_board, print)
     for finding in findings:
         print(f"{finding.domain}: {finding.verdict}")
     dashboard = shlex.join(["optuna-dashboard", str(job.domains[0].location.journal)])

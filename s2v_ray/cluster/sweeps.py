@@ -10,7 +10,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from s2v_ray.cluster.resources import trial_resources
 from s2v_ray.cluster.search import Rungs, SweepSearch
 from s2v_ray.cluster.trial import run_trial
 from s2v_ray.logs import library_level
-from s2v_ray.recipes.tune import SweepJob, measure_trial
+from s2v_ray.recipes.tune import SweepJob, measure_trial, open_sweep, track_sweep_report, tracked_sweep
 from s2v_ray.tuning.budget import TrialCost
+from s2v_ray.tuning.plan import DomainSweep
+from s2v_ray.tuning.report import write_report
 from s2v_ray.tuning.search import DomainSearch
+from s2v_ray.tuning.verdict import Finding
 
 _TRIAL_RESTARTS = 2
 _CPUS_TO_SUPERVISE = 0.01  # a trial's process whose workers are a Ray Train run
@@ -41,6 +45,26 @@ def measure_trials(job: SweepJob) -> tuple[int, list[TrialCost]]:
         return at_once, ray.get([measure.remote(sweep) for sweep in job.domains])
     except RayTaskError as error:
         raise error.cause from None
+
+
+def find_best(
+    job: SweepJob,
+    track: Sequence[str],
+    board: Callable[[Sequence[DomainSweep]], AbstractContextManager[Callable[[], None]]],
+    tell: Callable[[str], None],
+) -> list[Finding]:
+    """Run a sweep, or the rest of it, followed by the trackers in `track`, and write what it found.
+
+    `board` shows its trials while it runs; `tell` gets what trackers say at the end. Raises UserError as `run_sweeps`,
+    `open_sweep` and `tracked_sweep`.
+    """
+    with open_sweep(job):
+        job = tracked_sweep(job, track)
+        with board(job.domains) as show:
+            run_sweeps(job, show)
+        findings = write_report(job.domains)
+        track_sweep_report(job, tell)
+    return findings
 
 
 def run_sweeps(job: SweepJob, show: Callable[[], None]) -> None:

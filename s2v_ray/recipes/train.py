@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from s2v_ray.config import Config
+from s2v_ray.config import Config, with_settings
 from s2v_ray.dataset.collection import Clips, DataSets, common_settings, open_clips, places
+from s2v_ray.dataset.index import read_dataset
 from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.errors import UserError
 from s2v_ray.evaluation.validation import validation, validation_warning
@@ -25,6 +26,7 @@ from s2v_ray.training.data.loader import Batch, training_batches
 from s2v_ray.training.data.mean_frame import mean_frame
 from s2v_ray.training.data.order import too_many_workers, weighted_parts
 from s2v_ray.training.data.pixels import crop_size, stored_size_for
+from s2v_ray.training.device import choose_device
 from s2v_ray.training.loop import Report, Stop, train
 from s2v_ray.training.networks import build_networks
 from s2v_ray.training.run import config_for_clips, resume
@@ -110,6 +112,46 @@ def tracked_settings(config: Config, run: str, data: Sequence[str], init_from: s
     """
     places = {"run": run, "data_sets": " ".join(data), "init_from": init_from or ""}
     return asdict(config) | {name: re.sub(r"\?\S*", "", text) for name, text in places.items()}
+
+
+def asked_config(
+    config: Config,
+    *,
+    clip_weights: Sequence[float] = (),
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    frames_per_chunk: int | None = None,
+) -> Config:
+    """The configuration with what has a flag of its own; what is not given is left. Raises UserError."""
+    if minutes is not None and minutes <= 0:
+        raise UserError("out_of_range", f"--minutes is {minutes:g}, but must be above 0; or leave it out.")
+    asked: dict[str, Any] = {"steps": steps, "minutes": minutes, "seed": seed, "frames_per_chunk": frames_per_chunk}
+    asked |= {"clip_weights": clip_weights or None}
+    return with_settings(config, {f"training.{name}": asked[name] for name in asked if asked[name] is not None})
+
+
+def this_process(device: str, *, on_ray: bool) -> Workers | None:
+    """This process as the one that trains; None if Ray's workers do, which choose a device where they are.
+
+    Raises UserError for a device that is unknown or not there.
+    """
+    if not on_ray:
+        return Workers(device=choose_device(device))
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError("unknown_device", f"--device is '{device}', but with --workers it must be auto, cpu or cuda.")
+    return None
+
+
+def domains_of(clips: Sequence[str], tell: Callable[[str], None]) -> str:
+    """The domains of data sets; `tell` gets a sentence about each that is incomplete."""
+    domains = set()
+    for location in clips:
+        described = read_dataset(location)
+        domains.add(described.domain)
+        if not described.complete:
+            tell(f"'{location}' is incomplete: its preparation was stopped; the same s2v prepare command resumes it.")
+    return "+".join(sorted(domains))
 
 
 def prepared_settings(clips: DataSets, weights: Sequence[float] = ()) -> ClipSettings:

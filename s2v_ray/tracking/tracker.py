@@ -1,7 +1,7 @@
 """What a tracker of experiments is to a training."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,15 @@ class Tracker:
     files: Callable[[str, Mapping[str, Path]], None]
     flush: Callable[[], None]
     close: Callable[[str], None]
+
+
+def tracker_names(texts: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """The trackers that texts such as "wandb,mlflow" name, each once. Raises ValueError for one that isn't known."""
+    names = tuple(dict.fromkeys(name for text in texts for name in text.split(",") if name))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"'{name}' is none of {', '.join(known)}.")
+    return names
 
 
 def without_credentials(text: str) -> str:

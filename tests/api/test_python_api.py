@@ -144,6 +144,7 @@ def test_errors_name_arguments_not_flags(model: s2v_ray.Model, picture: Path, so
     assert code_of("^max_side is 9", picture, sound, max_side=9) == "out_of_range"
     assert code_of("^There is no file", tmp_path / "none.png", sound) == "not_found"
     assert code_of("^image_time is 2 s", np.zeros((8, 8, 3), np.uint8), sound, image_time=2) == "image_time_outside"
+    assert code_of("^size is 'big'", picture, sound, size="big") == "wrong_value"
     assert code_of("^background", picture, sound, background="mud") == "wrong_background"
 
 
@@ -177,6 +178,8 @@ def test_clips_are_arrays_by_index_in_order_and_as_videos(small_clips: Path, tmp
         clips[len(clips)]
     with pytest.raises(s2v_ray.UserError, match="no split 'dev'"):
         s2v_ray.open_clips(small_clips, "dev")
+    with pytest.raises(s2v_ray.UserError, match=r"^split is empty"):
+        s2v_ray.open_clips(small_clips, [])
     video = s2v_ray.clip_video(clips[3], clips.settings)
     with av.open(video.save(tmp_path / "clip.mp4")) as container:
         assert container.streams.video[0].average_rate == 25
@@ -220,6 +223,8 @@ def test_training_is_the_commands_and_goes_on(
         s2v_ray.train(small_clips, tmp_path / "run", config=small_model, steps=9, settings={"optim.generator_lr": 0.5})
     with pytest.raises(s2v_ray.UserError, match=r"no setting 'optim\.lr'"):
         s2v_ray.train(small_clips, tmp_path / "new", config="tiny", settings={"optim.lr": 0.5})
+    with pytest.raises(s2v_ray.UserError, match=r"^clips\.stored_size can't be set"):
+        s2v_ray.train(small_clips, tmp_path / "new", config="tiny", settings={"clips.stored_size": 99})
     assert not (tmp_path / "new").exists()
 
 

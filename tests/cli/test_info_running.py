@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.scripting import answer_of
 from helpers.waiting import wait_until
 
 from s2v_ray.cli.main import main
@@ -67,7 +68,7 @@ def test_a_run_of_this_machine_in_an_object_store_has_no_lock_that_could_tell():
     assert "Not running" in status_text("s3://bucket/runs/sea", status, now=2000.0)
 
 
-def test_a_run_says_how_it_ended(tmp_path):
+def test_a_run_says_how_it_ended(tmp_path, capsys):
     with pytest.raises(ValueError, match="no"), StatusWriter(str(tmp_path), 3):
         raise ValueError("no memory")
     status = read_status(str(tmp_path))
@@ -79,6 +80,9 @@ def test_a_run_says_how_it_ended(tmp_path):
     with pytest.raises(KeyboardInterrupt), StatusWriter(str(tmp_path), 6):
         raise KeyboardInterrupt  # a second Ctrl-C
     assert "Stopped 0:00 ago: step 6" in status_text(str(tmp_path), read_status(str(tmp_path)))
+    assert main(["info", str(tmp_path), "--json"]) == 0
+    answer = answer_of(capsys.readouterr().out, "info RUN before the first checkpoint")
+    assert (answer["status"]["state"], answer["status"]["step"]) == ("stopped", 6)
 
 
 def test_a_clock_that_was_set_back_silences_no_run(tmp_path):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
+from helpers.scripting import answer_of
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.index import exclude_source
@@ -32,8 +33,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_webdataset_reads_the_same_clips(small_clips, tmp_path, capsys):
-    assert main(["convert", f"--clips={small_clips}", f"--out={tmp_path / 'out'}", "--to=webdataset"]) == 0
-    assert "clips of train" in capsys.readouterr().out
+    assert main(["convert", f"--clips={small_clips}", f"--out={tmp_path / 'out'}", "--to=webdataset", "--json"]) == 0
+    answer = answer_of(capsys.readouterr().out, "convert")
+    assert answer["counts"] == {"train": 16, "val": 4, "test": 4}
     for split in SPLITS:
         ours = ClipReader(small_clips, split)
         shards = sorted(str(path) for path in (tmp_path / "out").glob(f"{split}-*.tar"))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.scripting import answer_of
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import Clip, ClipReader
@@ -177,9 +178,11 @@ def test_the_report_is_written_and_repeats_itself(small_run, small_clips, tmp_pa
     printed = capsys.readouterr().out
     assert "motion correlation" in printed
     assert "mismatched sound" in printed
-    assert main([*command, "--out", str(tmp_path / "b")]) == 0
+    assert main([*command, "--out", str(tmp_path / "b"), "--json"]) == 0
+    answer = answer_of(capsys.readouterr().out, "evaluate")
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     assert report == json.loads((tmp_path / "b" / "report.json").read_text())
+    assert answer["scores"]["motion_explained"]["model"] == report["scores"]["motion_explained"]["model"]
     assert report["counts"]["sources"] == 1
     assert report["scores"]["motion_correlation"]["real video"]["mean"] == pytest.approx(1)
     for name in ("report.html", "headline.png"):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from helpers.scripting import answer_of
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.index import write_dataset, write_record
@@ -87,13 +88,16 @@ def related(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_motion_that_follows_the_sound_is_explained(related, capsys):
-    assert main(["probe", "--clips", str(related), "--minutes", "0.1"]) == 0
-    printed = capsys.readouterr().out
+    assert main(["probe", "--clips", str(related), "--minutes", "0.1", "--json"]) == 0
+    answer, printed = capsys.readouterr()
+    answer = answer_of(answer, "probe")
     assert "These clips can be learnt:" in printed
     assert f"Next: s2v train --clips {related}" in printed
     found = json.loads((related / "probe" / "probe.json").read_text())
     assert found["explained"]["mean"] > 0.8
     assert found["explained"]["low"] > 0.7
+    assert answer["explained"] == found["explained"]
+    assert (answer["learnable"], answer["lag_frames"]) == (True, 0)
     assert found["explained"]["count"] == found["sources"] == len(found["units"]) == 12
     assert found["shifted"]["mean"] < 0.2
     assert found["ceiling"]["mean"] > 0.95

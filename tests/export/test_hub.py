@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.hub import Hub
+from helpers.scripting import answer_of
 
 from s2v_ray.cli.main import main
 from s2v_ray.errors import StoreError, UserError
@@ -89,6 +90,12 @@ def test_a_model_where_no_hub_answers_is_an_error_with_a_name(monkeypatch: pytes
     assert caught.value.code == "store_unavailable"
 
 
-def test_nothing_is_sent_unless_asked(small_run: Path, tmp_path: Path, hub: Hub) -> None:
-    assert main(["export", "--checkpoint", str(small_run), "--out", str(tmp_path / "sea")]) == 0
+def test_nothing_is_sent_unless_asked(
+    small_run: Path, tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "--checkpoint", str(small_run), "--out", str(tmp_path / "sea"), "--json"]) == 0
+    answer = answer_of(capsys.readouterr().out, "export")
+    assert answer["pushed_to"] is None
+    assert sorted(answer["files"]) == sorted(path.name for path in (tmp_path / "sea").iterdir())
+    assert "its licence (--license)" in answer["lacking"]
     assert hub.requests == []

@@ -12,7 +12,7 @@ ALWAYS = {"verb", "ok", "version", "elapsed_seconds", "outputs", "next"}
 def documented(verb: str) -> tuple[set[str], set[str]]:
     """The keys that the page names for a verb, those of every verb included, and those of its `outputs`."""
     rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-    (row,) = [row for row in rows if row[0] == f"`{verb}`"]
+    (row,) = [row for row in rows if row[0].replace("`", "") == verb]
     always = [cell.partition("; with ")[0] for cell in (*row[1:], "", "")]
     keys, outputs = (set(re.findall(r"`(\w+)`", cell)) for cell in always[:2])
     keys = keys - {"prepare"} | (documented("prepare")[0] if "prepare" in keys else set())
