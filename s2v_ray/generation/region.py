@@ -21,6 +21,7 @@ _LEAST_PART = 0.15  # of the picture's shorter side
 _LEAST_PEAK = 0.55
 _MOST_SECOND = 0.85  # of the peak, at another place
 _SMOOTHING = 0.8  # pixels
+_MOST_LENGTHS = 16  # of a picture's shorter side in its longer one: such strips are not searched
 _FAINT = 0.5  # gradients below so much of the median one count little: noise has a direction, too
 
 
@@ -63,6 +64,9 @@ def find_region(region: str, picture_HWC: np.ndarray, mean_CHW: Tensor | None, k
     if region == AUTO:
         if mean_CHW is None:
             return Region(centre, "the centre, since the checkpoint has no mean training frame to look for")
+        if max(height, width) > _MOST_LENGTHS * side:
+            shape = f"an image of {width} x {height} pixels is too long to search"
+            return Region(centre, f"the centre, since {shape}; --region x,y,size chooses another")
         best, second = find_matches(picture_HWC, to_bytes(mean_CHW).numpy())
         if best.correlation < _LEAST_PEAK or second > _MOST_SECOND * best.correlation:
             alike = f"correlation {best.correlation:.2f}, and {second:.2f} elsewhere"

@@ -38,7 +38,19 @@ def test_data_sets_are_described_in_numbers(small_videos, tmp_path, capsys):
     assert (made["ok"], made["videos"], made["outputs"]) == (True, 1, {"videos": str(tmp_path / "sea")})
     assert made["next"][0].startswith("s2v prepare --videos ")
     clips, two = tmp_path / "clips", sorted(small_videos.iterdir())[:2]
-    base = ["prepare", "--videos", *two, "--out", clips, "--local", *SMALL_CLIPS, "--split-by", "source"]
+    base = [
+        "prepare",
+        "--videos",
+        *two,
+        "--out",
+        clips,
+        "--local",
+        *SMALL_CLIPS,
+        "--split-by",
+        "source",
+        "--domain",
+        "sea",
+    ]
     one = [two[0], "--out", tmp_path / "one", "--local", *SMALL_CLIPS, "--preview"]
     assert told(capsys, "prepare --preview", "prepare", "--videos", *one)["previews"] == 1
     assert told(capsys, "prepare --shard", *base, "--shard", "1/2")["unfinished_shards"] == [2]

@@ -90,6 +90,13 @@ def test_without_a_mean_frame_auto_takes_the_centre_and_says_so() -> None:
     assert "no mean training frame" in reason
 
 
+def test_a_strip_is_not_searched(mean_frame: torch.Tensor) -> None:
+    # Enlarged until its two rows fill the mean frame, it would take gigabytes.
+    found, reason = find_region("auto", np.zeros((2, 30_000, 3), np.uint8), mean_frame)
+    assert found == Crop(14_999, 0, 2)
+    assert "30000 x 2 pixels is too long" in reason
+
+
 def test_a_square_can_be_given(mean_frame: torch.Tensor) -> None:
     picture = np.zeros((40, 60, 3), np.uint8)
     assert find_region("35,10,20", picture, mean_frame).square == Crop(35, 10, 20)
