@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -82,7 +83,7 @@ def evaluate(
         "step": report.step,
         "split": report.split,
         "counts": report.counts,
-        "scores": report.scores,
+        "scores": json.loads(report.to_json())["scores"],
         "sync_classifier_accuracy": report.sync_classifier_accuracy,
         "not_measured": report.not_measured,
     }

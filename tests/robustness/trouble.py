@@ -43,6 +43,7 @@ def run(arguments: list[str]) -> Ended:
 
 def run_on_small_disk(arguments: list[str], most_bytes: int) -> Ended:
     """A command for which no file can grow beyond `most_bytes`. For a process of its own."""
+    sys.dont_write_bytecode = True  # Python would keep what it compiled in half
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
     return run(arguments)
 

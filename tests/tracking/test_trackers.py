@@ -350,7 +350,7 @@ def test_a_run_in_an_object_store_keeps_its_entries_there(
     (entry,) = mlflow_runs(database, tmp_path.name)
     assert entry.info.run_id == entries["mlflow"]
     (sample,) = mlflow_files(database, entries["mlflow"], "samples").values()
-    assert sample.read_bytes() == held["runs/sea/samples/step_00000004.mp4"]
+    assert sample.read_bytes() == held["runs/tracked/samples/step_00000004.mp4"]
 
 
 ENTRY = {"tracker": "mlflow", "id": "a" * 32, "project": "x"}

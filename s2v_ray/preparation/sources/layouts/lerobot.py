@@ -52,7 +52,8 @@ def read(files: Mapping[str, str]) -> Found:
         found.sources += real_splits(sources)
         inside = files[name].rpartition(_INFO)[0]  # by location: other folders' files have no root in their names
         own = tuple(f"{inside}{folder}/" for folder in _FOLDERS)  # what else lies there is no part of it
-        found.names |= {each for each, location in files.items() if location.startswith(own)}
+        used = {source.path for source in sources}
+        found.names |= {each for each, location in files.items() if location in used or location.startswith(own)}
     return found
 
 
