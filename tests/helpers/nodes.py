@@ -95,17 +95,27 @@ class Nodes:
         self.nodes.append(self.cluster.add_node(num_cpus=1))
 
     def _send(self, number: signal.Signals, matches: Callable[[Any], bool]) -> int:
-        """Send a signal to one of this cluster's processes; returns its PID."""
+        """Send a signal to one of this cluster's processes, once there is one; returns its PID."""
+        sent: list[int] = []
+
+        def found() -> bool:
+            sent.extend(self._send_to_one(number, matches))
+            return bool(sent)
+
+        wait_until(found, "a process to send a signal to")
+        return sent[0]
+
+    def _send_to_one(self, number: signal.Signals, matches: Callable[[Any], bool]) -> list[int]:
         import psutil  # Ray's own copy, there once Ray is imported
 
         for process in psutil.process_iter():
             try:
                 if matches(process) and self.session in (process.cwd() + " ".join(process.parent().cmdline())):
                     os.kill(process.pid, number)
-                    return int(process.pid)
+                    return [int(process.pid)]
             except (psutil.Error, AttributeError):
                 continue  # it has exited meanwhile
-        raise AssertionError("no such process")
+        return []
 
 
 def free_port() -> int:
