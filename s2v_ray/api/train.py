@@ -29,7 +29,7 @@ from s2v_ray.storage.own_folders import RUN, check_output_folder
 from s2v_ray.storage.paths import base_name
 from s2v_ray.tracking.track import start_tracking
 from s2v_ray.tracking.tracker import TENSORBOARD
-from s2v_ray.training.checkpoint import read_checkpoint
+from s2v_ray.training.checkpoint import read_description
 from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 from s2v_ray.training.interrupt import stop_signals
 from s2v_ray.training.loop import Report, Stop
@@ -177,6 +177,6 @@ def _text(status: TrainingStatus) -> str:
 
 
 def _trained(run: str) -> Trained:
-    described = read_checkpoint(last_checkpoint(run) or run).description
+    described = read_description(last_checkpoint(run) or run)
     score, metrics = described["best_score"], described["metrics"]
     return Trained(run, find_checkpoint(run), described["step"], described["training_seconds"], score, metrics)

@@ -5,7 +5,8 @@ import time
 
 from s2v_ray.cli.progress import format_duration
 from s2v_ray.storage.lock import is_locked
-from s2v_ray.training.run_status import FAILED, FINISHED, RUNNING, RunStatus
+from s2v_ray.tracking.tracker import FAILED, FINISHED
+from s2v_ray.training.run_status import RUNNING, RunStatus
 
 _SILENT_SECONDS = 600.0  # a validation may take minutes, in which a training gives no sign
 

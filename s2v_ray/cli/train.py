@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,9 @@ from s2v_ray.cli.result import Result
 from s2v_ray.cli.track import Track
 from s2v_ray.dataset.collection import find_data_sets
 from s2v_ray.errors import UserError
-from s2v_ray.storage.files import read_bytes
 from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import RUN, check_output_folder
-from s2v_ray.storage.paths import base_name, join
+from s2v_ray.storage.paths import base_name
 from s2v_ray.tracking.tracker import TENSORBOARD
 from s2v_ray.training.device import choose_device
 
@@ -151,10 +149,11 @@ def train(
 
 def _trained(run: str) -> Result:
     """What a finished training left, as its last checkpoint says: workers elsewhere may have made it."""
+    from s2v_ray.training.checkpoint import read_description
     from s2v_ray.training.checkpoint_files import find_checkpoint, last_checkpoint
 
     last = str(last_checkpoint(run))
-    state = json.loads(read_bytes(join(last, "state.json")))
+    state = read_description(last)
     result: Result = {"outputs": {"run": run, "best": find_checkpoint(run), "last": last}, "steps": state["step"]}
     return result | {name: state[name] for name in ("training_seconds", "clips_seen", "best_score", "metrics")}
 

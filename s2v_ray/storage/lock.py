@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 from s2v_ray.errors import UserError
 from s2v_ray.storage.paths import Location, is_uri
 
+_SECONDS_TO_LOOK = 1.0  # `is_locked` of another process holds a lock for an instant
+
 
 def is_locked(folder: Location, name: str = ".lock") -> bool | None:
     """Whether a process holds this lock, as far as this machine can tell; None where there are no locks."""
@@ -38,7 +40,7 @@ def lock(out: Location, folder: Location, name: str = ".lock") -> Iterator[None]
     Path(folder).mkdir(parents=True, exist_ok=True)
     file_lock = FileLock(Path(folder) / name)
     try:
-        file_lock.acquire(timeout=0)
+        file_lock.acquire(timeout=_SECONDS_TO_LOOK)
     except Timeout:
         raise UserError("locked", f"Another process is writing to '{out}'; wait, or give another --out.") from None
     except (OSError, NotImplementedError):

@@ -114,6 +114,11 @@ def read_checkpoint(checkpoint: Location) -> SavedState:
     return SavedState(str(checkpoint), tensors, config, schedule, description)
 
 
+def read_description(checkpoint: Location) -> dict[str, Any]:
+    """What a checkpoint's `state.json` says, without reading its weights. Raises UserError if it is damaged."""
+    return _parse_description(read_bytes(join(checkpoint, _STATE)), checkpoint)[2]
+
+
 def run_schedule(run: Location, config: Config) -> Schedule:
     """The schedule that a run was opened with; of a new run, or if its last checkpoint is damaged, the configuration's.
 

@@ -12,9 +12,10 @@ from s2v_ray.dataset.typed import typed
 from s2v_ray.errors import StoreError
 from s2v_ray.storage.files import exists, read_bytes, write_bytes
 from s2v_ray.storage.paths import Location, is_uri, join
+from s2v_ray.tracking.tracker import FAILED, FINISHED, STOPPED
 from s2v_ray.training.schedule import TrainingStatus
 
-RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+RUNNING = "running"  # or it is FINISHED, STOPPED or FAILED
 _FILE = "status.json"
 _LATEST, _LARGEST = 1e11, 1e300  # of times, in seconds, and of other numbers
 _SECONDS_BETWEEN_WRITES, _IN_A_STORE = 5.0, 30.0

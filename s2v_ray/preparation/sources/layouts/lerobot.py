@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from s2v_ray.errors import StoreError, UserError
 from s2v_ray.preparation.sources.layouts.found import (
     BATCH_ROWS,
     BROKEN,
+    VIDEO_SUFFIXES,
     Found,
     labels_in,
     real_splits,
@@ -50,11 +52,20 @@ def read(files: Mapping[str, str]) -> Found:
             found.reject(name, "unreadable", f"It describes no data set of LeRobot that can be read: {shown(error)}.")
             sources = []
         found.sources += real_splits(sources)
-        inside = files[name].rpartition(_INFO)[0]  # by location: other folders' files have no root in their names
-        own = tuple(f"{inside}{folder}/" for folder in _FOLDERS)  # what else lies there is no part of it
-        used = {source.path for source in sources}
-        found.names |= {each for each, location in files.items() if location in used or location.startswith(own)}
+        _claim(found, name, files, {source.path for source in sources})
     return found
+
+
+def _claim(found: Found, info: str, files: Mapping[str, str], used: set[str]) -> None:
+    """Take the files of the data set of which `used` are the episodes' videos, by location; reject its other videos."""
+    inside = files[info].rpartition(_INFO)[0]  # by location: other folders' files have no root in their names
+    own = tuple(f"{inside}{folder}/" for folder in _FOLDERS)  # what else lies there is no part of it
+    for name, location in files.items():
+        if location not in used and not location.startswith(own):
+            continue
+        found.names.add(name)
+        if used and location not in used and PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES:
+            found.reject(name, "unlisted", f"'{info}' describes a data set in which no episode is in this video.")
 
 
 def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: Found) -> Iterator[Source]:
