@@ -1,11 +1,13 @@
 """`s2v convert`."""
 
+from typing import Literal
+
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
 from s2v_ray.cli.result import Result
 
 
-def convert(*, clips: Location, out: Location, to: str) -> Result:
+def convert(*, clips: Location, out: Location, to: Literal["webdataset", "lance"]) -> Result:
     """Write prepared clips in a format that other trainers read. The same command resumes after a stop.
 
     Args:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import CONVERTED, check_not_input, check_output_folder
 from s2v_ray.storage.paths import is_uri, join
 
-WEBDATASET, LANCE = "webdataset", "lance"
+Format = Literal["webdataset", "lance"]
 _RECORD = "converted.json"
 _SHARD_BYTES = 256 * 2**20  # of a tar: some hundred clips of the default size
 
@@ -35,14 +35,14 @@ class _File:
 
 
 def convert_clips(
-    clips: str, out: str, to: str, progress: Callable[[float, str], None], *, shard_bytes: int = _SHARD_BYTES
+    clips: str, out: str, to: Format, progress: Callable[[float, str], None], *, shard_bytes: int = _SHARD_BYTES
 ) -> dict[str, int]:
     """Write the clips of a data set to `out`, but those of excluded sources; returns how many there are by split.
 
     Each file appears as a whole; those that are there already stay, so that the same call resumes. `progress` is called
     with the part done, 0..1, and a text.
 
-    Raises UserError `unknown_format`; `unfinished` for a data set that is not complete; `no_clips` for an empty one;
+    Raises UserError `unfinished` for a data set that is not complete; `no_clips` for an empty one;
     `no_lance`; `local_only` for Lance in an object store; `other_clips` where `out` holds other clips; and as
     `check_output_folder` and `ClipReader` do.
     """
@@ -64,12 +64,10 @@ def convert_clips(
     return counts
 
 
-def _check(clips: str, out: str, to: str) -> None:
-    if to not in (WEBDATASET, LANCE):
-        raise UserError("unknown_format", f"--to is '{to}', but must be {WEBDATASET} or {LANCE}.")
+def _check(clips: str, out: str, to: Format) -> None:
     if not read_dataset(clips).complete:
         raise UserError("unfinished", f"'{clips}' is not complete; give its s2v prepare command again first.")
-    if to == LANCE:
+    if to == "lance":
         check_lance()
         if is_uri(out):
             raise UserError("local_only", f"--out is '{out}', but Lance is written to a local folder; copy it there.")
@@ -77,8 +75,8 @@ def _check(clips: str, out: str, to: str) -> None:
     check_output_folder(out, "--out", CONVERTED)
 
 
-def _files(split: str, count: int, to: str, reader: ClipReader, shard_bytes: int) -> Iterator[_File]:
-    if to == LANCE:
+def _files(split: str, count: int, to: Format, reader: ClipReader, shard_bytes: int) -> Iterator[_File]:
+    if to == "lance":
         yield _File(f"{split}.lance", split, range(count))
         return
     settings = reader.settings
@@ -88,8 +86,8 @@ def _files(split: str, count: int, to: str, reader: ClipReader, shard_bytes: int
         yield _File(f"{split}-{number:06d}.tar", split, range(first, min(first + each, count)))
 
 
-def _write(location: str, rows: Iterator[pa.Table], split: str, to: str) -> None:
-    if to == WEBDATASET:
+def _write(location: str, rows: Iterator[pa.Table], split: str, to: Format) -> None:
+    if to == "webdataset":
         write_tar(location, rows, split)
         return
     first = next(rows)
@@ -105,7 +103,9 @@ def _write(location: str, rows: Iterator[pa.Table], split: str, to: str) -> None
     write_lance(Path(location), alike(), first.schema)
 
 
-def _description(readers: dict[str, ClipReader], counts: dict[str, int], files: list[_File], to: str) -> dict[str, Any]:
+def _description(
+    readers: dict[str, ClipReader], counts: dict[str, int], files: list[_File], to: Format
+) -> dict[str, Any]:
     """What `converted.json` says."""
     settings = next(iter(readers.values())).settings
     fingerprints = "\n".join(f"{split} {reader.fingerprint}" for split, reader in readers.items())

@@ -100,7 +100,6 @@ def test_excluded_sources_are_left_out(small_clips, tmp_path):
 
 def test_what_can_not_be_converted_is_refused(small_clips, tmp_path):
     for clips, out, to, code in (
-        (small_clips, tmp_path / "out", "hdf5", "unknown_format"),
         (small_clips, "s3://bucket/out", "lance", "local_only"),
         (small_clips, small_clips, "webdataset", "output_is_input"),
         (tmp_path, tmp_path / "out", "webdataset", "no_clips"),
