@@ -23,6 +23,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 SECONDS, FRAME_SECONDS = 1.3, 1 / 25
+_ANOTHER_IS_SHOWN = """before => {
+    const image = document.querySelector('#preview img');
+    return image.getAttribute('src') !== before && image.complete && image.naturalWidth > 0;
+}"""
 PATIENCE = 180_000  # milliseconds: of a busy machine
 
 
@@ -157,9 +161,11 @@ def test_a_picture_and_a_sound_become_a_video_to_watch_and_to_keep(page, files, 
 
 def test_the_square_is_moved_by_a_click_and_sized_by_a_slider(page, files):
     give(page, "picture", files["picture"])
-    page.wait_for_selector("#preview img")
+    page.wait_for_function("document.querySelector('#why').innerText.includes('pixels at')")
+    before = page.get_attribute("#preview img", "src")
     page.fill("#size input[type=number]", "50")
     page.wait_for_function("document.querySelector('#why').innerText.includes('45 pixels')")
+    page.wait_for_function(_ANOTHER_IS_SHOWN, arg=before)  # a click on what is still loading has no place in it
     box = page.locator("#preview img").bounding_box()  # the picture is shown in its middle, at its own size
     page.mouse.click(box["x"] + box["width"] / 2 - 50, box["y"] + box["height"] / 2 - 38)
     page.wait_for_function("document.querySelector('#why').innerText.match(/45 pixels at 0, 0: as you placed it/)")

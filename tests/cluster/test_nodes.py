@@ -112,7 +112,7 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
     def await_progress() -> float:
         """Seconds until there is a checkpoint that was not there before; -1 where the job ended."""
         begin, step = time.monotonic(), last_step()
-        wait_until(lambda: last_step() > step, f"a checkpoint after step {step}: {nodes.jobs.get_job_logs(job)}")
+        wait_until(lambda: last_step() > step, f"a checkpoint after step {step}", log=lambda: nodes.log(job))
         return time.monotonic() - begin
 
     await_progress()
@@ -135,7 +135,7 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
     nodes.jobs.stop_job(job)
     assert nodes.finished(job)[0] == "STOPPED"
     stopped_at = last_step()
-    going_on = re.search(r"Resuming from step (\d+)", nodes.jobs.get_job_logs(job))
+    going_on = re.search(r"Resuming from step (\d+)", nodes.log(job))
     assert going_on
     assert int(going_on[1]) >= step  # workers may outlive their driver by a checkpoint
     last = ["--steps", str(stopped_at + 10)]

@@ -64,10 +64,14 @@ class Nodes:
         """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
         return str(self.jobs.get_job_status(job).value)
 
+    def log(self, job: str) -> str:
+        """What it has printed so far."""
+        return str(self.jobs.get_job_logs(job))
+
     def finished(self, job: str) -> tuple[str, str]:
         """Its final status and its log, once it has finished."""
-        wait_until(lambda: self.status(job) in _DONE, f"the end of {job}: {self.jobs.get_job_logs(job)}")
-        return self.status(job), self.jobs.get_job_logs(job)
+        wait_until(lambda: self.status(job) in _DONE, f"the end of {job}", log=lambda: self.log(job))
+        return self.status(job), self.log(job)
 
     def run(self, verb: str, *flags: str) -> str:
         """The log of a job that succeeds."""
