@@ -95,12 +95,7 @@ def trained(home: Path, preset: str, clips: str, steps: int) -> Iterator[Ratio]:
         seconds.append(time.process_time() - start)
     yield Ratio(f"{preset}: core-seconds over steps", sum(seconds[1:]), steps)
     yield Ratio(f"{preset}: clips over steps", measured.config.training.batch_size, 1)
-    gradients = sum(
-        weight.grad.nbytes
-        for _, network in state.networks.items()
-        for weight in network.parameters()
-        if weight.grad is not None
-    )
+    gradients = sum(weight.nbytes for _, network in state.networks.items() for weight in network.parameters())
     yield Ratio(f"{preset}: gradient bytes over steps", gradients, 1)
     saved = Path(write_checkpoint(home / preset, take_snapshot(state), best=False))
     written = sum(path.stat().st_size for path in saved.rglob("*") if path.is_file())

@@ -1,11 +1,9 @@
 """The training loop: from a batch to a step, with validations, checkpoints and log lines in between."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-
-from torch import nn
 
 from s2v_ray.storage.paths import Location
 from s2v_ray.tracking.tracker import Tracker
@@ -88,7 +86,7 @@ def train(
                 workers.watch(status)
                 if logs:
                     speeds = {f"speed/{name}": getattr(status, name) for name in ("clips_per_second", "waiting_share")}
-                    logs.scalars(state.step, {**means, **_gradients_and_rates(state), **speeds})
+                    logs.scalars(state.step, {**means, **_rates(state, means), **speeds})
                     show(status)
             if saving:
                 written = writer.finish() if writer else ""
@@ -150,12 +148,10 @@ class Clock:
         )
 
 
-def _gradients_and_rates(state: TrainingState) -> dict[str, float]:
-    """The norm of each network's last gradient, and its learning rate."""
-    values = {}
-    for name, network in state.networks.items():
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        if gradients:
-            values[f"gradient_norm/{name}"] = float(nn.utils.get_total_norm(gradients))
-            values[f"learning_rate/{name}"] = state.optimizers[name].param_groups[0]["lr"]
-    return values
+def _rates(state: TrainingState, means: Mapping[str, float]) -> dict[str, float]:
+    """The learning rate of each network that was trained, by the metrics of its steps."""
+    return {
+        f"learning_rate/{name}": optimizer.param_groups[0]["lr"]
+        for name, optimizer in state.optimizers.items()
+        if f"gradient_norm/{name}" in means
+    }

@@ -51,7 +51,9 @@ def update_discriminators(state: TrainingState, parts: Sequence[Batch], made: Se
     metrics: dict[str, Tensor] = {}
     for discriminator in state.discriminators:
         terms = partial(discriminator_terms, state, discriminator)
-        metrics |= optimizer_step(discriminator.forward, discriminator.optimizer, parts, made, terms)
+        metrics |= optimizer_step(
+            discriminator.name, discriminator.forward, discriminator.optimizer, parts, made, terms
+        )
     return metrics
 
 
@@ -60,7 +62,8 @@ def update_generator(state: TrainingState, parts: Sequence[Batch], made: Sequenc
     network, optimizer = state.forward["generator"], state.optimizers["generator"]
     with frozen(*(discriminator.network for discriminator in state.discriminators)):
         untrained = () if state.generates else tuple(state.networks.generator.unet.parameters())
-        return optimizer_step(network, optimizer, parts, made, partial(generator_terms, state), untrained=untrained)
+        terms = partial(generator_terms, state)
+        return optimizer_step("generator", network, optimizer, parts, made, terms, untrained=untrained)
 
 
 def update_ema(state: TrainingState) -> None:
@@ -141,6 +144,7 @@ def seen_by(state: TrainingState, discriminator: Discriminator, video_BFCHW: Ten
 
 
 def optimizer_step(
+    name: str,
     network: nn.Module,
     optimizer: Optimizer,
     parts: Sequence[Batch],
@@ -149,23 +153,27 @@ def optimizer_step(
     *,
     untrained: Iterable[nn.Parameter] = (),
 ) -> dict[str, Tensor]:
-    """One optimiser step on the terms of each part and what was generated for it; returns means over all clips.
+    """One optimiser step on the terms of each part and what was generated for it.
 
     Workers synchronise gradients once, with the last part's backward. `untrained` weights stay as they are.
+
+    Returns means over all clips, and the norm of the gradient.
     """
     clips = sum(len(part.clip_ids) for part in parts)
     metrics: dict[str, Tensor] = {}
-    optimizer.zero_grad(set_to_none=True)
     for part, generated in zip(parts, made, strict=True):
         synchronised = part is parts[-1] or not hasattr(network, "no_sync")  # only DDP has that
         with nullcontext() if synchronised else network.no_sync():  # type: ignore[operator]
             loss, values = terms(part, generated)
             (loss * part.loss_weight).backward()
-        for name, value in values.items():
-            metrics[name] = metrics.get(name, 0) + value.detach() * (len(part.clip_ids) / clips)
+        for key, value in values.items():
+            metrics[key] = metrics.get(key, 0) + value.detach() * (len(part.clip_ids) / clips)
     for parameter in untrained:
         parameter.grad = None  # which is zero, but Adam would count its steps
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    metrics[f"gradient_norm/{name}"] = nn.utils.get_total_norm(gradients)
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # at the end, since the next network's activations need that memory
     return metrics
 
 

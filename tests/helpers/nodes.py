@@ -68,6 +68,15 @@ class Nodes:
         """What it has printed so far."""
         return str(self.jobs.get_job_logs(job))
 
+    def wait_while_running(self, job: str, condition: Callable[[], bool], what: str) -> None:
+        """Wait until the condition holds. Fails with the job's log once the job has ended."""
+
+        def holds() -> bool:
+            assert (status := self.status(job)) not in _DONE, f"{status} before {what}\n{self.log(job)}"
+            return condition()
+
+        wait_until(holds, what, seconds=480, log=lambda: self.log(job))
+
     def finished(self, job: str) -> tuple[str, str]:
         """Its final status and its log, once it has finished."""
         wait_until(lambda: self.status(job) in _DONE, f"the end of {job}", log=lambda: self.log(job))

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.distributed
 import torch.multiprocessing
+from helpers.gradients import gradients_of_step
 from helpers.small import SyntheticClips, small_config
 
 from s2v_ray.config import Config, load_config, with_settings
@@ -55,13 +56,9 @@ def train_on_rank(rank: int, world_size: int, config: Config, clips: str, folder
     torch.set_default_dtype(torch.float32)
     reader = ClipReader(clips, "train")
     batches = training_batches(reader, config, CPU, rank=rank, world_size=world_size)
-    result = {}
-    for step in range(STEPS):
+    result = {"gradients": list(gradients_of_step(state, doubled(next(batches))).values())}
+    for _ in range(STEPS - 1):
         train_step(state, doubled(next(batches)))
-        if step == 0:
-            result["gradients"] = [
-                weight.grad.clone() for _, net in state.networks.items() for weight in net.parameters()
-            ]
     result["weights"] = [weight.detach() for _, net in state.networks.items() for weight in net.parameters()]
     torch.save(result, f"{folder}/{world_size}_{rank}")
     if distributed:

@@ -156,7 +156,7 @@ def test_a_score_that_arrives_before_a_kill_counts_after_it(small_clips, tmp_pat
     assert scores(tmp_path) == [(8, 0.9), (16, 0.2)]
 
 
-GROUP_SECONDS = 3.0
+GROUP_SECONDS = 10.0  # more than a busy machine delays one of two processes
 
 
 def slow_validation_on_rank(rank: int, clips: str, folder: str) -> None:
