@@ -7,6 +7,7 @@ from functools import partial
 
 from s2v_ray.storage.paths import Location
 from s2v_ray.tracking.tracker import Tracker
+from s2v_ray.training.allocator import keeping_freed_memory
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.data.stream import common_position
 from s2v_ray.training.health import Health, explaining_memory
@@ -55,6 +56,7 @@ def train(
     finished = until.done(state.step, state.seconds) == 1
     with (
         at_most_threads(settings.threads),
+        keeping_freed_memory(),
         logged() if workers.rank == 0 else nullcontext() as logs,
         # Logs are published first: a run resumed from a checkpoint has them up to there.
         CheckpointWriter(run, settings.keep_checkpoints, logs.publish) if logs else nullcontext() as writer,
