@@ -1,6 +1,7 @@
 """Windows, splits, the clip on disk, the order of training and its augmentation."""
 
 import json
+import shutil
 from collections import Counter
 from fractions import Fraction
 
@@ -269,9 +270,8 @@ def test_preparing_again_does_only_what_is_new(small_videos, tmp_path, capsys):
 
 
 def test_an_interrupted_preparation_ends_as_an_undisturbed_one(small_videos, small_clips, tmp_path):
-    out = tmp_path / "clips"
+    out = shutil.copytree(small_clips, tmp_path / small_clips.name)
     command = ["prepare", "--videos", str(small_videos), "--out", str(out), "--local", *SMALL_CLIPS]
-    assert main(command) == 0
     # As after a kill: one source has its clips but no record, another has neither.
     records = sorted(out.glob("_sources/*.json"))
     records[0].unlink()

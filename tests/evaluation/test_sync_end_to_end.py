@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.decoding import window_of
-from helpers.small import SMALL_MODEL
+from helpers.small import QUICK, SMALL_MODEL
 from helpers.videos import own, real
 
 from s2v_ray.cli.main import main
@@ -54,7 +54,7 @@ def assert_together(frames_THWC: np.ndarray, wave: np.ndarray) -> None:
 def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
     flash_and_beep(tmp_path / "flash.mp4", frame_rate, sample_rate)
     clips = tmp_path / "clips"
-    command = ["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local"]
+    command = ["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local", *QUICK]
     assert main([*command, "--frame-rate", "30", "--clip-seconds", "4"]) == 0
     reader = ClipReader(str(clips), "train")
     assert len(reader) in (3, 4)  # more would be nearly the same
