@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from helpers.small import SMALL_CLIPS, small_config
+from helpers.small import QUICK, SMALL_CLIPS, small_config
 
 from s2v_ray.cli.main import main
 from s2v_ray.config import load_config
@@ -247,7 +247,7 @@ def test_preparing_again_does_only_what_is_new(small_videos, tmp_path, capsys):
     videos, out = tmp_path / "videos", tmp_path / "clips"
     videos.mkdir()
     names = sorted(path.name for path in small_videos.iterdir())
-    command = ["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS]
+    command = ["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *QUICK]
     for name in names[:3]:
         (videos / name).write_bytes((small_videos / name).read_bytes())
     (videos / "notes.mp4").write_text("not a video")
