@@ -1,6 +1,7 @@
 """Picture and sound through the whole product: prepare, batch, encode, within half a frame of each other."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -49,8 +50,16 @@ def assert_together(frames_THWC: np.ndarray, wave: np.ndarray) -> None:
     np.testing.assert_allclose(flashes, beeps, atol=HALF_A_FRAME_SECONDS + 60 / 44100)
 
 
-@pytest.mark.parametrize("sample_rate", [22050, 44100, 48000])
-@pytest.mark.parametrize("frame_rate", [Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(60)])
+NTSC = Fraction(30000, 1001)
+# Each of the rates once; all their combinations are slow.
+USUAL = [(Fraction(25), 22050), (NTSC, 44100), (NTSC, 48000), (Fraction(30), 48000), (Fraction(60), 44100)]
+RATES = [
+    pytest.param(*rates, marks=() if rates in USUAL else pytest.mark.slow)
+    for rates in product((Fraction(25), NTSC, Fraction(30), Fraction(60)), (22050, 44100, 48000))
+]
+
+
+@pytest.mark.parametrize(("frame_rate", "sample_rate"), RATES)
 def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
     flash_and_beep(tmp_path / "flash.mp4", frame_rate, sample_rate)
     clips = tmp_path / "clips"
