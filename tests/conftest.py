@@ -1,6 +1,7 @@
 """Small synthetic videos, their clips, and a run on these, which the tests share."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,13 +30,32 @@ from s2v_ray.cli.main import main
 from s2v_ray.synthetic.write import synthesize
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `pytest -n`, all tests that start Ray share one process, and so its cluster; others go by their files."""
+def pytest_configure(config: pytest.Config) -> None:
+    """With `pytest -n`, files are begun in the order below, and not by their number of tests."""
     if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if not item.get_closest_marker("xdist_group"):
-                group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
-                item.add_marker(pytest.mark.xdist_group(group))
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `pytest -n`, all tests that start Ray share one process, and so its cluster; others go by their files.
+
+    Ray's are begun first, since together they take longest, and then the files with most tests: so both processes
+    end at about the same time.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    groups = {item: group_of(item) for item in items}
+    sizes = Counter(groups.values()) | Counter({"ray": len(items)})
+    items.sort(key=lambda item: -sizes[groups[item]])
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def group_of(item: pytest.Item) -> str:
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    return "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +89,20 @@ def small_run(small_clips: Path, small_model: Path, tmp_path_factory: pytest.Tem
     arguments = ["--clips", str(small_clips), "--out", str(run), "--config", str(small_model), "--steps", "8"]
     assert main(["train", *arguments]) == 0
     return run
+
+
+@pytest.fixture(scope="session")
+def two_worker_run(
+    ray_cluster: None, small_clips: Path, small_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same run by two workers, with its checkpoints after four, six and eight steps."""
+    folder = tmp_path_factory.mktemp("two_workers")
+    (folder / "clips").symlink_to(small_clips)
+    arguments = ["--clips", "clips", "--out", "run", "--config", str(small_model), "--workers", "2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # relative paths are the caller's, not the workers'
+        assert main(["train", *arguments, "--training.save-every-steps", "2", "--steps", "8"]) == 0
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")

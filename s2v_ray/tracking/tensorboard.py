@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
 
 from s2v_ray.tracking.tracker import Line, Tracker
 
 
 def open_tensorboard(directory: Path, step: int) -> Tracker:
     """Events of a run that continues after `step`: TensorBoard drops what was written of later ones."""
+    from torch.utils.tensorboard import SummaryWriter  # imports for most of a second, and only a training needs it
+
     board = SummaryWriter(str(directory), purge_step=step + 1)
 
     def history(lines: Iterable[Line]) -> None:

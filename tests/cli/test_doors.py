@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 from PIL import Image
 
 from s2v_ray.cli.main import main
@@ -85,7 +85,7 @@ def test_a_folder_of_another_kind_is_no_place_for_results(
 @pytest.mark.parametrize("inside", ["", "videos"])
 def test_clips_may_be_written_around_their_videos_again_and_again(inside, small_videos, tmp_path, capsys):
     shutil.copytree(small_videos, tmp_path / inside, dirs_exist_ok=True)
-    command = ["prepare", "--videos", str(tmp_path / inside), "--out", str(tmp_path), "--local", *SMALL_CLIPS]
+    command = ["prepare", "--videos", str(tmp_path / inside), "--out", str(tmp_path), "--local", *SMALL_CLIPS, *QUICK]
     for _ in range(2):
         assert main(command) == 0
         assert json.loads((tmp_path / "dataset.json").read_text())["counts"]["sources"] == 6
@@ -105,7 +105,7 @@ def test_what_to_do_with_videos_that_are_given_as_clips(capsys, small_videos, sm
 
 def test_commands_to_give_next_can_be_pasted(capsys, small_videos, tmp_path):
     out = tmp_path / "it's mine"
-    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), "--local", *SMALL_CLIPS]) == 0
+    assert main(["prepare", "--videos", str(small_videos), "--out", str(out), "--local", *SMALL_CLIPS, *QUICK]) == 0
     (following,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("then: ")]
     assert shlex.split(following)[1:] == ["s2v", "train", "--clips", str(out), "--out", "runs/it's mine"]
 
@@ -154,7 +154,7 @@ def test_ctrl_c_is_quiet_whatever_is_being_imported(module, lines, small_clips):
 def test_every_verb_on_one_and_on_two_videos(sources, small_model, tmp_path, capsys):
     videos, clips, run = (str(tmp_path / name) for name in ("videos", "clips", "run"))
     synthesize("sea", videos, sources=sources, seed=5, seconds=1.6, size=48)
-    flags = ["--split-by", "source", "--clips-per-source", "1", "--domain", "sea", "--local", *SMALL_CLIPS]
+    flags = ["--split-by", "source", "--clips-per-source", "1", "--domain", "sea", "--local", *SMALL_CLIPS, *QUICK]
     assert main(["prepare", "--videos", videos, "--out", clips, *flags]) == 0
     if sources == 1:
         assert code_of(capsys, "probe", "--clips", clips, "--minutes", "0.01") == "too_few_clips"

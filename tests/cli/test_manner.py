@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from helpers.pairs import write_pairs
 from helpers.scripting import answer_of
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 from s2v_ray.cli.main import VERBS, main
 from s2v_ray.cli.manner import announce
@@ -46,6 +46,7 @@ def test_data_sets_are_described_in_numbers(small_videos, tmp_path, capsys):
         clips,
         "--local",
         *SMALL_CLIPS,
+        *QUICK,
         "--split-by",
         "source",
         "--domain",

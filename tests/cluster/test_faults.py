@@ -14,7 +14,7 @@ import pytest
 from helpers.small import small_config
 from helpers.weights import assert_close, weights
 
-from s2v_ray.config import Config
+from s2v_ray.config import Config, load_config
 from s2v_ray.recipes.train import PreparedClips, job_on, run_training
 from s2v_ray.training.checkpoint_files import checkpoints, last_checkpoint
 from s2v_ray.training.run import open_run
@@ -50,20 +50,18 @@ def kill_once(flag: Path, rank: int, step: int, workers: Workers, steps: int) ->
 
 
 @pytest.mark.ray
-def test_a_killed_worker_costs_nothing_that_was_saved(small_clips, tmp_path, ray_cluster):
+def test_a_killed_worker_costs_nothing_that_was_saved(small_clips, two_worker_run, tmp_path):
     from ray import cloudpickle
 
     from s2v_ray.cluster.training import train_on_workers
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers can't import this file
-    config = two_worker_config(small_clips, steps=8)
-    runs = tmp_path / "undisturbed", tmp_path / "disturbed"
-    for run, at_step in zip(runs, (lambda *_: None, partial(kill_once, tmp_path / "killed", 1, 5)), strict=True):
-        open_run(run, config)
-        loop = loop_with(at_step, config, small_clips, run)
-        assert train_on_workers(loop, workers=(2, 2), device="auto", run=run, max_failures=1)
+    config, run = load_config(str(two_worker_run / "config.toml")), tmp_path / "run"
+    open_run(run, config)
+    loop = loop_with(partial(kill_once, tmp_path / "killed", 1, 5), config, small_clips, run)
+    assert train_on_workers(loop, workers=(2, 2), device="auto", run=run, max_failures=1)
     assert (tmp_path / "killed").exists()
-    assert_close(weights(runs[0]), weights(runs[1]), 1e-6)
+    assert_close(weights(two_worker_run), weights(run), 1e-6)
 
 
 def train_command(clips: Path, model: Path, run: Path, *more: str) -> list[str]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.collection import find_data_sets, open_clips
@@ -27,7 +27,7 @@ def others(tmp_path_factory):
     folder = tmp_path_factory.mktemp("others")
     synthesize("sea", folder / "videos", sources=3, seed=9, seconds=0.88, size=48)
     arguments = ["--videos", str(folder / "videos"), "--out", str(folder / "lake"), "--domain", "sea", "--local"]
-    assert main(["prepare", *arguments, "--split-by", "source", *SMALL_CLIPS]) == 0
+    assert main(["prepare", *arguments, "--split-by", "source", *SMALL_CLIPS, *QUICK]) == 0
     return folder / "lake"
 
 

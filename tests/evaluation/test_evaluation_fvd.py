@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 from helpers.weights import levels, synthetic_i3d_weights
 
 from s2v_ray.cli.main import main
@@ -55,7 +55,17 @@ def weights_dir(tmp_path):
 def two_test_clips(small_videos, tmp_path):
     """As `small_clips`, but without overlap: on a CPU, the network takes a second or two a window."""
     folder = tmp_path / "clips"
-    flags = ["--videos", str(small_videos), "--out", str(folder), "--local", "--stride-seconds", "0.8", *SMALL_CLIPS]
+    flags = [
+        "--videos",
+        str(small_videos),
+        "--out",
+        str(folder),
+        "--local",
+        "--stride-seconds",
+        "0.8",
+        *SMALL_CLIPS,
+        *QUICK,
+    ]
     assert main(["prepare", *flags]) == 0
     return folder
 

@@ -1,12 +1,13 @@
 """Picture and sound through the whole product: prepare, batch, encode, within half a frame of each other."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from helpers.decoding import window_of
-from helpers.small import SMALL_MODEL
+from helpers.small import QUICK, SMALL_MODEL
 from helpers.videos import own, real
 
 from s2v_ray.cli.main import main
@@ -49,12 +50,20 @@ def assert_together(frames_THWC: np.ndarray, wave: np.ndarray) -> None:
     np.testing.assert_allclose(flashes, beeps, atol=HALF_A_FRAME_SECONDS + 60 / 44100)
 
 
-@pytest.mark.parametrize("sample_rate", [22050, 44100, 48000])
-@pytest.mark.parametrize("frame_rate", [Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(60)])
+NTSC = Fraction(30000, 1001)
+# Each of the rates once; all their combinations are slow.
+USUAL = [(Fraction(25), 22050), (NTSC, 44100), (NTSC, 48000), (Fraction(30), 48000), (Fraction(60), 44100)]
+RATES = [
+    pytest.param(*rates, marks=() if rates in USUAL else pytest.mark.slow)
+    for rates in product((Fraction(25), NTSC, Fraction(30), Fraction(60)), (22050, 44100, 48000))
+]
+
+
+@pytest.mark.parametrize(("frame_rate", "sample_rate"), RATES)
 def test_a_flash_and_a_beep_stay_together(tmp_path, frame_rate, sample_rate):
     flash_and_beep(tmp_path / "flash.mp4", frame_rate, sample_rate)
     clips = tmp_path / "clips"
-    command = ["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local"]
+    command = ["prepare", "--videos", str(tmp_path / "flash.mp4"), "--out", str(clips), "--local", *QUICK]
     assert main([*command, "--frame-rate", "30", "--clip-seconds", "4"]) == 0
     reader = ClipReader(str(clips), "train")
     assert len(reader) in (3, 4)  # more would be nearly the same

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.reader import ClipReader
@@ -29,7 +29,7 @@ def one_video_clips(tmp_path_factory):
     """Clips of one video of twelve seconds, split by time."""
     videos, out = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("clips") / "one"
     synthesize("sea", videos, sources=1, seed=9, seconds=12.0, size=48)
-    assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS]) == 0
+    assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *QUICK]) == 0
     return out
 
 

@@ -13,6 +13,9 @@ from s2v_ray.training.run import config_for_clips
 # 0.8 s at 25 frames a second and 8 kHz: 20 frames of 320 samples.
 SMALL_CLIPS = ["--clip-seconds", "0.8", "--frame-rate", "25", "--sample-rate", "8000", "--stored-size", "36"]
 
+# Without the search for what moves with the sound and for what sways, for tests of something else.
+QUICK = ["--crop", "centre", "--stabilize", "off"]
+
 
 SMALL_MODEL = """preset = "tiny"
 [data]

@@ -48,7 +48,7 @@ def levels(videos_BCTHW: torch.Tensor) -> torch.Tensor:
     return seen
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
+def weights(run: str | Path) -> dict[str, torch.Tensor]:
     return load_model(str(last_checkpoint(run)))[0].state_dict()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.index import exclude_source, read_dataset
@@ -17,8 +17,6 @@ from s2v_ray.errors import UserError
 from s2v_ray.preparation import task_file
 from s2v_ray.preparation.shards import parse_shard, read_plans
 from s2v_ray.recipes.exclude import exclude
-
-QUICK = ["--crop", "centre", "--stabilize", "off"]
 
 
 def flags(videos: Path, out: Path, shard: str) -> list[str]:
@@ -67,7 +65,7 @@ def test_shards_that_run_at_once_give_what_one_job_does_with_copies_empty_splits
     shutil.copy(first, videos / f"z{first.name}")
     for path in sorted(videos.iterdir())[1:5]:  # useless ones, which leave a split empty
         path.write_bytes(b"no video")
-    more = ["--split-by", "source", "--clips-per-source", "1"]
+    more = ["--split-by", "source", "--clips-per-source", "1", *QUICK]
     command = [sys.executable, "-m", "s2v_ray", "prepare"]
     jobs = [subprocess.Popen([*command, *flags(videos, ours, f"{number}/2"), *more]) for number in (1, 2)]
     assert [job.wait(timeout=300) for job in jobs] == [0, 0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 from s2v_ray.cli.main import main
 from s2v_ray.dataset.index import read_records, write_record
@@ -180,7 +180,7 @@ def test_another_cut_of_a_recorded_video_shares_its_split():
 
 
 def prepare(videos: Path, out: Path, *flags: str) -> dict[str, Any]:
-    assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *flags]) == 0
+    assert main(["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *QUICK, *flags]) == 0
     content: dict[str, Any] = json.loads((out / "dataset.json").read_text())
     return content
 
@@ -235,7 +235,7 @@ def test_adding_to_a_data_set_keeps_how_it_is_split(tmp_path, one_video, small_v
     content = prepare(videos, out)
     assert content["split_by"] == "time"  # though there are seven now
     assert content["counts"]["splits"]["val"]["sources"] == content["counts"]["splits"]["test"]["sources"] == 2
-    command = ["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS]
+    command = ["prepare", "--videos", str(videos), "--out", str(out), "--local", *SMALL_CLIPS, *QUICK]
     capsys.readouterr()
     assert main([*command, "--split-by", "source"]) == 1
     assert "'source'" in capsys.readouterr().err
@@ -255,7 +255,7 @@ def test_parts_of_one_file_in_different_splits_are_cut_apart(tmp_path, one_video
     rows = [f"{path},0,6,train", f"{path},6,8.5,val", f"{path},8.5,12,test"]
     manifest, out = tmp_path / "list.csv", tmp_path / "clips"
     manifest.write_text("\n".join(["path,start,end,split", *rows]))
-    flags = ["--manifest", str(manifest), "--domain", "sea", "--out", str(out), "--local", *SMALL_CLIPS]
+    flags = ["--manifest", str(manifest), "--domain", "sea", "--out", str(out), "--local", *SMALL_CLIPS, *QUICK]
     assert main(["prepare", *flags]) == 0
     content = json.loads((out / "dataset.json").read_text())
     assert content["held_out"] == "unseen moments of seen videos"
@@ -299,7 +299,8 @@ def test_a_source_that_is_tried_again_is_cut_into_blocks_as_a_new_one(tmp_path, 
 
 
 def small_settings() -> ClipSettings:
-    return clip_settings(clip_seconds=0.8, frame_rate="25", sample_rate=8000, stored_size=36)
+    small = {"clip_seconds": 0.8, "frame_rate": "25", "sample_rate": 8000, "stored_size": 36}
+    return clip_settings(**small, crop="centre", stabilize="off")
 
 
 def test_only_what_this_run_prepared_and_nobody_placed_is_moved(tmp_path):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ VERBS = (
     Verb(
         "prepare",
         (Input("--videos", "videos"), Input("--manifest", "list.csv", optional=True)),
-        ("--domain=sea", "--clips-per-source=1", "--split-by=source", "--local", *SMALL_CLIPS),
+        ("--domain=sea", "--clips-per-source=1", "--split-by=source", "--local", *SMALL_CLIPS, *QUICK),
         "prepared",
     ),
     Verb("probe", (Input("--clips", "clips"),), ("--minutes=0.01",), "probe"),

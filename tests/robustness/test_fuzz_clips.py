@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.small import SMALL_CLIPS
+from helpers.small import QUICK, SMALL_CLIPS
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from robustness.fuzzing import EXAMPLES, MANY_EXAMPLES, fuzz
@@ -33,7 +33,7 @@ def clips(small_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Files
     """The files of a data set of one source with one clip."""
     folder = tmp_path_factory.mktemp("one")
     video = shutil.copy(next(small_videos.iterdir()), folder / "sea.mp4")
-    flags = ["--local", "--domain=sea", "--split-by=source", "--clips-per-source=1", *SMALL_CLIPS]
+    flags = ["--local", "--domain=sea", "--split-by=source", "--clips-per-source=1", *SMALL_CLIPS, *QUICK]
     made = run(["prepare", f"--videos={video}", f"--out={folder / 'clips'}", *flags])
     assert made.status == 0, made.error
     names = [path for path in (folder / "clips").rglob("*.*") if path.suffix in (".json", ".parquet")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.child import Outcome, in_child
-from helpers.small import SMALL_CLIPS, SMALL_MODEL
+from helpers.small import QUICK, SMALL_CLIPS, SMALL_MODEL
 from PIL import Image
 from robustness import trouble
 from robustness.matrix import VERBS, Input, Verb, command
@@ -43,7 +43,7 @@ def world() -> Iterator[Path]:
         sound.writeframes(np.random.default_rng(0).integers(-9000, 9000, 4000).astype("<i2").tobytes())
     for good in ("weights", "sweep"):
         (folder / good).mkdir()
-    prepare = ["--domain=sea", "--clips-per-source=1", "--split-by=source", "--local", *SMALL_CLIPS]
+    prepare = ["--domain=sea", "--clips-per-source=1", "--split-by=source", "--local", *SMALL_CLIPS, *QUICK]
     assert run(["prepare", f"--videos={folder / 'videos'}", f"--out={folder / 'clips'}", *prepare]).status == 0
     train = [f"--config={folder / 'small.toml'}", "--steps=2", "--training.batch-size=1"]
     assert run(["train", f"--clips={folder / 'clips'}", f"--out={folder / 'run'}", *train]).status == 0

@@ -16,6 +16,7 @@ import pytest
 import torch
 from helpers.decoding import probe_path
 from helpers.small import SMALL_CLIPS, small_config
+from helpers.weights import assert_close, weights
 
 pytest.importorskip("moto", reason="the server comes with the extra 'dev'")
 from helpers.object_store import Fault, ObjectStore
@@ -74,14 +75,8 @@ def train_command(run: str | Path, clips: str | Path, model: str | Path, *more: 
     return [*command, "--training.save-every-steps", "2", *more]
 
 
-def weights(run: str | Path) -> dict[str, torch.Tensor]:
-    return load_model(str(last_checkpoint(run)))[0].state_dict()
-
-
-def assert_same_weights(ours: str | Path, theirs: str | Path, tolerance: float = 0) -> None:
-    wanted = weights(theirs)
-    for name, weight in weights(ours).items():
-        assert torch.allclose(weight, wanted[name], rtol=0, atol=tolerance), name
+def assert_same_weights(ours: str | Path, theirs: str | Path) -> None:
+    assert_close(weights(ours), weights(theirs), 0)
 
 
 def metric_steps(run: str) -> list[int]:
@@ -388,21 +383,20 @@ def test_training_outlives_a_store_that_fails_for_a_while(store, small_clips, sm
 
 @pytest.mark.ray
 def test_workers_of_a_cluster_share_a_run_in_a_store(
-    store, small_videos, small_clips, small_model, tmp_path, ray_cluster, capsys
+    store, small_videos, small_clips, small_model, two_worker_run, capsys
 ):
     end = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"  # workers don't have our environment
-    clips, run, local = f"s3://bucket/clips/by_ray{end}", f"s3://bucket/runs/by_ray{end}", tmp_path / "local"
+    clips, run = f"s3://bucket/clips/by_ray{end}", f"s3://bucket/runs/by_ray{end}"
     assert main(["prepare", "--videos", str(small_videos), "--out", clips, *SMALL_CLIPS]) == 0
     assert ClipReader(clips, "train").fingerprint == ClipReader(small_clips, "train").fingerprint
-    two = ["--workers", "2", "--steps", "3"]
     command = train_command(run, clips, small_model, "--training.clip-cache-gib", "0")
-    assert main([*command, *two]) == 0
-    assert main(train_command(local, small_clips, small_model, *two)) == 0
-    assert_same_weights(run, local, 1e-6)
+    assert main([*command, "--workers", "2", "--steps", "4"]) == 0
+    local = load_model(str(two_worker_run / "checkpoints" / "step_00000004"))[0].state_dict()
+    assert_close(weights(run), local, 1e-6)
     capsys.readouterr()
-    assert main([*command, "--steps", "4"]) == 0  # by one process
-    assert "Resuming from step 3" in capsys.readouterr().out
-    assert metric_steps(run) == [2, 3, 3, 4, 4]  # a validation, at the end of each, has a line of its own
+    assert main([*command, "--steps", "5"]) == 0  # by one process
+    assert "Resuming from step 4" in capsys.readouterr().out
+    assert metric_steps(run) == [2, 4, 4, 5, 5]  # a validation, at the end of each, has a line of its own
     written = {name for name in list_files(run) if "tfevents" not in name}
     assert written == {"config.toml", "metrics.jsonl", "status.json"}
 

@@ -42,8 +42,8 @@ def parameters(state: TrainingState) -> list[torch.nn.Parameter]:
     return [weight for _, network in state.networks.items() for weight in network.parameters()]
 
 
-def train_on_rank(rank: int, world_size: int, config: Config, clips: str, folder: str) -> None:
-    """One worker: the gradients of its first step and its weights after the last go to a file."""
+def train_on_rank(rank: int, world_size: int, configs: dict[str, Config], clips: str, folder: str) -> None:
+    """One worker: the gradients of the first step and the weights after the last, by configuration, go to files."""
     torch.set_num_threads(1)
     distributed = world_size > 1
     if distributed:
@@ -51,32 +51,34 @@ def train_on_rank(rank: int, world_size: int, config: Config, clips: str, folder
         torch.distributed.init_process_group(
             "gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=60)
         )
-    torch.set_default_dtype(torch.float64)  # before DDP lays out its buckets
-    state = new_state(config, CPU, distributed=distributed)
-    torch.set_default_dtype(torch.float32)
-    reader = ClipReader(clips, "train")
-    batches = training_batches(reader, config, CPU, rank=rank, world_size=world_size)
-    result = {"gradients": list(gradients_of_step(state, doubled(next(batches))).values())}
-    for _ in range(STEPS - 1):
-        train_step(state, doubled(next(batches)))
-    result["weights"] = [weight.detach() for _, net in state.networks.items() for weight in net.parameters()]
-    torch.save(result, f"{folder}/{world_size}_{rank}")
+    for name, config in configs.items():
+        torch.set_default_dtype(torch.float64)  # before DDP lays out its buckets
+        state = new_state(config, CPU, distributed=distributed)
+        torch.set_default_dtype(torch.float32)
+        reader = ClipReader(clips, "train")
+        batches = training_batches(reader, config, CPU, rank=rank, world_size=world_size)
+        result = {"gradients": list(gradients_of_step(state, doubled(next(batches))).values())}
+        for _ in range(STEPS - 1):
+            train_step(state, doubled(next(batches)))
+        result["weights"] = [weight.detach() for weight in parameters(state)]
+        torch.save(result, f"{folder}/{name}_{world_size}_{rank}")
     if distributed:
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2])
-def test_two_workers_have_the_gradients_and_weights_of_one(small_clips, tmp_path, micro_batches):
-    config = small_config(small_clips)
-    train_on_rank(0, 1, config, str(small_clips), str(tmp_path))
-    parts = small_config(small_clips, training__micro_batches=micro_batches)
-    torch.multiprocessing.spawn(train_on_rank, (2, parts, str(small_clips), str(tmp_path)), nprocs=2)
-    alone, first, second = (torch.load(tmp_path / name) for name in ("1_0", "2_0", "2_1"))
-    for one, two in zip(alone["gradients"], first["gradients"], strict=True):
-        assert torch.allclose(one, two, rtol=1e-6, atol=1e-12)
-    for one, two, other in zip(alone["weights"], first["weights"], second["weights"], strict=True):
-        assert torch.equal(two, other)
-        assert torch.allclose(one, two, rtol=1e-6, atol=1e-9)
+def test_two_workers_have_the_gradients_and_weights_of_one(small_clips, tmp_path):
+    whole, parts = (small_config(small_clips, training__micro_batches=count) for count in (1, 2))
+    train_on_rank(0, 1, {"whole": whole}, str(small_clips), str(tmp_path))
+    configs = {"whole": whole, "parts": parts}
+    torch.multiprocessing.spawn(train_on_rank, (2, configs, str(small_clips), str(tmp_path)), nprocs=2)
+    alone = torch.load(tmp_path / "whole_1_0")
+    for name in configs:
+        first, second = (torch.load(tmp_path / f"{name}_2_{rank}") for rank in (0, 1))
+        for one, two in zip(alone["gradients"], first["gradients"], strict=True):
+            assert torch.allclose(one, two, rtol=1e-6, atol=1e-12), name
+        for one, two, other in zip(alone["weights"], first["weights"], second["weights"], strict=True):
+            assert torch.equal(two, other), name
+            assert torch.allclose(one, two, rtol=1e-6, atol=1e-9), name
 
 
 # Sizes that make ten steps quick; all else is the preset's own.

@@ -396,11 +396,13 @@ def test_a_damaged_state_can_be_skipped_too(small_clips, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "loader_workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
-def test_a_signal_saves_and_the_same_command_resumes(small_clips, small_model, tmp_path, number, loader_workers):
-    command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
+def test_a_signal_saves_and_the_same_command_resumes(
+    small_clips, small_model, tmp_path, capsys, number, loader_workers
+):
+    command = ["train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
     command += ["--config", str(small_model), "--training.loader-workers", str(loader_workers), "--steps"]
     start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    with subprocess.Popen([*command, "1000000"], **start) as process:
+    with subprocess.Popen([sys.executable, "-m", "s2v_ray", *command, "1000000"], **start) as process:
         metrics = tmp_path / "run" / "metrics.jsonl"
         while process.poll() is None and not (metrics.exists() and metrics.read_text()):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -413,8 +415,8 @@ def test_a_signal_saves_and_the_same_command_resumes(small_clips, small_model, t
     assert "Traceback" not in output
     stopped_at = int(Path(str(last_checkpoint(tmp_path / "run"))).name.removeprefix("step_"))
     assert stopped_at >= 10
-    again = subprocess.run([*command, str(stopped_at + 2)], capture_output=True, text=True, check=True)
-    assert f"Resuming from step {stopped_at}" in again.stdout
+    assert main([*command, str(stopped_at + 2)]) == 0
+    assert f"Resuming from step {stopped_at}" in capsys.readouterr().out
 
 
 def test_a_second_training_into_the_same_run_is_refused(small_clips, small_model, tmp_path, capsys):

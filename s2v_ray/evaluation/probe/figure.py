@@ -1,6 +1,7 @@
 """The probe's picture: the learning curve over minutes of video, and explained by lag."""
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -27,7 +28,7 @@ def probe_figure(path: Location, report: ProbeReport) -> None:
         for label in (axes.xaxis.label, axes.yaxis.label):
             label.set(fontsize=8, color=_INK)
     with writing(path) as file:
-        figure.savefig(file, format="png", dpi=_DPI)
+        FigureCanvasAgg(figure).print_png(file)  # `savefig` would draw it twice, for its layout
 
 
 def _draw_curve(axes: Axes, report: ProbeReport) -> None:

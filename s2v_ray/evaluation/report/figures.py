@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -163,4 +164,4 @@ def _restrain(axes: Axes, *hidden_sides: str) -> None:
 
 def _save(figure: Figure, path: Location) -> None:
     with writing(path) as file:
-        figure.savefig(file, format="png", dpi=_DPI)
+        FigureCanvasAgg(figure).print_png(file)  # `savefig` would draw it twice, for its layout

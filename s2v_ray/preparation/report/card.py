@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -56,7 +57,8 @@ def write_card(
     measured["shift, stored pixels"] = [record.shift_pixels for record in records if record.shift_pixels is not None]
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
-        _figure(info, measured, by_count, examples[:_MOST_EXAMPLES]).savefig(file, format="png")
+        # Drawn once: `savefig` would draw it twice, for its layout.
+        FigureCanvasAgg(_figure(info, measured, by_count, examples[:_MOST_EXAMPLES])).print_png(file)
     gap_seconds = sum(record.gap_seconds or 0 for record in records)
     write_bytes(
         join(out, "card.md"),
@@ -176,17 +178,25 @@ def _figure(
     )  # fmt: skip
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     if examples:
-        strip = grid[0].subgridspec(1, _MOST_EXAMPLES)
-        for index, frame_HWC in enumerate(examples):
-            axes = figure.add_subplot(strip[index])
-            axes.imshow(frame_HWC)
-            axes.set_axis_off()
+        axes = figure.add_subplot(grid[0])
+        axes.imshow(_strip(examples))
+        axes.set_axis_off()
     cells = grid[len(heights) - rows :].subgridspec(rows, _A_ROW)
     for index, (name, values) in enumerate(measured.items()):
         _draw_histogram(figure.add_subplot(cells[divmod(index, _A_ROW)]), name, _defined(values))
     if rejects:
         _draw_rejects(figure.add_subplot(cells[divmod(len(measured), _A_ROW)]), rejects)
     return figure
+
+
+def _strip(examples: Sequence[np.ndarray]) -> np.ndarray:
+    """The examples side by side on white, with room for all there may be: one picture is drawn sooner than many."""
+    height, width, _ = examples[0].shape
+    step = width + max(1, width // 12)
+    strip_HWC = np.full((height, _MOST_EXAMPLES * step, 3), 255, np.uint8)
+    for index, frame_HWC in enumerate(examples):
+        strip_HWC[:, index * step : index * step + width] = frame_HWC
+    return strip_HWC
 
 
 def _draw_histogram(axes: Axes, name: str, values: np.ndarray) -> None:
