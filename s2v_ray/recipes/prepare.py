@@ -93,7 +93,7 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
 def stored_tasks(planned: Plan) -> TaskFile:
     """The tasks of a plan without shards, written where all who work on them can read."""
     folder = join(planned.out, PLAN_FOLDER, "all")
-    location = write_tasks(folder, planned.tasks, planned.splits.planned, {})
+    location = write_tasks(folder, planned.tasks, {})
     rows = range(len(planned.tasks))
     return TaskFile(
         location, rows, planned.domain, planned.out, planned.settings, planned.splits.split_by, planned.scenes
