@@ -138,6 +138,7 @@ def plan(
     sources, missing = find_sources(
         videos, manifest=manifest, manifest_format=manifest_format, select=select, own_manifest=own_manifest
     )
+    pa.default_memory_pool().release_unused()  # which had the list of files, and would keep its memory for a while
     records = read_records(out)
     done, stored = _look(sources, records, out) if records else (np.zeros(len(sources), bool), {})
     todo = sources.take(np.flatnonzero(~done))

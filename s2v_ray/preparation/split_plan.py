@@ -94,46 +94,47 @@ def plan_splits(
     `two_splits` as `recorded_units` does.
     """
     sources = pack_sources(sources)
-    names = sources.columns("name")["name"]
-    seconds = _each(names, lambda name: lengths.get(name, other_seconds), np.float64)
+    seconds = _each(sources.names(), len(sources), lambda name: lengths.get(name, other_seconds), np.float64)
     usable = seconds > 0
     by = _resolved(split_by, existing, sources, usable)
     apart = _apart(sources) if by == BY_TIME else np.zeros(len(sources), bool)
-    units = pc.if_else(pa.array(apart), names, _recordings(sources)) if by == BY_TIME else _groups(sources)
+    units = _units_by_time(sources, apart) if by == BY_TIME else _groups(sources)
     imposed: Mapping[str, tuple[str, str]] = {}
     if by == BY_TIME and any(record.clips for record in records.values()):
-        imposed = recorded_units(sources, dict(_pairs(names, units)), records)
-        units = pa.array([imposed[name][0] if name in imposed else unit for name, unit in _pairs(names, units)])
-    kept = {name: unit for name, unit in _pairs(names, units) if name in records or name in stored}
+        imposed = recorded_units(sources, dict(zip(sources.names(), _values(units), strict=True)), records)
+        pairs = zip(sources.names(), _values(units), strict=True)
+        units = pa.chunked_array([[imposed[name][0] if name in imposed else unit for name, unit in pairs]])
+    kept = dict(zip(sources.names(), _values(units), strict=True)) if records or stored else {}
     known, counts = _recorded(records, stored, kept)
     unit_of, unit_names = _encoded(units)
-    del units  # which is as large as all the rest
-
+    del units, kept  # as large as all the rest
     before = existing.planned_splits if existing else {}
     known = {**before, **assigned, **known}
     recorded = {name: record.split for name, record in records.items() if record.split}
     recorded |= {name: split for name, (_, split) in imposed.items()}
-    own = (recorded.get(name) or given for name, given in _pairs(names, sources.columns("given_split")["given_split"]))
-    own_split = np.fromiter((_NUMBER[split] for split in own), np.int8, len(names))
+    given = zip(sources.names(), _values(sources.columns("given_split")["given_split"]), strict=True)
+    own_split = np.fromiter((_NUMBER[recorded.get(name) or split] for name, split in given), np.int8, len(sources))
     is_free = own_split == _NUMBER[""]
     in_blocks = is_free & apart & (seconds >= least_seconds)
     was_cut = {name for name, record in records.items() if record.clips_by_split}
-    whole = is_free & ~(in_blocks & ((seconds < math.inf) | _each(names, was_cut.__contains__, bool)))
+    whole = is_free & ~(
+        in_blocks & ((seconds < math.inf) | _each(sources.names(), len(sources), was_cut.__contains__, bool))
+    )
 
-    unit_split = _each(unit_names, lambda unit: _NUMBER[known.get(unit, "train")], np.int8)
-    is_settled = _each(unit_names, known.__contains__, bool)
+    unit_split = _each(_values(unit_names), len(unit_names), lambda unit: _NUMBER[known.get(unit, "train")], np.int8)
+    is_settled = _each(_values(unit_names), len(unit_names), known.__contains__, bool)
     new = [np.empty(0, np.int32)]
     for some in (whole & usable, whole):
         is_open = np.zeros(len(unit_names), bool)
         is_open[unit_of[some]] = True
         new.append(_by_hash(unit_names, np.flatnonzero(is_open & ~is_settled)))
-        chosen = list(next_splits(len(new[-1]), counts))
-        unit_split[new[-1]] = [_NUMBER[split] for split in chosen]
+        chosen = (_NUMBER[split] for split in next_splits(len(new[-1]), counts))
+        unit_split[new[-1]] = np.fromiter(chosen, np.int8, len(new[-1]))
         is_settled[new[-1]] = True
-        counts.update(chosen)
+        counts.update({split: int((unit_split[new[-1]] == _NUMBER[split]).sum()) for split in SPLITS})
     newly = np.concatenate(new)
     unfinished = before if existing and not existing.complete else {}
-    is_new = _each(unit_names, unfinished.__contains__, bool)
+    is_new = _each(_values(unit_names), len(unit_names), unfinished.__contains__, bool)
     is_new[newly] = True
     decided = {
         "unit": pa.DictionaryArray.from_arrays(unit_of, unit_names),
@@ -150,6 +151,10 @@ def _groups(sources: PackedSources) -> pa.ChunkedArray:
     return sources.columns("group")["group"]
 
 
+def _units_by_time(sources: PackedSources, apart: np.ndarray) -> pa.ChunkedArray:
+    return pc.if_else(pa.array(apart), sources.columns("name")["name"], _recordings(sources))
+
+
 def _recordings(sources: PackedSources) -> pa.ChunkedArray:
     """`Source.recording` of each."""
     columns = sources.columns("group", "file_of_speaker")
@@ -162,20 +167,20 @@ def _by_hash(names: pa.Array, rows: np.ndarray) -> np.ndarray:
     return rows[np.argsort(hashes, kind="stable")].astype(np.int32)
 
 
-def _each(names: pa.Array | pa.ChunkedArray, work: Callable[[str], Any], kind: Any) -> np.ndarray:
+def _each(names: Iterable[str], count: int, work: Callable[[str], Any], kind: Any) -> np.ndarray:
     """What `work` says of each name, as an array of a `kind` of numbers."""
-    return np.fromiter((work(name) for name, _ in _pairs(names, names)), kind, len(names))
+    return np.fromiter(map(work, names), kind, count)
 
 
-def _pairs(one: pa.Array | pa.ChunkedArray, other: pa.Array | pa.ChunkedArray) -> Iterator[tuple[str, str]]:
-    """The values of two columns, row by row."""
-    for first in range(0, len(one), _AT_ONCE):
-        yield from zip(one.slice(first, _AT_ONCE).to_pylist(), other.slice(first, _AT_ONCE).to_pylist(), strict=True)
+def _values(texts: pa.Array | pa.ChunkedArray) -> Iterator[str]:
+    """The values of a column, of which some are values of Python at a time."""
+    for first in range(0, len(texts), _AT_ONCE):
+        yield from texts.slice(first, _AT_ONCE).to_pylist()
 
 
-def _encoded(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+def _encoded(texts: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """The number of each text, int32, among the different ones; and these."""
-    chunks = pa.chunked_array(texts).dictionary_encode().chunks
+    chunks = texts.dictionary_encode().chunks
     return np.concatenate([chunk.indices.to_numpy() for chunk in chunks]), chunks[-1].dictionary
 
 

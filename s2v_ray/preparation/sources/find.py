@@ -208,10 +208,10 @@ def _starts_within(source: Source, earlier: Source) -> bool:
 
 def _with_val(sources: PackedSources) -> PackedSources:
     """Take val from train if the data come with train but without val: a tenth of its groups, by their hash."""
-    columns = sources.columns("given_split", "group")
-    splits = pc.unique(columns["given_split"]).to_pylist()
+    splits = pc.unique(sources.columns("given_split")["given_split"]).to_pylist()
     if "train" not in splits or "val" in splits:
         return sources
+    columns = sources.columns("given_split", "group")
     of_train = columns.filter(pc.equal(columns["given_split"], "train"))["group"]
     groups = sorted(pc.unique(of_train).to_pylist(), key=name_hash)
     val = set(groups[: max(1, round(len(groups) / 10))] if len(groups) > 1 else [])

@@ -64,20 +64,22 @@ class PackedSources(Sequence[Source]):
         return PackedSources(self._content, self._rows[np.asarray(indices)])
 
     def __iter__(self) -> Iterator[Source]:
+        return (source_of(row) for part in self._parts() for row in part.to_pylist())
+
+    def names(self) -> Iterator[str]:
+        """The name of each."""
+        return (name for part in self._parts(["name"]) for name in part["name"].to_pylist())
+
+    def _parts(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         groups = self._rows // GROUP_ROWS
         for rows in np.split(self._rows, np.flatnonzero(np.diff(groups)) + 1) if len(self) else ():
-            group = self._file.read_row_group(rows[0] // GROUP_ROWS, use_threads=False)
-            yield from map(source_of, group.take(rows % GROUP_ROWS).to_pylist())
+            group = self._file.read_row_group(rows[0] // GROUP_ROWS, columns, use_threads=False)
+            yield group.take(rows % GROUP_ROWS)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def names(self) -> Iterator[str]:
-        """The name of each."""
-        for part in self.columns("name").to_batches(GROUP_ROWS):
-            yield from part["name"].to_pylist()
 
     def columns(self, *names: str) -> pa.Table:
         """Some of SOURCE_COLUMNS."""
