@@ -163,7 +163,7 @@ def _recordings(sources: PackedSources) -> pa.ChunkedArray:
 
 def _by_hash(names: pa.Array, rows: np.ndarray) -> np.ndarray:
     """Some rows in the order of their names' hashes, int32."""
-    hashes = np.fromiter((name_digest(names[row].as_py()) for row in rows.tolist()), "S32", len(rows))
+    hashes = np.fromiter((name_digest(names[row].as_py()) for row in map(int, rows)), "S32", len(rows))
     return rows[np.argsort(hashes, kind="stable")].astype(np.int32)
 
 
