@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import fs
 
 from s2v_ray.errors import UserError
@@ -44,7 +45,9 @@ class FoundFiles:
 
     def by_name(self) -> Iterator[tuple[str, str]]:
         """The same, sorted by name."""
-        return self._pairs(self.files.sort_by("name"))
+        order = pc.sort_indices(self.files["name"])
+        parts = (order.slice(first, _AT_ONCE) for first in range(0, len(order), _AT_ONCE))
+        return (pair for part in parts for pair in self._pairs(self.files.take(part)))
 
     def names(self) -> Iterator[str]:
         """The name of each file."""
@@ -81,7 +84,7 @@ def find_files(locations: list[str]) -> FoundFiles:
     parts = [_COLUMNS.empty_table()]
     while some := list(islice(named, _AT_ONCE)):
         parts.append(pa.table([*map(list, zip(*some, strict=True))], schema=_COLUMNS))
-    return FoundFiles(pa.concat_tables(parts), roots, problems)
+    return FoundFiles(pa.concat_tables(parts).combine_chunks(), roots, problems)
 
 
 def _once(found: Sequence[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, int]]:
