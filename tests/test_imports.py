@@ -80,7 +80,7 @@ PARTS = {
         "report",
     ],
     "preparation.framing": ["areas", "framing", "apply", "samples", "subject", "camera", "find"],
-    "preparation.sources": ["discovery", "source", "layouts", "manifests", "resolve", "find"],
+    "preparation.sources": ["discovery", "source", "packed", "layouts", "manifests", "resolve", "find"],
     "models": ["sound_encoder", "unet", "discriminators", "sound_to_video"],
     "tracking": ["tracker", "entries", "background", "tensorboard", "mlflow_run", "wandb_run", "track"],
     "training": ["data", "networks", "state", "checkpoint", "step", "loop"],

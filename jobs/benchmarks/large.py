@@ -1,36 +1,47 @@
-"""What large collections cost besides their videos: planning, a shard that starts or resumes, opening, drawing.
+"""What large collections cost besides their videos: planning, starting or resuming a shard, merging, opening, drawing.
 
-The videos are empty files, four clips of each stand in an index made here, and records are made for one shard only.
+The videos are empty files. Records are made for one shard only, and for all to merge up to 100,000 sources: of more,
+making them would take longer than all else. Four clips of each source stand in an index made here; while merging, each
+source's file of clips is a link to one, and its fingerprint is random, so that none is a copy.
 Each measurement has a process of its own, whose peak memory (with the index's pages, as far as they were read) is
 counted from what it has after its imports.
 """
 
+import contextlib
 import multiprocessing
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.measuring import Ratio
 from s2v_ray.dataset.clip_index import write_table
 from s2v_ray.dataset.index import write_dataset, write_record
+from s2v_ray.dataset.measures import Measures
 from s2v_ray.dataset.reader import ClipReader
 from s2v_ray.dataset.records import SourceRecord
+from s2v_ray.dataset.schema import clip_row
 from s2v_ray.dataset.settings import CENTRE, OFF, ClipSettings, clip_settings
 from s2v_ray.dataset.splits import SPLITS
 from s2v_ray.preparation.plan import plan
 from s2v_ray.preparation.prepare import resume_source
-from s2v_ray.preparation.shards import Shard, only_plan, shared_plan
+from s2v_ray.preparation.shards import Shard, mark_finished, only_plan, shared_plan
+from s2v_ray.recipes.merge import merge_clips
 from s2v_ray.training.data.order import global_batch
 
 SHARDS, CLIPS_PER_SOURCE, BATCH, FILES_PER_FOLDER = 600, 4, 64, 1000
 SHARD = Shard(1, SHARDS)
+MOST_MERGED = 100_000
+FINGERPRINT_BYTES = 2 * 16 * 30  # half a minute of words of 16 bits, 16 a second
+MEASURES = Measures(-20.0, 0.01, 0.0, 0.0, 0.5, 0.0, 0.5)
 
 
 def simulated(counts: list[int]) -> Iterator[Ratio]:
@@ -39,13 +50,15 @@ def simulated(counts: list[int]) -> Iterator[Ratio]:
         with tempfile.TemporaryDirectory() as folder:
             home, millions = Path(folder), count / 1e6
             make_files(home / "videos", count)
-            for name, work in (
-                ("plan, written for all shards", start_shard),
-                ("start of a shard", start_shard),
-                (f"resume of one shard of {SHARDS}", resume_shard),
-            ):
-                if work is resume_shard:
-                    make_records(home)
+            works = [
+                ("plan, written for all shards", start_shard, None),
+                ("start of a shard", start_shard, None),
+                (f"resume of one shard of {SHARDS}", resume_shard, partial(make_records, home, all_shards=False)),
+                ("merge", merge_shards, partial(make_records, home, all_shards=True)),
+            ]
+            for name, work, make in works if count <= MOST_MERGED else works[:-1]:
+                if make:
+                    make()
                 seconds, peak = in_process(partial(work, home))
                 yield Ratio(f"{count:,} sources, {name}: seconds over millions of sources", seconds[0], millions)
                 yield Ratio(f"{count:,} sources, {name}: MiB over millions of sources", peak, millions)
@@ -110,15 +123,47 @@ def resume_shard(home: Path) -> list[float]:
     return [time.perf_counter() - start]
 
 
-def make_records(home: Path) -> None:
-    """Records and (empty) files of the sources of a shard, as if it were done."""
-    for task in only_plan(str(home / "clips")).tasks_of(SHARD):
-        source = task.source
-        record = SourceRecord(source.name, source.path, source.version(), task.split, False, CLIPS_PER_SOURCE, ())
+def merge_shards(home: Path) -> list[float]:
+    """Make one data set of all shards."""
+    start = time.perf_counter()
+    if not merge_clips(str(home / "clips")).info.complete:
+        raise RuntimeError("shards are missing")
+    return [time.perf_counter() - start]
+
+
+def make_records(home: Path, *, all_shards: bool) -> None:
+    """Records and files of clips of the sources of a shard, or of all of them, as if they were done."""
+    plan = only_plan(str(home / "clips"))
+    make_clips(home / "clips.parquet")
+    rng = np.random.default_rng(0)
+    for task in plan.tasks if all_shards else plan.tasks_of(SHARD):
+        source, folder = task.source, home / "clips" / f"split={task.split}"
+        record = SourceRecord(
+            source.name, source.path, source.version(), task.split, False, CLIPS_PER_SOURCE, (), crop=None,
+            fingerprint=rng.bytes(FINGERPRINT_BYTES).hex(), lag_fixed=0, group=source.group, unit=task.unit,
+        )  # fmt: skip
         write_record(task.out, source.key, record)
-        file = home / "clips" / f"split={task.split}" / f"{source.key}.parquet"
-        file.parent.mkdir(exist_ok=True)
-        file.touch()
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{source.key}.parquet"
+        file.unlink(missing_ok=True)
+        file.hardlink_to(home / "clips.parquet")
+    for number in range(1, SHARDS + 1) if all_shards else ():
+        mark_finished(plan, Shard(number, SHARDS), len(plan.tasks_of(Shard(number, SHARDS))) * CLIPS_PER_SOURCE)
+
+
+def make_clips(file: Path) -> None:
+    """A file of four black and silent clips."""
+    with contextlib.ExitStack() as closing:
+        writer = None
+        for number in range(CLIPS_PER_SOURCE):
+            size = settings().stored_size
+            row = clip_row(
+                "video.mp4", "large", Fraction(4 * number), np.zeros((settings().frames, size, size, 3), np.uint8),
+                np.zeros(settings().frames * settings().samples_per_frame, np.int16), MEASURES, settings(),
+                square=(0, 0, size), transforms_T23=np.tile(np.eye(2, 3, dtype=np.float32), (settings().frames, 1, 1)),
+            )  # fmt: skip
+            writer = writer or closing.enter_context(pq.ParquetWriter(file, row.schema, compression="none"))
+            writer.write_batch(row)
 
 
 def make_index(folder: Path, count: int) -> None:

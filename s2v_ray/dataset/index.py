@@ -5,8 +5,10 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from s2v_ray.config.load import differing_names
@@ -30,6 +32,8 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import kind_of
 from s2v_ray.storage.paths import Location, base_name, is_uri, join
 
+_AT_ONCE = 1000  # records that are read before the first is used
+_ALL, _NONE = "all that are used", "all that are not"
 _NUMBERS, _NAMES = Mapping[str, int], Mapping[str, str]
 
 
@@ -155,14 +159,17 @@ def read_same_dataset(clips: Location, settings: ClipSettings, domain: str) -> D
 
 def read_records(clips: Location) -> dict[str, SourceRecord]:
     """The record of each source that is done, by the source's name. A source whose record is damaged is not done."""
+    return {record.source: record for record in each_record(clips)}
+
+
+def each_record(clips: Location) -> Iterator[SourceRecord]:
+    """The same, one at a time: millions of them are gigabytes."""
     folder = join(clips, "_sources")
-    records = {}
-    found = [join(folder, name) for name in list_files(folder) if name.endswith(".json") and not name.startswith(".")]
-    for content in map_concurrently(read_bytes, found, remote=is_uri(clips)):
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            record = SourceRecord.from_json(json.loads(content))
-            records[record.source] = record
-    return records
+    names = (name for name in list_files(folder) if name.endswith(".json") and not name.startswith("."))
+    while some := [join(folder, name) for name in islice(names, _AT_ONCE)]:
+        for content in map_concurrently(read_bytes, some, remote=is_uri(clips)):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                yield SourceRecord.from_json(json.loads(content))
 
 
 def read_record(clips: Location, key: str) -> SourceRecord | None:
@@ -194,15 +201,20 @@ def write_dataset(
     Clips of excluded sources are counted by themselves. `missing` are rejects of files that have no record, because
     they could not even be tried; `clip_index` is the name of the file that lists the clips.
     """
-    records = read_records(clips)
-    rejects = [reject for name in sorted(records) for reject in records[name].rejects] + list(missing)
-    rejected = dict(sorted(Counter(reject.reason for reject in rejects).items()))
-    uncounted = DatasetInfo(
-        complete, domain, settings, split_by, "", planned_splits, NOTHING, {}, rejected, clip_index=clip_index
-    )
-    lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in rejects)
+    rejects: list[tuple[str, Reject]] = []
+
+    def counted() -> Iterator[SourceRecord]:
+        for record in each_record(clips):
+            rejects.extend((record.source, reject) for reject in record.rejects)
+            yield record
+
+    info = DatasetInfo(complete, domain, settings, split_by, "", planned_splits, NOTHING, {}, {}, clip_index=clip_index)
+    info = _counted(clips, info, counted())
+    left_out = [reject for _, reject in sorted(rejects, key=itemgetter(0))] + list(missing)
+    rejected = dict(sorted(Counter(reject.reason for reject in left_out).items()))
+    lines = "".join(json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in left_out)
     write_bytes(join(clips, "rejects.jsonl"), lines.encode())
-    return _write_counted(clips, uncounted, records.values())
+    return _write_info(clips, replace(info, rejected=rejected))
 
 
 def exclude_source(clips: Location, source: str, *, excluded: bool) -> DatasetInfo:
@@ -216,28 +228,43 @@ def exclude_source(clips: Location, source: str, *, excluded: bool) -> DatasetIn
             raise UserError("unknown_source", f"'{clips}' has no source '{source}'; `_sources` has a file for each.")
         before = read_excluded(clips)
         write_excluded(clips, before | {source} if excluded else before - {source})
-        return _write_counted(clips, read_dataset(clips), records.values())
+        return _write_info(clips, _counted(clips, read_dataset(clips), records.values()))
 
 
-def _write_counted(clips: Location, info: DatasetInfo, records: Iterable[SourceRecord]) -> DatasetInfo:
-    """Write `dataset.json` with the counts of these records, and what is held out."""
-    excluded, settings = read_excluded(clips), info.settings
-    records = list(records)
-    used = [record for record in records if record.source not in excluded]
-    unused = [record for record in records if record.source in excluded]
-    counted = replace(
+def _write_info(clips: Location, info: DatasetInfo) -> DatasetInfo:
+    write_bytes(join(clips, "dataset.json"), json.dumps(info.to_json(), indent=2).encode())
+    return info
+
+
+def _counted(clips: Location, info: DatasetInfo, records: Iterable[SourceRecord]) -> DatasetInfo:
+    """`info` with the counts of these records, and what is held out."""
+    excluded = read_excluded(clips)
+    sources, numbers = Counter[str](), Counter[str]()  # by split
+
+    def used() -> Iterator[SourceRecord]:
+        for record in records:
+            is_used = record.source not in excluded
+            parts = {**record.split_clips, _ALL: record.clips} if is_used else {_NONE: record.clips}
+            for split, number in parts.items():
+                sources[split] += number > 0
+                numbers[split] += number
+            if is_used:
+                yield record
+
+    held = held_out(used())
+    counts = {
+        split: Counts(
+            sources[split],
+            numbers[split],
+            float(numbers[split] * info.settings.seconds),
+            numbers[split] * info.settings.frames,
+        )
+        for split in (*SPLITS, _ALL, _NONE)
+    }
+    return replace(
         info,
-        held_out=held_out(used),
-        counts=_counts([record.clips for record in used], settings),
-        split_counts={
-            split: _counts([record.split_clips.get(split, 0) for record in used], settings) for split in SPLITS
-        },
-        excluded=_counts([record.clips for record in unused], settings),
+        held_out=held,
+        counts=counts[_ALL],
+        split_counts={split: counts[split] for split in SPLITS},
+        excluded=counts[_NONE],
     )
-    write_bytes(join(clips, "dataset.json"), json.dumps(counted.to_json(), indent=2).encode())
-    return counted
-
-
-def _counts(clips_per_source: list[int], settings: ClipSettings) -> Counts:
-    clips = [count for count in clips_per_source if count]
-    return Counts(len(clips), sum(clips), float(sum(clips) * settings.seconds), sum(clips) * settings.frames)

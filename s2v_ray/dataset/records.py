@@ -1,5 +1,6 @@
 """What became of each source of a data set, and what was left out of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -87,11 +88,14 @@ class SourceRecord:
 
 def held_out(records: Iterable[SourceRecord]) -> str:
     """In words: what the splits val and test show that a model trained on the split train has not seen."""
-    records = list(records)
-    seen = [record for record in records if record.split_clips.get("train")]
-    others = [record for record in records if record.split_clips.keys() - {"train"}]
-    if {record.path for record in seen} & {record.path for record in others}:
+    paths, groups = (defaultdict[bool, set[str]](set) for _ in range(2))  # by whether they are seen in training
+    for record in records:
+        is_seen = {split == "train" for split, clips in record.split_clips.items() if clips or split != "train"}
+        for each in is_seen:
+            paths[each].add(record.path)
+            groups[each].add(record.group or record.source)
+    if paths[True] & paths[False]:
         return UNSEEN_MOMENTS
-    if {record.group or record.source for record in seen} & {record.group or record.source for record in others}:
+    if groups[True] & groups[False]:
         return UNSEEN_OF_SPEAKERS
     return UNSEEN_VIDEOS

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 SPLITS = ("train", "val", "test")
 BY_SOURCE, BY_TIME, AUTO = "source", "time", "auto"
@@ -25,15 +25,24 @@ def assign_splits(units: Iterable[str], existing: Mapping[str, int]) -> dict[str
     In the order of their hash, each goes to the split that lacks the largest part of its `wanted_counts`.
     """
     ordered = sorted(set(units), key=name_hash)
+    return dict(zip(ordered, next_splits(len(ordered), existing), strict=True))
+
+
+def next_splits(units: int, existing: Mapping[str, int]) -> Iterator[str]:
+    """The splits of so many new units, in the order of their hash: see `assign_splits`."""
     counts = Counter(existing)
-    wanted = wanted_counts(counts.total() + len(ordered))
-    splits = {}
-    for unit in ordered:
-        splits[unit] = max(_FILLED_FIRST, key=lambda split: (wanted[split] - counts[split]) / max(1, wanted[split]))
-        counts[splits[unit]] += 1
-    return splits
+    wanted = wanted_counts(counts.total() + units)
+    for _ in range(units):
+        split = max(_FILLED_FIRST, key=lambda split: (wanted[split] - counts[split]) / max(1, wanted[split]))
+        counts[split] += 1
+        yield split
 
 
 def name_hash(name: str) -> str:
     """A hash by which units are ordered, the same everywhere, and no matter in which order they are found."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    return name_digest(name).hex()
+
+
+def name_digest(name: str) -> bytes:
+    """The same hash in 32 bytes, whose order is the same."""
+    return hashlib.sha256(name.encode()).digest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -13,7 +14,7 @@ def typed(value: Any, kind: Any) -> Any:
     """
     inner = get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, Mapping):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: typed(each, hints[name]) for name, each in value.items()})
     match get_origin(kind):
         case origin if origin in (Union, UnionType):
@@ -26,3 +27,7 @@ def typed(value: Any, kind: Any) -> Any:
     if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise TypeError(f"{value!r} is not {kind}")
+
+
+# Finding them takes longer than all else, and a data set has a record for each source.
+_hints = lru_cache(get_type_hints)

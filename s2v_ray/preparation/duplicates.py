@@ -1,10 +1,12 @@
 """Copies of a video, at another size or in another container: all of them belong in one split."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
-from s2v_ray.dataset.index import read_records, write_record
+from s2v_ray.dataset.index import each_record, read_record, write_record
 from s2v_ray.dataset.records import Reject, SourceRecord
-from s2v_ray.preparation.fingerprint import find_duplicates
+from s2v_ray.errors import UserError
+from s2v_ray.preparation.fingerprint import find_copies
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.storage.files import move_file, remove_file
 from s2v_ray.storage.paths import join
@@ -17,26 +19,51 @@ def settle_duplicates(out: str) -> dict[str, str]:
     put it into another split than the first's, or if moments of either are in several. Parts of one file are no copies
     of each other.
     """
-    records = read_records(out)
-    order = sorted((name for name in records if records[name].clips), key=lambda n: (records[n].first is None, n))
-    parts: dict[str, list[str]] = {}  # the names of each file's sources
-    for name in order:
-        parts.setdefault(records[name].path, []).append(name)
-    fingerprints = {path: records[names[0]].fingerprint or "" for path, names in parts.items()}
-    first_paths = find_duplicates(fingerprints)
+    sounds = sorted(_Sound.of(record) for record in each_record(out) if record.clips)
+    parts: dict[str, list[_Sound]] = {}  # each file's sources
+    for sound in sounds:
+        parts.setdefault(sound.path, []).append(sound)
+    # One at a time: a fingerprint is longer than all else in a record.
+    first_paths = dict(find_copies((path, _record(out, found[0]).fingerprint or "") for path, found in parts.items()))
     copies = {}
-    for path, names in parts.items():
-        first_names = parts[first_paths.get(path, path)]
-        splits = {split for name in first_names for split in records[name].split_clips}
-        for name in names:
-            record = replace(records[name], first=first_names[0] if path in first_paths else name)
+    for path, found in parts.items():
+        firsts = parts[first_paths.get(path, path)]
+        splits = {split for sound in firsts for split in sound.splits}
+        for sound in found:
+            first = firsts[0].name if path in first_paths else sound.name
+            must_move = path in first_paths and ({*sound.splits} != splits or len(splits) > 1)
             if path in first_paths:
-                copies[name] = first_names[0]
-                if record.split_clips.keys() != splits or len(splits) > 1:
-                    record = _moved(out, record, sorted(splits))
-            if record != records[name]:
-                write_record(out, Source(record.path, name).key, record)
+                copies[sound.name] = first
+            if must_move or first != sound.first:
+                record = replace(_record(out, sound), first=first)
+                write_record(out, sound.key, _moved(out, record, sorted(splits)) if must_move else record)
     return copies
+
+
+class _Sound(NamedTuple):
+    """What is known of a source that may be a copy; sorted, the first of several copies comes first."""
+
+    is_new: bool
+    name: str
+    path: str
+    first: str | None
+    splits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: SourceRecord) -> "_Sound":
+        return cls(record.first is None, record.source, record.path, record.first, tuple(record.split_clips))
+
+    @property
+    def key(self) -> str:
+        return Source(self.path, self.name).key
+
+
+def _record(out: str, sound: _Sound) -> SourceRecord:
+    record = read_record(out, sound.key)
+    if record is None:
+        rule = f"has been removed or replaced since; prepare '{sound.name}' again"
+        raise UserError("damaged_clips", f"A record in '{join(out, '_sources')}' {rule}.")
+    return record
 
 
 def move_clips(out: str, record: SourceRecord, split: str) -> SourceRecord:

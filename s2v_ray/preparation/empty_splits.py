@@ -3,11 +3,17 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from s2v_ray.dataset.index import read_records, write_record
+from s2v_ray.dataset.index import each_record, write_record
 from s2v_ray.dataset.records import SourceRecord
 from s2v_ray.dataset.splits import name_hash, wanted_counts
 from s2v_ray.preparation.duplicates import move_clips
 from s2v_ray.preparation.sources.source import Source
+
+
+def empty_splits(out: str) -> list[str]:
+    """Those of `test` and `val` that have no clips."""
+    filled = {split for record in each_record(out) for split in record.split_clips}
+    return [split for split in ("test", "val") if split not in filled]
 
 
 def fill_empty_splits(out: str, units: Collection[str]) -> dict[str, str]:
@@ -16,8 +22,8 @@ def fill_empty_splits(out: str, units: Collection[str]) -> dict[str, str]:
     Only sources of these `units`, which this run has prepared, are moved, by the order of their hash, as many as
     `wanted_counts` says; never those whose split is given. Units with copies of each other move together.
     """
-    records = {name: record for name, record in read_records(out).items() if record.clips}
-    empty = [split for split in ("test", "val") if not any(split in record.split_clips for record in records.values())]
+    empty = empty_splits(out)
+    records = {record.source: record for record in each_record(out) if record.clips}
     together = _together(records)
     movable = [
         names

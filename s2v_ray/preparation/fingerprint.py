@@ -4,9 +4,8 @@ After Haitsma & Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 200
 coarser clock.
 """
 
-from collections import Counter
-from collections.abc import Mapping
-from itertools import chain
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -69,21 +68,32 @@ def find_duplicates(fingerprints: Mapping[str, str]) -> dict[str, str]:
     `fingerprints` are those of `sound_fingerprint` by source, in the order that decides which is first. A source is
     compared only with the few that share most of its words at about the same time.
     """
-    copies: dict[str, str] = {}
+    return dict(find_copies(fingerprints.items()))
+
+
+def find_copies(fingerprints: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """`find_duplicates` for pairs, which are taken one at a time."""
     firsts: list[tuple[str, np.ndarray]] = []
-    numbers: dict[int, list[int]] = {}  # by key: which of `firsts` have it
-    for name, fingerprint in fingerprints.items():
+    numbers: dict[int, array[int]] = {}  # by key: which of `firsts` have it
+    for name, fingerprint in fingerprints:
         words = np.frombuffer(bytes.fromhex(fingerprint), ">u2").astype(np.uint16)
-        votes = Counter(chain.from_iterable(numbers[key] for key in _searched_keys(words) if key in numbers))
-        likely = [firsts[number] for number, _ in votes.most_common(_VERIFIED_SOURCES)]
+        votes = np.frombuffer(b"".join(numbers[key] for key in _searched_keys(words) if key in numbers), np.uintc)
+        likely = [firsts[number] for number in _most_common(votes)]
         first = next((n for n, others in likely if bit_error_rate(words, others) <= MAX_BIT_ERROR_RATE), None)
         if first is not None:
-            copies[name] = first
+            yield name, first
         else:
             for key in _indexed_keys(words):
-                numbers.setdefault(key, []).append(len(firsts))
+                numbers.setdefault(key, array("I")).append(len(firsts))
             firsts.append((name, words))
-    return copies
+
+
+def _most_common(votes: np.ndarray) -> list[int]:
+    """The few numbers that are most frequent, by frequency; of the same one, the first to come."""
+    counts = np.bincount(votes)
+    least = np.partition(counts, -_VERIFIED_SOURCES)[-_VERIFIED_SOURCES] if len(counts) > _VERIFIED_SOURCES else 1
+    frequent = dict.fromkeys(votes[counts[votes] >= least].tolist())
+    return sorted(frequent, key=lambda number: -counts[number])[:_VERIFIED_SOURCES]
 
 
 # A key is a word and about when it is heard, counted in twice the greatest offset.

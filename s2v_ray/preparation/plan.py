@@ -2,11 +2,15 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from types import MappingProxyType
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
 
 from s2v_ray.dataset.index import DatasetInfo, read_dataset, read_records, read_same_dataset
 from s2v_ray.dataset.records import Reject, SourceRecord
@@ -20,9 +24,10 @@ from s2v_ray.preparation.scene import Scene, read_scenes
 from s2v_ray.preparation.scene_search import Footage, find_scenes, uses_scenes
 from s2v_ray.preparation.source_file import source_faults
 from s2v_ray.preparation.sources.find import find_sources
+from s2v_ray.preparation.sources.packed import GROUP_ROWS, PackedSources
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.preparation.split_plan import SplitPlan, plan_splits
-from s2v_ray.preparation.survey import MOST_PROBED, common_span, lengths_of, probe_some
+from s2v_ray.preparation.survey import MOST_PROBED, Probed, common_span, lengths_of, probe_some, usable_seconds
 from s2v_ray.preparation.windows import covering_starts, has_room, window_starts
 from s2v_ray.storage.files import list_files
 from s2v_ray.storage.paths import join, readable
@@ -46,8 +51,43 @@ class SourceTask:
     split_by: str = BY_SOURCE  # BY_TIME: clips cover its time
     in_blocks: bool = False  # whether its time is cut into blocks, if it is long enough
     unit: str = ""  # the sources that are in one split together
+    is_new: bool = False  # whether the unit has got its split now
     splits: tuple[str, ...] = SPLITS  # whose clips are made
     scenes: tuple[Scene, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedTasks(Sequence[SourceTask]):
+    """Sources, and what is decided of each (see SplitPlan), as tasks; a slice of them is another such value."""
+
+    sources: PackedSources
+    decided: pa.Table
+    domain: str
+    out: str
+    settings: ClipSettings
+    split_by: str
+    scenes: tuple[Scene, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @overload
+    def __getitem__(self, index: int) -> SourceTask: ...
+    @overload
+    def __getitem__(self, index: slice) -> "PlannedTasks": ...
+    def __getitem__(self, index: int | slice) -> "SourceTask | PlannedTasks":
+        rows = np.arange(len(self))[index]
+        if isinstance(index, slice):
+            return replace(self, sources=self.sources.take(rows), decided=self.decided.take(rows))
+        return next(iter(self[rows : rows + 1]))
+
+    def __iter__(self) -> Iterator[SourceTask]:
+        decided = (row for part in self.decided.to_batches(GROUP_ROWS) for row in part.to_pylist())
+        for source, row in zip(self.sources, decided, strict=True):
+            yield SourceTask(
+                source, row["split"], self.domain, self.out, self.settings, split_by=self.split_by,
+                in_blocks=row["in_blocks"], unit=row["unit"], is_new=row["is_new"], scenes=self.scenes,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +105,7 @@ class Plan:
     out: str
     domain: str
     settings: ClipSettings
-    tasks: list[SourceTask]
+    tasks: Sequence[SourceTask]
     done_before: int
     missing: list[Reject]
     splits: SplitPlan
@@ -98,51 +138,52 @@ def plan(
     sources, missing = find_sources(
         videos, manifest=manifest, manifest_format=manifest_format, select=select, own_manifest=own_manifest
     )
+    pa.default_memory_pool().release_unused()  # which had the list of files, and would keep its memory for a while
     records = read_records(out)
-    _check_names(sources, records)
-    stored = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS} if records else {}
-    todo = [
-        source
-        for source in sources
-        if not is_done(source, records.get(source.name), lambda split, file: file in stored.get(split, ()))
-    ]
-    infos = probe_some(todo, settings)
+    done, stored = _look(sources, records, out) if records else (np.zeros(len(sources), bool), {})
+    todo = sources.take(np.flatnonzero(~done))
+    probed = probe_some(todo, settings)
     existing: DatasetInfo | None = None
     chosen = ""
     if records:
         settings = _as_before(settings, read_dataset(out))
         existing = read_same_dataset(out, settings, domain)
     else:
-        settings, chosen = choose_clip_format(settings, lengths_of(sources, infos))
+        settings, chosen = choose_clip_format(settings, lengths_of(probed))
+    are_probed = len(todo) <= MOST_PROBED
+    lengths = usable_seconds(probed, settings) if are_probed else dict.fromkeys(sources.take(done).names(), 0.0)
     # Also of those that gave no clips and are tried again: they may be cut into blocks then.
-    lengths = _usable_seconds(todo, infos, settings) | {n: math.inf for n, record in records.items() if record.clips}
+    lengths |= {name: math.inf for name, record in records.items() if record.clips}
     splits = plan_splits(
         sources,
         lengths,
+        other_seconds=0.0 if are_probed else math.inf,
         split_by=split_by,
         least_seconds=float(least_seconds(settings)),
         existing=existing,
         records=records,
-        stored={s.name: split for split in stored for s in sources if f"{s.key}.parquet" in stored[split]},
+        stored=stored,
         assigned=assigned,
     )
-    tasks = [
-        SourceTask(
-            source,
-            splits.splits[source.name],
-            domain,
-            out,
-            settings,
-            split_by=splits.split_by,
-            in_blocks=source.name in splits.in_blocks,
-            unit=splits.units[source.name],
-        )
-        for source in todo
-    ]
-    scenes = _scenes(tasks, infos, settings, out, existing) if with_scenes else ()
-    tasks = [replace(task, scenes=scenes) for task in tasks]
-    done_before = len(sources) - len(tasks)
-    return Plan(out, domain, settings, tasks, done_before, missing, splits, scenes, chosen)
+    tasks = PlannedTasks(todo, splits.decided.take(np.flatnonzero(~done)), domain, out, settings, splits.split_by)
+    if with_scenes:
+        tasks = replace(tasks, scenes=_scenes(tasks, probed, settings, out, existing))
+    return Plan(out, domain, settings, tasks, len(sources) - len(tasks), missing, splits, tasks.scenes, chosen)
+
+
+def _look(sources: PackedSources, records: Mapping[str, SourceRecord], out: str) -> tuple[np.ndarray, dict[str, str]]:
+    """Which sources are done, bool [sources], and in which split each has clips, recorded or not, by its name."""
+    _check_names(sources, records)
+    files = {split: set(list_files(join(out, f"split={split}"))) for split in SPLITS}
+    done: list[bool] = []
+    stored: dict[str, str] = {}
+    for source in sources:
+        file = f"{source.key}.parquet"
+        for split in SPLITS:
+            if file in files[split]:
+                stored[source.name] = split
+        done.append(is_done(source, records.get(source.name), lambda split, file: file in files[split]))
+    return np.array(done, bool), stored
 
 
 def _has_version(source: Source, version: tuple[int, ...]) -> bool:
@@ -198,11 +239,7 @@ def _as_before(settings: ClipSettings, known: DatasetInfo) -> ClipSettings:
 
 
 def _scenes(
-    tasks: list[SourceTask],
-    infos: Mapping[str, MediaInfo],
-    settings: ClipSettings,
-    out: str,
-    known: DatasetInfo | None,
+    tasks: PlannedTasks, probed: Sequence[Probed], settings: ClipSettings, out: str, known: DatasetInfo | None
 ) -> tuple[Scene, ...]:
     """The scenes of a data set; new sources may add some, but a preparation that was stopped resumes as it started."""
     if not uses_scenes(settings):
@@ -210,24 +247,14 @@ def _scenes(
     before = read_scenes(out) if known else []
     if known and not known.complete:
         return tuple(before)
-    by_name = {task.source.name: task for task in tasks if not task.source.crop}
     footage = []
-    for name in [name for name in infos if name in by_name][:_MOST_SOURCES_TO_SCAN]:
-        task, info = by_name[name], infos[name]
-        with contextlib.suppress(MediaError), source_faults(task.source):
-            footage.append(Footage(task.source, list(source_windows(task, info).splits), info.width, info.height))
+    for row, source, info in [each for each in probed if not each.source.crop][:_MOST_SOURCES_TO_SCAN]:
+        with contextlib.suppress(MediaError), source_faults(source):
+            footage.append(Footage(source, list(source_windows(tasks[row], info).splits), info.width, info.height))
     return (*before, *(find_scenes(footage, settings, before) if len(footage) > 1 else ()))  # of at least two each
 
 
-def _usable_seconds(sources: list[Source], infos: Mapping[str, MediaInfo], settings: ClipSettings) -> dict[str, float]:
-    """The seconds of the sources that are long enough for clips, by name; of many, all, with infinity for unknown."""
-    if len(sources) > MOST_PROBED:
-        return {source.name: math.inf for source in sources}
-    spans = {source.name: common_span(source, infos[source.name]) for source in sources if source.name in infos}
-    return {name: float(end - start) for name, (start, end) in spans.items() if has_room(start, end, settings)}
-
-
-def _check_names(sources: list[Source], records: dict[str, SourceRecord]) -> None:
+def _check_names(sources: Iterable[Source], records: Mapping[str, SourceRecord]) -> None:
     """Raise UserError if a name means another file than before, or a file has another name, under another root."""
     names = {record.path: name for name, record in records.items()}
     for source in sources:

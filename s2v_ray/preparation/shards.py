@@ -110,7 +110,7 @@ def _write_plan(planned: Plan, asked: Mapping[str, Any]) -> None:
         "missing": [asdict(reject) for reject in planned.missing],
         "chosen": planned.chosen,
     }
-    write_tasks(join(planned.out, PLAN_FOLDER), planned.tasks, planned.splits.planned, facts)
+    write_tasks(join(planned.out, PLAN_FOLDER), planned.tasks, facts)
 
 
 def read_plans(out: Location) -> list[SharedPlan]:

@@ -45,7 +45,9 @@ def merge_clips(clips: str) -> Merged:
             info = write_shared(plan, complete=False)
             write_dataset_card(clips, info)
             return Merged(info, {}, plan.shards, plan.unfinished)
-        info, copies = finish(clips, new_units(plan.tasks.location), partial(write_shared, plan, complete=True))
+        info, copies = finish(
+            clips, partial(new_units, plan.tasks.location), partial(write_shared, plan, complete=True)
+        )
         remove_file(plan.tasks.location)  # first: of a plan without them, shards would seem to be missing
         remove_folder(join(clips, PLAN_FOLDER))
     return Merged(info, copies, plan.shards)

@@ -8,11 +8,11 @@ from pathlib import Path, PurePath
 
 from s2v_ray.dataset.clip_index import write_index
 from s2v_ray.dataset.excluded import read_excluded
-from s2v_ray.dataset.index import DatasetInfo, read_dataset, read_records, write_dataset
+from s2v_ray.dataset.index import DatasetInfo, each_record, read_dataset, write_dataset
 from s2v_ray.dataset.reader import card_columns, card_examples
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.duplicates import settle_duplicates
-from s2v_ray.preparation.empty_splits import fill_empty_splits
+from s2v_ray.preparation.empty_splits import empty_splits, fill_empty_splits
 from s2v_ray.preparation.plan import Plan, SourceTask
 from s2v_ray.preparation.prepare import prepare_source, resume_source
 from s2v_ray.preparation.report.card import write_card
@@ -87,26 +87,29 @@ def prepare_clips(planned: Plan, map_tasks: MapTasks) -> tuple[DatasetInfo, dict
             prepare_tasks(stored_tasks(planned), map_tasks)
         if is_folder(join(out, PLAN_FOLDER)):
             remove_folder(join(out, PLAN_FOLDER))
-        return finish(out, planned.splits.planned, partial(write_planned, planned, complete=True))
+        return finish(out, lambda: planned.splits.planned, partial(write_planned, planned, complete=True))
 
 
 def stored_tasks(planned: Plan) -> TaskFile:
     """The tasks of a plan without shards, written where all who work on them can read."""
     folder = join(planned.out, PLAN_FOLDER, "all")
-    location = write_tasks(folder, planned.tasks, planned.splits.planned, {})
+    location = write_tasks(folder, planned.tasks, {})
     rows = range(len(planned.tasks))
     return TaskFile(
         location, rows, planned.domain, planned.out, planned.settings, planned.splits.split_by, planned.scenes
     )
 
 
-def finish(out: str, units: Collection[str], write: Callable[..., DatasetInfo]) -> tuple[DatasetInfo, dict[str, str]]:
+def finish(
+    out: str, units: Callable[[], Collection[str]], write: Callable[..., DatasetInfo]
+) -> tuple[DatasetInfo, dict[str, str]]:
     """What is done once all sources are: copies, splits that are empty, index, `dataset.json` by `write`, and the card.
 
-    `units` are those that may be moved. Returns what `write` does, and the sources that sound like another one.
+    `units` says which may be moved. Returns what `write` does, and the sources that sound like another one.
     """
     copies = settle_duplicates(out)
-    fill_empty_splits(out, units)
+    if empty_splits(out):
+        fill_empty_splits(out, units())
     info = write(clip_index=write_index(out))
     write_dataset_card(out, info)
     return info, copies
@@ -115,7 +118,7 @@ def finish(out: str, units: Collection[str], write: Callable[..., DatasetInfo]) 
 def write_dataset_card(clips: str, info: DatasetInfo) -> None:
     """Write the data set's card, unless it has no clips."""
     if info.counts.clips:
-        records, excluded = read_records(clips).values(), read_excluded(clips)
+        records, excluded = each_record(clips), read_excluded(clips)
         columns, examples = card_columns(clips), card_examples(clips)
         write_card(clips, info, records=records, columns=columns, examples=examples, excluded=excluded)
 

@@ -120,43 +120,52 @@ def list_versions(location: Location, *, recursive: bool = False) -> dict[str, s
 
     A folder that does not exist has none.
     """
-    return _inside(location, fs.FileType.File, recursive=recursive)
+    if is_uri(location):
+        return _stored(location, fs.FileType.File, recursive=recursive)
+    found = {}
+    for name, entry in _local_entries(str(location), "", files=True, recursive=recursive):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            found[name] = f"{entry.stat().st_size} {entry.stat().st_mtime_ns}"
+    return dict(sorted(found.items()))
 
 
 def list_files(location: Location, *, recursive: bool = False) -> list[str]:
     """Names of the files in a folder, relative to it, sorted. A folder that does not exist has none."""
-    return list(_inside(location, fs.FileType.File, recursive=recursive))
+    if is_uri(location):
+        return list(_stored(location, fs.FileType.File, recursive=recursive))
+    return sorted(name for name, _ in _local_entries(str(location), "", files=True, recursive=recursive))
 
 
 def list_folders(location: Location) -> list[str]:
     """Names of the folders directly in a folder, sorted. A folder that does not exist has none."""
-    return list(_inside(location, fs.FileType.Directory))
+    if is_uri(location):
+        return list(_stored(location, fs.FileType.Directory))
+    return sorted(name for name, _ in _local_entries(str(location), "", files=False, recursive=False))
 
 
-def _inside(location: Location, kind: fs.FileType, *, recursive: bool = False) -> dict[str, str]:
-    """What is in a folder by its name, sorted, with size and time of change."""
-    if not is_uri(location):
-        wants_files = kind == fs.FileType.File
-        return dict(sorted(_local_entries(str(location), "", files=wants_files, recursive=recursive)))
+def _stored(location: Location, kind: fs.FileType, *, recursive: bool = False) -> dict[str, str]:
+    """What is in a folder of an object store by its name, sorted, with size and time of change."""
     with _store_of(location) as (filesystem, path):
         infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True))
     found = {info.path[len(path) :].lstrip("/"): info for info in infos if info.type == kind}
     return {name: f"{info.size} {info.mtime_ns}" for name, info in sorted(found.items())}
 
 
-def _local_entries(folder: str, prefix: str, *, files: bool, recursive: bool) -> Iterator[tuple[str, str]]:
+def _local_entries(
+    folder: str, prefix: str, *, files: bool, recursive: bool
+) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
     # pyarrow would fail on all of a folder that holds one name which is not UTF-8, or one link to itself.
     try:
-        entries = list(os.scandir(folder))
+        entries = os.scandir(folder)
     except FileNotFoundError:
         return
-    for entry in entries:
-        with contextlib.suppress(OSError):  # removed meanwhile, or a link that leads nowhere
-            stat, name = entry.stat(), prefix + entry.name
-            if entry.is_file() if files else entry.is_dir():
-                yield name, f"{stat.st_size} {stat.st_mtime_ns}"
-            if recursive and entry.is_dir():
-                yield from _local_entries(entry.path, f"{name}/", files=files, recursive=True)
+    with entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # removed meanwhile, or a link that leads nowhere
+                if entry.is_file() if files else entry.is_dir():
+                    yield prefix + entry.name, entry
+                if recursive and entry.is_dir():
+                    yield from _local_entries(entry.path, f"{prefix}{entry.name}/", files=files, recursive=True)
 
 
 def open_file(location: Location) -> pa.NativeFile:

@@ -2,6 +2,7 @@
 
 import subprocess
 import wave
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from helpers.videos import MEDIA, REAL, needs_real_videos
 
 from s2v_ray.errors import MediaError
 from s2v_ray.media.decoding.media_file import MediaFile
-from s2v_ray.preparation.fingerprint import bit_error_rate, find_duplicates, sound_fingerprint
+from s2v_ray.preparation.fingerprint import _most_common, bit_error_rate, find_duplicates, sound_fingerprint
 from s2v_ray.synthetic.write import synthesize
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -163,3 +164,10 @@ def test_finds_the_copies_among_real_videos() -> None:
             "androidx_internal_emulator_transformer_output.mp4"
         ),
     }
+
+
+def test_the_most_likely_are_those_that_counting_one_by_one_finds() -> None:
+    rng = np.random.default_rng(0)
+    for size, highest in ((0, 1), (5, 3), (40, 8), (300, 40), (5000, 400)):
+        votes = rng.integers(0, highest, size)
+        assert _most_common(votes) == [number for number, _ in Counter(votes.tolist()).most_common(10)]

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from s2v_ray.dataset.records import Reject, SourceRecord
 from s2v_ray.storage.files import write_bytes, writing
 from s2v_ray.storage.paths import Location, join
 
+_Numbers = Sequence[float] | np.ndarray
 _BAR, _REJECTED, _TEXT, _PALE = "#5f7396", "#b3703f", "#2b2e33", "#c5c9ce"
 _DPI = 110
 _MOST_EXAMPLES, _A_ROW = 12, 4
@@ -36,7 +37,7 @@ def write_card(
     info: DatasetInfo,
     *,
     records: Iterable[SourceRecord],
-    columns: Mapping[str, Sequence[float]],
+    columns: Mapping[str, _Numbers],
     examples: Sequence[np.ndarray] = (),
     excluded: Collection[str] = (),
 ) -> None:
@@ -45,15 +46,16 @@ def write_card(
     `columns` are numbers of each clip by name, NaN where undefined; `examples` are frames of up to 12 clips, uint8 RGB
     [H, W, 3]. Of `excluded` sources only the names are shown.
     """
-    records = list(records)
+    records = [replace(record, fingerprint=None) for record in records]  # of all it holds, by far the longest
     rejects = defaultdict(list)
     for record in records:
         for reject in record.rejects:
             rejects[reject.reason].append(reject)
     records = [record for record in records if record.source not in excluded]
     clip_seconds = info.counts.seconds / max(1, info.counts.clips)
-    measured = {"seconds of clips from a source": [record.clips * clip_seconds for record in records if record.clips]}
-    measured |= {_UNITS.get(name, name.replace("_", " ")): list(values) for name, values in columns.items()}
+    measured: dict[str, _Numbers] = {}
+    measured["seconds of clips from a source"] = [record.clips * clip_seconds for record in records if record.clips]
+    measured |= {_UNITS.get(name, name.replace("_", " ")): values for name, values in columns.items()}
     measured["shift, stored pixels"] = [record.shift_pixels for record in records if record.shift_pixels is not None]
     by_count = dict(sorted(rejects.items(), key=lambda item: (-len(item[1]), item[0])))
     with writing(join(out, "card.png")) as file:
@@ -68,7 +70,7 @@ def write_card(
 
 def _text(
     info: DatasetInfo,
-    measured: Mapping[str, list[float]],
+    measured: Mapping[str, _Numbers],
     rejects: Mapping[str, list[Reject]],
     gap_seconds: float,
     framing: str,
@@ -140,7 +142,7 @@ def _streams(records: Iterable[SourceRecord]) -> str:
     return f"Of {len(used):,} sources, {'; '.join(parts)}: `_sources/` says which." if parts else ""
 
 
-def _summary(name: str, values: list[float]) -> list[str]:
+def _summary(name: str, values: _Numbers) -> list[str]:
     defined = _defined(values)
     figures = [f"{figure:.3g}" for figure in np.percentile(defined, [5, 50, 95])] if len(defined) else ["–"] * 3
     return [name, *figures, f"{len(values) - len(defined):,}"]
@@ -156,13 +158,15 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<")
 
 
-def _defined(values: Sequence[float]) -> np.ndarray:
-    return np.array([value for value in values if math.isfinite(value)], dtype=float)
+def _defined(values: _Numbers) -> np.ndarray:
+    numbers = np.asarray(values, dtype=float)
+    defined: np.ndarray = numbers[np.isfinite(numbers)]
+    return defined
 
 
 def _figure(
     info: DatasetInfo,
-    measured: Mapping[str, list[float]],
+    measured: Mapping[str, _Numbers],
     rejects: Mapping[str, list[Reject]],
     examples: Sequence[np.ndarray],
 ) -> Figure:

@@ -6,10 +6,14 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import fs
 
 from s2v_ray.errors import UserError
@@ -19,16 +23,45 @@ from s2v_ray.storage.own_folders import own_names
 from s2v_ray.storage.paths import base_name, is_uri, join, parent, readable
 
 _WILD = re.compile(r"[*?\[]")
+_AT_ONCE = 10_000  # names that are values of Python at a time
+_COLUMNS = pa.schema({"name": pa.string(), "root": pa.int32()})
 Problems = dict[str, tuple[str, str]]  # by name: the reason's fixed word, and a sentence
 
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """The files found: their locations by name, the folders that names are relative to, and what can't be used."""
+    """The files found, the folders that names are relative to, and what can't be used.
 
-    locations: dict[str, str]
+    There may be millions: their names are held by Arrow, not as values of Python.
+    """
+
+    files: pa.Table  # `name`, and `root`: which of the roots it is relative to
     roots: list[str]
     problems: Problems
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """The name of each file, and its location."""
+        return self._pairs(self.files)
+
+    def by_name(self) -> Iterator[tuple[str, str]]:
+        """The same, sorted by name."""
+        order = pc.sort_indices(self.files["name"])
+        parts = (order.slice(first, _AT_ONCE) for first in range(0, len(order), _AT_ONCE))
+        return (pair for part in parts for pair in self._pairs(self.files.take(part)))
+
+    def names(self) -> Iterator[str]:
+        """The name of each file."""
+        return (name for part in self.files.to_batches(_AT_ONCE) for name in part["name"].to_pylist())
+
+    @cached_property
+    def locations(self) -> dict[str, str]:
+        """The files' locations by name: only whoever looks some up pays for a dictionary of all."""
+        return dict(self)
+
+    def _pairs(self, files: pa.Table) -> Iterator[tuple[str, str]]:
+        for part in files.to_batches(_AT_ONCE):
+            for name, root in zip(part["name"].to_pylist(), part["root"].to_pylist(), strict=True):
+                yield name, join(self.roots[root], name)
 
 
 def find_files(locations: list[str]) -> FoundFiles:
@@ -44,21 +77,29 @@ def find_files(locations: list[str]) -> FoundFiles:
 
     Raises UserError `not_found` for a location that does not exist, and `same_name` for two files.
     """
-    names: dict[str, str] = {}
-    roots: list[str] = []
     problems: Problems = {}
-    for location in locations:
-        root, found = _found(location, problems)
-        roots.append(root)
-        for name in found:
+    found = [_found(location, problems) for location in locations]
+    roots = [root for root, _ in found]
+    named = ((name, 0) for name in found[0][1]) if len(found) == 1 else _once(found)
+    parts = [_COLUMNS.empty_table()]
+    while some := list(islice(named, _AT_ONCE)):
+        parts.append(pa.table([*map(list, zip(*some, strict=True))], schema=_COLUMNS))
+    return FoundFiles(pa.concat_tables(parts).combine_chunks(), roots, problems)
+
+
+def _once(found: Sequence[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, int]]:
+    """The name of each file, and the number of the outermost folder that it was found in."""
+    named: dict[str, tuple[str, int]] = {}  # by location
+    for number, (root, names) in enumerate(found):
+        for name in names:
             file = join(root, name)
-            names[file] = max(name, names.get(file, ""), key=len)
+            named[file] = max((name, number), named.get(file, ("", 0)), key=lambda pair: len(pair[0]))
     files: dict[str, str] = {}
-    for file, name in names.items():
+    for file, (name, _) in named.items():
         if files.setdefault(name, file) != file:
             both = f"'{files[name]}' and '{file}' would both be called '{name}'"
             raise UserError("same_name", f"{both}; give the folder that holds both, or a quoted glob in it.")
-    return FoundFiles(files, roots, problems)
+    yield from named.values()
 
 
 def glob_root(location: str) -> str:
@@ -92,9 +133,8 @@ def _found(location: str, problems: Problems) -> tuple[str, Iterable[str]]:
 def _walk(root: str, pattern: list[str], problems: Problems) -> Iterator[str]:
     """Names of the files below `root` that match, or that are in a folder that matches; all of them by no pattern."""
     for name in _walk_store(root) if is_uri(root) else _walk_local(root, pattern, problems):
-        parts = name.split("/")
-        hidden = any(part.startswith(".") for part in parts)
-        if not hidden and (not pattern or any(_matches(parts[:end], pattern) for end in range(1, len(parts) + 1))):
+        hidden = name.startswith(".") or "/." in name
+        if not hidden and (not pattern or _is_in_match(name.split("/"), pattern)):
             yield name
 
 
@@ -119,23 +159,35 @@ def _walk_local(root: str, pattern: list[str], problems: Problems) -> Iterator[s
     while pending:
         folder, prefix, above = pending.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            plain = _plain_files(folder)
         except OSError as error:
             problems[readable(prefix or folder)] = "unreadable", f"The folder can't be read: {reason(error)}."
             continue
-        own = own_names({entry.name for entry in entries})
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.name in own or entry.name.startswith(".") or not _may_hold(name.split("/"), pattern):
+        own = own_names(plain)
+        for entry in sorted(plain):
+            name, path = prefix + entry, f"{folder.rstrip('/')}/{entry}"
+            if entry in own or entry.startswith(".") or (pattern and not _may_hold(name.split("/"), pattern)):
                 continue
-            if problem := _problem(entry.path):
+            if plain[entry]:
+                yield name
+            elif problem := _problem(path):
                 problems[readable(name)] = problem
-            elif Path(entry.path).is_dir():
-                real = os.path.realpath(entry.path)
+            elif Path(path).is_dir():
+                real = os.path.realpath(path)
                 if real not in above:
-                    pending.append((entry.path, f"{name}/", (*above, real)))
+                    pending.append((path, f"{name}/", (*above, real)))
             else:
                 yield name
+
+
+def _plain_files(folder: str) -> dict[str, bool]:
+    """The names in a folder, and whether each is seen without another look to be a file that can be used."""
+    searchable = os.access(folder, os.X_OK)
+    with os.scandir(folder) as entries:
+        return {
+            entry.name: searchable and readable(entry.name) == entry.name and entry.is_file(follow_symlinks=False)
+            for entry in entries
+        }
 
 
 def _problem(path: str) -> tuple[str, str] | None:
@@ -170,6 +222,10 @@ def _may_hold(parts: list[str], pattern: list[str]) -> bool:
         if not fnmatch.fnmatchcase(part, wanted):
             return False
     return True
+
+
+def _is_in_match(parts: list[str], pattern: list[str]) -> bool:
+    return any(_matches(parts[:end], pattern) for end in range(1, len(parts) + 1))
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:

@@ -1,25 +1,37 @@
 """Which files to prepare, and the name of each in the data set."""
 
-import itertools
+import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from operator import attrgetter
 from pathlib import PurePosixPath
+
+import pyarrow.compute as pc
 
 from s2v_ray.dataset.records import Reject
 from s2v_ray.dataset.splits import name_hash
 from s2v_ray.errors import UserError
 from s2v_ray.preparation.sources.discovery import FoundFiles, find_files
-from s2v_ray.preparation.sources.layouts import VIDEO_SUFFIXES, read_layouts, split_of
+from s2v_ray.preparation.sources.layouts import (
+    VIDEO_SUFFIXES,
+    Found,
+    folder_labels,
+    may_have_layout,
+    read_layouts,
+    split_of,
+)
 from s2v_ray.preparation.sources.manifests import Row, read_manifest
+from s2v_ray.preparation.sources.packed import PackedSources, pack_sources
 from s2v_ray.preparation.sources.resolve import resolve_rows
 from s2v_ray.preparation.sources.select import select_labels
 from s2v_ray.preparation.sources.source import Source, part_name
 from s2v_ray.storage.paths import is_uri, parent, readable
 
 _GRID = re.compile(r"s\d+")  # GRID's folder of one speaker
+_by_name = attrgetter("name")
 
 
 def find_sources(
@@ -29,7 +41,7 @@ def find_sources(
     manifest_format: str = "",
     select: tuple[str, ...] = (),
     own_manifest: bool = False,
-) -> tuple[list[Source], list[Reject]]:
+) -> tuple[PackedSources, list[Reject]]:
     """What to prepare, sorted by name, and the files that are missing or can't be read.
 
     Without a manifest: all files at `locations` (see `find_files`), labelled by the folders in their names, and the
@@ -65,34 +77,48 @@ def find_sources(
         found = f"No files to use in {', '.join(repr(readable(each)) for each in locations or [manifest])}{example}"
         rule = "" if missing else " (what s2v wrote itself is no source); give a folder of videos."
         raise UserError("no_files", f"{found}{rule}")
-    sources.sort(key=lambda source: source.name)
-    for first, second in itertools.pairwise(sources):
-        if first.name == second.name:  # a file may be called like a part of another
-            both = f"'{first.path}' and '{second.path}'"
-            raise UserError("same_name", f"{both} are both called '{first.name}'; rename one of them.")
     return sources, sorted(missing, key=lambda reject: reject.source)
 
 
-def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[list[Source], list[Reject]]:
+def _packed(sources: Iterable[Source]) -> PackedSources:
+    """Sources that are sorted by name. Raises UserError if two have the same."""
+    return pack_sources(_distinct(sources))
+
+
+def _distinct(sources: Iterable[Source]) -> Iterator[Source]:
+    last: Source | None = None
+    for source in sources:
+        if last and last.name == source.name:  # a file may be called like a part of another
+            both = f"'{last.path}' and '{source.path}'"
+            raise UserError("same_name", f"{both} are both called '{source.name}'; rename one of them.")
+        yield source
+        last = source
+
+
+def _from_files(locations: list[str], select: tuple[str, ...]) -> tuple[PackedSources, list[Reject]]:
     files = find_files(locations)
-    found = read_layouts(files.locations)
-    plain = {name: path for name, path in files.locations.items() if name not in found.names}
-    splits = {name: split_of(name) for name in plain}
-    of_videos = {split for name, split in splits.items() if PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES}
-    if "" in of_videos or len(of_videos) < 2:  # a README beside the folders changes nothing
-        splits = {}
-    files_as_sources = [
-        _with_group(Source(path, name, labels=tuple(PurePosixPath(name).parts[:-1]), split=splits.get(name, "")))
-        for name, path in plain.items()
-    ]
-    chosen = select_labels(found.sources + files_as_sources, select, " and ".join(locations))
-    return _with_val(chosen), _problems(files) + found.rejects
+    found = read_layouts(files.locations) if any(map(may_have_layout, files.names())) else Found()
+    chosen = select_labels(_merged(found, files), select, " and ".join(locations))
+    return _with_val(_packed(chosen)), _problems(files) + found.rejects
+
+
+def _merged(found: Found, files: FoundFiles) -> Iterator[Source]:
+    """The sources of formats, and each other file as one, sorted by name."""
+    videos = (name for name in files.names() if name.lower().endswith(VIDEO_SUFFIXES) and name not in found.names)
+    of_videos = {split_of(name) for name in videos}
+    has_splits = "" not in of_videos and len(of_videos) > 1  # a README beside the folders changes nothing
+    plain = (
+        _with_group(Source(path, name, labels=folder_labels(name), split=split_of(name) if has_splits else ""))
+        for name, path in files.by_name()
+        if name not in found.names
+    )
+    return heapq.merge(sorted(found.sources, key=_by_name), plain, key=_by_name)
 
 
 def _from_manifest(
     locations: list[str], manifest: str, manifest_format: str, select: tuple[str, ...], own_manifest: bool
-) -> tuple[list[Source], list[Reject]]:
-    rows = select_labels(read_manifest(manifest, manifest_format), select, manifest)
+) -> tuple[PackedSources, list[Reject]]:
+    rows = list(select_labels(read_manifest(manifest, manifest_format), select, manifest))
     beside = [parent(manifest)] if any(not row.by_path for row in rows) else []
     files = find_files(locations or beside)
     missing = _problems(files)
@@ -110,7 +136,7 @@ def _from_manifest(
             detail = f"{manifest}, {row.line} names this file, but it is not there{others}."
             missing.append(Reject(part_name(name, part.start_seconds, part.end_seconds), None, "missing", detail))
     _check_splits(found, manifest)
-    return _with_val(_joined(found)), missing
+    return _with_val(_packed(sorted(_joined(found), key=_by_name))), missing
 
 
 def _problems(files: FoundFiles) -> list[Reject]:
@@ -125,10 +151,10 @@ def _with_group(source: Source) -> Source:
 
 def _grid_speaker(path: str) -> str:
     """The folder of the speaker; "" for a file that is not GRID's."""
-    file = PurePosixPath(path.partition("?")[0] if is_uri(path) else path)
-    if file.suffix.lower() != ".mpg":
+    file = path.partition("?")[0] if is_uri(path) else path
+    if not file.lower().endswith(".mpg"):
         return ""
-    return next((folder for folder in reversed(file.parts[:-1]) if _GRID.fullmatch(folder)), "")
+    return next((folder for folder in reversed(PurePosixPath(file).parts[:-1]) if _GRID.fullmatch(folder)), "")
 
 
 def _check_splits(found: Iterable[tuple[Row, Source]], manifest: str) -> None:
@@ -180,14 +206,16 @@ def _starts_within(source: Source, earlier: Source) -> bool:
     return source.path == earlier.path and (end is None or (source.start_seconds or 0) < end)
 
 
-def _with_val(sources: list[Source]) -> list[Source]:
+def _with_val(sources: PackedSources) -> PackedSources:
     """Take val from train if the data come with train but without val: a tenth of its groups, by their hash."""
-    splits = {source.split for source in sources}
+    splits = pc.unique(sources.columns("given_split")["given_split"]).to_pylist()
     if "train" not in splits or "val" in splits:
         return sources
-    groups = sorted({source.group for source in sources if source.split == "train"}, key=name_hash)
+    columns = sources.columns("given_split", "group")
+    of_train = columns.filter(pc.equal(columns["given_split"], "train"))["group"]
+    groups = sorted(pc.unique(of_train).to_pylist(), key=name_hash)
     val = set(groups[: max(1, round(len(groups) / 10))] if len(groups) > 1 else [])
-    return [
+    return pack_sources(
         replace(source, split="val") if source.split == "train" and source.group in val else source
         for source in sources
-    ]
+    )

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from s2v_ray.errors import UserError
@@ -14,25 +14,25 @@ _NAMED = 10  # labels that an error names
 Item = TypeVar("Item", Row, Source)
 
 
-def select_labels(items: Iterable[Item], wanted: tuple[str, ...], where: str) -> list[Item]:
+def select_labels(items: Iterable[Item], wanted: tuple[str, ...], where: str) -> Iterator[Item]:
     """The items with one of the `wanted` labels, in any case; all items if none is wanted.
 
-    Raises UserError `unknown_label`, with the closest labels, or else the most frequent.
+    After the last one, raises UserError `unknown_label`, with the closest labels, or else the most frequent.
     """
     if not wanted:
-        return list(items)
+        yield from items
+        return
     lowered = {label.casefold() for label in wanted}
-    chosen, counts = [], Counter[str]()
+    counts = Counter[str]()
     for item in items:
         counts.update(item.labels)
         if not lowered.isdisjoint(label.casefold() for label in item.labels):
-            chosen.append(item)
+            yield item
     there = {label.casefold(): label for label in counts}
     for label in wanted:
         if label.casefold() not in there:
             offer = _offer(label.casefold(), there, counts)
             raise UserError("unknown_label", f"--select '{label}' is not a label in {where}; {offer}.")
-    return chosen
 
 
 def _offer(wanted: str, there: dict[str, str], counts: Counter[str]) -> str:

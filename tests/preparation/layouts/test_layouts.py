@@ -25,7 +25,7 @@ def test_where_a_video_lies_survives_the_file_of_tasks(tmp_path):
     hf_dataset(VIDEOS[:2]).to_parquet(tmp_path / "b.parquet")
     sources, _ = found(tmp_path)
     tasks = [SourceTask(source, "train", "any", str(tmp_path), SETTINGS, unit=source.group) for source in sources]
-    location = write_tasks(tmp_path / "plan", tasks, (), {})
+    location = write_tasks(tmp_path / "plan", tasks, {})
     read = TaskFile(location, range(4), "any", str(tmp_path), SETTINGS, "source")
     assert [task.source for task in read] == sources
 

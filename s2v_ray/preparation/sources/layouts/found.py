@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -10,11 +11,9 @@ import pyarrow as pa
 from s2v_ray.dataset.records import Reject
 from s2v_ray.preparation.sources.source import Source
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".ogg"),
-        *(".mpg", ".mpeg", ".mpe", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".rm", ".dv"),
-    )
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".ogg"),
+    *(".mpg", ".mpeg", ".mpe", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".rm", ".dv"),
 )
 # The words that `datasets` of Hugging Face knows, in names of folders and files.
 _SPLITS = {
@@ -69,7 +68,12 @@ def real_splits(sources: Iterable[Source]) -> list[Source]:
 
 def folder_labels(name: str) -> tuple[str, ...]:
     """The folders in a name."""
-    return PurePosixPath(name).parts[:-1]
+    return _parts(name[: name.rfind("/") + 1])
+
+
+@lru_cache(maxsize=1000)
+def _parts(folder: str) -> tuple[str, ...]:
+    return PurePosixPath(folder).parts
 
 
 def labels_in(value: object) -> tuple[str, ...]:

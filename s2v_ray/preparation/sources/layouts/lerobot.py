@@ -27,7 +27,7 @@ from s2v_ray.preparation.sources.layouts.found import (
 from s2v_ray.preparation.sources.source import Source, part_name
 from s2v_ray.storage.files import open_file, read_bytes, store_errors
 
-_INFO = "meta/info.json"
+INFO = "meta/info.json"
 _FOLDERS = ("meta", "data", "videos", "images")
 _MOST_EPISODES = 10**7
 _MOST_NAMED = 1000  # of the missing: a line of JSON can claim any number
@@ -38,9 +38,9 @@ def read(files: Mapping[str, str]) -> Found:
     """The episodes of the data sets of LeRobot among `files`, which are locations by name."""
     found = Found()
     for name in files:
-        if name != _INFO and not name.endswith(f"/{_INFO}"):
+        if name != INFO and not name.endswith(f"/{INFO}"):
             continue
-        root = name[: -len(_INFO)]
+        root = name[: -len(INFO)]
         try:
             info = json.loads(read_bytes(files[name]))
             if not isinstance(info, dict) or not {"codebase_version", "features"} <= info.keys():
@@ -58,7 +58,7 @@ def read(files: Mapping[str, str]) -> Found:
 
 def _claim(found: Found, info: str, files: Mapping[str, str], used: set[str]) -> None:
     """Take the files of the data set of which `used` are the episodes' videos, by location; reject its other videos."""
-    inside = files[info].rpartition(_INFO)[0]  # by location: other folders' files have no root in their names
+    inside = files[info].rpartition(INFO)[0]  # by location: other folders' files have no root in their names
     own = tuple(f"{inside}{folder}/" for folder in _FOLDERS)  # what else lies there is no part of it
     for name, location in files.items():
         if location not in used and not location.startswith(own):
@@ -71,7 +71,7 @@ def _claim(found: Found, info: str, files: Mapping[str, str], used: set[str]) ->
 def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: Found) -> Iterator[Source]:
     cameras = [name for name, feature in info["features"].items() if feature.get("dtype") == "video"]
     if not cameras:
-        found.reject(f"{root}{_INFO}", "no_video", "None of its features is a video; its images can't be used.")
+        found.reject(f"{root}{INFO}", "no_video", "None of its features is a video; its images can't be used.")
     is_long = int(str(info["codebase_version"]).lstrip("v").partition(".")[0]) >= 3
     splits = _splits(info.get("splits") or {})
     rows = _long_rows(root, files, cameras) if is_long and cameras else _short_rows(root, files, info)
@@ -107,9 +107,7 @@ def _episodes(root: str, info: dict[str, Any], files: Mapping[str, str], found: 
                 group=f"{root}episode_{episode:06d}",
             )
     if missing > _MOST_NAMED:
-        found.reject(
-            f"{root}{_INFO}", "missing", f"{missing} of its videos, of which the first are named, are missing."
-        )
+        found.reject(f"{root}{INFO}", "missing", f"{missing} of its videos, of which the first are named, are missing.")
 
 
 def _long_rows(root: str, files: Mapping[str, str], cameras: list[str]) -> Iterator[dict[str, Any]]:

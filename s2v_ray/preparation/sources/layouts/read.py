@@ -9,6 +9,12 @@ from s2v_ray.preparation.sources.source import Source
 
 # The first to claim a file has it: LeRobot's data sets and metadata hold tables, too.
 _READERS = (lerobot.read, video_folder.read, tables.read, tars.read)
+_TELLING = (lerobot.INFO, *video_folder.METADATA, *tables.SUFFIXES, *tars.SUFFIXES)
+
+
+def may_have_layout(name: str) -> bool:
+    """Whether some format has files of this name that say what else is in it."""
+    return name.lower().endswith(_TELLING)
 
 
 def read_layouts(files: Mapping[str, str]) -> Found:

@@ -32,6 +32,8 @@ from s2v_ray.storage.files import open_file, read_bytes, store_errors
 from s2v_ray.storage.members import Cell, Member, Span
 from s2v_ray.storage.paths import readable
 
+SUFFIXES = (".parquet", ".arrow")
+
 
 @dataclass(frozen=True)
 class _Columns:
@@ -47,7 +49,7 @@ def read(files: Mapping[str, str]) -> Found:
     found = Found()
     by_location = {location: name for name, location in files.items()}
     for name, path in files.items():
-        if not name.lower().endswith((".parquet", ".arrow")):
+        if not name.lower().endswith(SUFFIXES):
             continue
         sources = len(found.sources)
         try:

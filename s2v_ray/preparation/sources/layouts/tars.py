@@ -26,13 +26,14 @@ from s2v_ray.storage.members import Span
 from s2v_ray.storage.paths import is_uri, readable
 
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+SUFFIXES = (".tar", *_COMPRESSED)
 _TEXTS = (".txt", ".cls", ".json")
 _MOST_TEXT_BYTES = 2**20
 
 
 def read(files: Mapping[str, str]) -> Found:
     """The videos in the tars among `files`, which are locations by name."""
-    tars = [name for name in files if name.lower().endswith((".tar", *_COMPRESSED))]
+    tars = [name for name in files if name.lower().endswith(SUFFIXES)]
     remote = any(is_uri(files[name]) for name in tars)
     parts = map_concurrently(lambda name: _read_tar(name, files[name]), tars, remote=remote)
     found = Found(set(tars))

@@ -30,7 +30,7 @@ from s2v_ray.preparation.sources.layouts.found import (
 from s2v_ray.preparation.sources.source import Source
 from s2v_ray.storage.files import open_file, read_bytes, store_errors
 
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE_NAME = "file_name"
 
 
@@ -39,7 +39,7 @@ def read(files: Mapping[str, str]) -> Found:
     found = Found()
     sources: dict[str, Source] = {}
     for name, path in files.items():
-        if PurePosixPath(name).name not in _METADATA:
+        if PurePosixPath(name).name not in METADATA:
             continue
         rows = 0
         try:
