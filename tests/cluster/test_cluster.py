@@ -84,10 +84,8 @@ def test_a_call_that_never_returns_is_ended_and_recorded(small_videos, tmp_path)
         return prepare_source(task)
 
     done = dict(run_in_parallel(hang_in_the_second, tasks))
-    hung = tasks[1].source.name
-    assert {name: clips > 0 for name, clips in done.items()} == {
-        task.source.name: task is not tasks[1] for task in tasks
-    }
+    first, hung, third = (task.source.name for task in tasks)
+    assert {name: clips > 0 for name, clips in done.items()} == {first: True, hung: False, third: True}
     (reject,) = read_records(str(tmp_path / "clips"))[hung].rejects
     assert reject.reason == "hung"
     assert tries.read_text() == "tried\n"
@@ -105,6 +103,7 @@ def test_two_workers_train_as_one_process_does(small_run, two_worker_run):
     assert loss_steps(two_worker_run) == [2, 4, 6, 8]
 
 
+@pytest.mark.slow
 def test_two_workers_resume_and_a_damaged_checkpoint_is_named_once(
     small_clips, small_model, two_worker_run, tmp_path, capsys
 ):

@@ -51,6 +51,7 @@ def clip_ids(uneven_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_each_epoch_has_each_clip_once_also_when_resumed_in_its_middle_by_fewer_workers(
     uneven_videos, clip_ids, small_model, tmp_path, ray_cluster
 ):
