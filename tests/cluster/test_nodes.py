@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 from helpers.nodes import Nodes, nodes_of
+from helpers.ray_log import of_a_cluster_by_itself
 from helpers.small import SMALL_CLIPS
 from helpers.waiting import wait_until
 from helpers.weights import assert_close, weights
@@ -40,17 +41,9 @@ def train_flags(clips: Path, run: Path, model: Path, *more: str) -> list[str]:
     return [*flags, "--training.save-every-steps", "5", "--training.keep-checkpoints", "2", *more]
 
 
-def told_by_a_cluster_of_its_own(log: str) -> str:
-    """A job's log without what is only told where several Rays, or several nodes, are on one machine."""
-    # Nodes share their logs, and each tells them; and Ray tells of the Ray of other tests beside it, and with a
-    # traceback where that, or too much work, keeps it from finding out whether a training's controller lives.
-    beside = ("[repeated", "Found multiple active Ray instances", "(PlacementGroupCleaner pid=")
-    return "\n".join(line for line in log.splitlines() if not any(phrase in line for phrase in beside))
-
-
 def assert_reads_well(log: str) -> None:
     """What a user sees of a job: lines, none of them Ray's own or twice."""
-    log = told_by_a_cluster_of_its_own(log)
+    log = of_a_cluster_by_itself(log)
     assert "\r" not in log
     assert "\x1b" not in log
     assert "Traceback" not in log
@@ -128,7 +121,7 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
     nodes.kill_driver()
     status, log = nodes.finished(job)
     assert status == "FAILED"
-    assert "Traceback" not in told_by_a_cluster_of_its_own(log), log
+    assert "Traceback" not in of_a_cluster_by_itself(log), log
 
     begin = time.monotonic()
     job = nodes.submit("train", *endless)
