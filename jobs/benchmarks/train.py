@@ -142,7 +142,7 @@ def compiled(clips: str, repeats: int) -> Iterator[Ratio]:
         print("torch.compile needs a C++ compiler, but none was found.")
         return
     sides = []
-    for setting in ("true", "false"):
+    for setting in (True, False):
         trained = case("tiny", clips, training__loader_workers=0, training__compile=setting)
         state, batch = new_state(trained.config, CPU), trained.batches(1)[0]
         sides.append(partial(train_step, state, batch))
