@@ -1,13 +1,12 @@
 """`s2v convert`."""
 
-from typing import Literal
-
 from s2v_ray.cli.flags import Location
 from s2v_ray.cli.progress import ProgressBar
 from s2v_ray.cli.result import Result
+from s2v_ray.dataset.exports import Format
 
 
-def convert(*, clips: Location, out: Location, to: Literal["webdataset", "lance"]) -> Result:
+def convert(*, clips: Location, out: Location, to: Format) -> Result:
     """Write prepared clips in a format that other trainers read. The same command resumes after a stop.
 
     Args:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,18 +121,7 @@ def plan_splits(
         in_blocks & ((seconds < math.inf) | _each(sources.names(), len(sources), was_cut.__contains__, bool))
     )
 
-    unit_split = _each(_values(unit_names), len(unit_names), lambda unit: _NUMBER[known.get(unit, "train")], np.int8)
-    is_settled = _each(_values(unit_names), len(unit_names), known.__contains__, bool)
-    new = [np.empty(0, np.int32)]
-    for some in (whole & usable, whole):
-        is_open = np.zeros(len(unit_names), bool)
-        is_open[unit_of[some]] = True
-        new.append(_by_hash(unit_names, np.flatnonzero(is_open & ~is_settled)))
-        chosen = (_NUMBER[split] for split in next_splits(len(new[-1]), counts))
-        unit_split[new[-1]] = np.fromiter(chosen, np.int8, len(new[-1]))
-        is_settled[new[-1]] = True
-        counts.update({split: int((unit_split[new[-1]] == _NUMBER[split]).sum()) for split in SPLITS})
-    newly = np.concatenate(new)
+    unit_split, newly = _assigned(unit_names, [unit_of[whole & usable], unit_of[whole]], known, counts)
     unfinished = before if existing and not existing.complete else {}
     is_new = _each(_values(unit_names), len(unit_names), unfinished.__contains__, bool)
     is_new[newly] = True
@@ -145,6 +134,29 @@ def plan_splits(
     new_units = {"unit": pa.DictionaryArray.from_arrays(newly, unit_names), "split": _splits(unit_split[newly])}
     is_auto = split_by == AUTO and existing is None
     return SplitPlan(by, is_auto, sources, pa.table(decided), pa.table(new_units), unfinished)
+
+
+def _assigned(
+    names: pa.Array, rounds: Sequence[np.ndarray], known: Mapping[str, str], counts: Counter[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The split of each unit, as a number, and the units that have none yet, in the order in which they get theirs.
+
+    `names` are those of all units, `rounds` the units to assign first and next, and `counts` how many units are in each
+    split already. What no round names is in train.
+    """
+    split_of = _each(_values(names), len(names), lambda name: _NUMBER[known.get(name, "train")], np.int8)
+    is_settled = _each(_values(names), len(names), known.__contains__, bool)
+    counts, new = counts.copy(), [np.empty(0, np.int32)]
+    for units in rounds:
+        is_open = np.zeros(len(names), bool)
+        is_open[units] = True
+        ordered = _by_hash(names, np.flatnonzero(is_open & ~is_settled))
+        chosen = list(next_splits(len(ordered), counts))
+        split_of[ordered] = [_NUMBER[split] for split in chosen]
+        is_settled[ordered] = True
+        counts.update(chosen)
+        new.append(ordered)
+    return split_of, np.concatenate(new)
 
 
 def _groups(sources: PackedSources) -> pa.ChunkedArray:

@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
+from s2v_ray.dataset.exports import Format
 from s2v_ray.dataset.exports.lance import check_lance, write_lance
 from s2v_ray.dataset.exports.webdataset import write_tar
 from s2v_ray.dataset.index import read_dataset
@@ -20,7 +21,6 @@ from s2v_ray.storage.lock import lock
 from s2v_ray.storage.own_folders import CONVERTED, check_not_input, check_output_folder
 from s2v_ray.storage.paths import is_uri, join
 
-Format = Literal["webdataset", "lance"]
 _RECORD = "converted.json"
 _SHARD_BYTES = 256 * 2**20  # of a tar: some hundred clips of the default size
 

@@ -32,10 +32,12 @@ class Generated(NamedTuple):
 
 
 def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
-    """Update D_I, D_V, and SE with G, on one batch; returns losses and accuracies, means over its clips.
+    """Update D_I, D_V, and SE with G, on one batch.
 
     With `training.micro_batches`, one part of the batch is in memory at a time, so G generates it again for its own
     update; the gradients are those of the whole.
+
+    Returns losses and accuracies, means over its clips, and the norm of each network's gradient.
     """
     parts = batch.parts(state.config.training.micro_batches)
     made = [generate(state, part, for_gradient=len(parts) == 1) for part in parts]

@@ -1,0 +1,5 @@
+"""Clips in the files of other formats."""
+
+from typing import Literal
+
+Format = Literal["webdataset", "lance"]
