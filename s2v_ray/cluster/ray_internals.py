@@ -3,9 +3,12 @@
 import ipaddress
 from typing import Any
 
+import ray
 from ray._common.tls_utils import add_port_to_grpc_server
 from ray.data import DataIterator
 from ray.train.torch.config import _TorchBackend as TorchBackend
+from ray.train.v2._internal.constants import get_env_vars_to_propagate
+from ray.train.v2.api import data_parallel_trainer
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
 __all__ = ["FailureConfig", "LoggingConfig", "RunConfig", "ScalingConfig", "TorchBackend"]
@@ -20,6 +23,19 @@ def raised_by(error: BaseException) -> list[BaseException]:
     """What the workers of a failed training raised, without the wrappers that carry the tracebacks."""
     failures = getattr(error, "worker_failures", {}).values()
     return [getattr(failure, "_base_exc", failure) for failure in failures]
+
+
+def name_cluster_to_trainings() -> None:
+    """Have the processes of Ray Train's trainings, from this one on, ask the cluster that they are of.
+
+    By itself the one that clears up after a training's controller looks for a Ray on its machine, and fails with a
+    traceback where it finds two.
+    """
+
+    def with_address() -> dict[str, str]:
+        return {**get_env_vars_to_propagate(), "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+
+    vars(data_parallel_trainer)["get_env_vars_to_propagate"] = with_address
 
 
 def take_split(shard: DataIterator, index: int) -> None:

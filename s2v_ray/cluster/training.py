@@ -21,7 +21,15 @@ from ray.train.torch import TorchTrainer, get_device
 from s2v_ray.cluster.connect import connect, grows
 from s2v_ray.cluster.monitoring import training_watcher
 from s2v_ray.cluster.network import RayNetwork
-from s2v_ray.cluster.ray_internals import RUN_FILES, FailureConfig, LoggingConfig, RunConfig, ScalingConfig, raised_by
+from s2v_ray.cluster.ray_internals import (
+    RUN_FILES,
+    FailureConfig,
+    LoggingConfig,
+    RunConfig,
+    ScalingConfig,
+    name_cluster_to_trainings,
+    raised_by,
+)
 from s2v_ray.cluster.resources import scaling, spare
 from s2v_ray.errors import StoreError, UserError
 from s2v_ray.logs import library_level
@@ -66,6 +74,7 @@ def train_on_workers(
     worker raises.
     """
     connect()
+    name_cluster_to_trainings()
     run = str(run)
     filesystem, path = locate(run)
     resources, decoding = ray.cluster_resources(), clips is not None

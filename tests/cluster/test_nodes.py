@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 from helpers.nodes import Nodes, nodes_of
-from helpers.ray_log import of_a_cluster_by_itself
+from helpers.ray_log import without_rays_own
 from helpers.small import SMALL_CLIPS
 from helpers.waiting import wait_until
 from helpers.weights import assert_close, weights
@@ -43,7 +43,7 @@ def train_flags(clips: Path, run: Path, model: Path, *more: str) -> list[str]:
 
 def assert_reads_well(log: str) -> None:
     """What a user sees of a job: lines, none of them Ray's own or twice."""
-    log = of_a_cluster_by_itself(log)
+    log = without_rays_own(log)
     assert "\r" not in log
     assert "\x1b" not in log
     assert "Traceback" not in log
@@ -121,7 +121,7 @@ def test_training_through_faults_ends_as_without_them(nodes, small_clips, small_
     nodes.kill_driver()
     status, log = nodes.finished(job)
     assert status == "FAILED"
-    assert "Traceback" not in of_a_cluster_by_itself(log), log
+    assert "Traceback" not in without_rays_own(log), log
 
     begin = time.monotonic()
     job = nodes.submit("train", *endless)

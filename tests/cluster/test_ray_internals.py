@@ -8,6 +8,7 @@ import pytest
 import ray.train.v2._internal.constants as constants
 from ray.data._internal.iterator.stream_split_iterator import StreamSplitDataIterator
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+from ray.train.v2.api import data_parallel_trainer
 from ray.train.v2.api.exceptions import WorkerGroupError
 
 from s2v_ray.cluster import ray_internals
@@ -28,6 +29,12 @@ def test_the_files_of_a_run_have_these_names():
 
 def test_the_backend_sets_up_workers():
     assert callable(getattr(ray_internals.TorchBackend, "on_start", None)), "_TorchBackend.on_start"
+
+
+def test_trainings_ask_for_their_environment():
+    ray_internals.name_cluster_to_trainings()
+    text = Path(data_parallel_trainer.__file__).read_text()
+    assert "env_vars = get_env_vars_to_propagate()" in text, "data_parallel_trainer.get_env_vars_to_propagate"
 
 
 def test_a_worker_can_take_another_split():
