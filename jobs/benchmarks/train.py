@@ -25,6 +25,7 @@ from benchmarks.train_table import table
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import new_state
 from s2v_ray.training.step import train_step
+from s2v_ray.training.threads import at_most_threads
 
 LOSSES = ("generator", "reconstruction", "image_discriminator", "video_discriminator")
 # In float32, and with Adam, which scales up tiny gradients, the order of sums shows within a few steps.
@@ -43,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
-    """What the flags select; by default naive steps, memory, the lower bound and the loader."""
+    """What the flags select; by default naive steps, memory, halves, the lower bound and the loader."""
     torch.set_num_threads(flags.threads)
     with tempfile.TemporaryDirectory() as folder:
         clips = flags.clips or make_clips(Path(folder), stored_size=286 if flags.table else 72)
@@ -57,6 +58,7 @@ def measure(flags: argparse.Namespace) -> Iterator[Ratio]:
         else:
             yield from naive(clips)
             yield from memory(clips)
+            yield from halves(clips, flags.repeats)
             for preset in MORE_STEPS:
                 yield from floor(preset, clips, flags.repeats)
             for preset in MORE_STEPS:
@@ -105,6 +107,25 @@ def memory(clips: str) -> Iterator[Ratio]:
         ("resident memory", "memory of a step's tensors"), ours, theirs, strict=True
     ):
         yield Ratio(f"paper: peak {what} in GB, against pix2pix's way", our_bytes / 1e9, their_bytes / 1e9)
+
+
+def halves(clips: str, repeats: int) -> Iterator[Ratio]:
+    """Steps of `tiny` by two threads, by one, and by two that share each operation."""
+
+    def step_of(threads: int, **settings: object) -> Callable[[], object]:
+        trained = case("tiny", clips, training__loader_workers=0, **settings)
+        step = partial(train_step, new_state(trained.config, CPU), trained.batches(1)[0])
+
+        def limited() -> None:
+            with at_most_threads(threads):
+                step()
+
+        return limited
+
+    sides = step_of(1, training__parallel_halves=True), step_of(1), step_of(2)
+    ours, one, shared = alternate(sides, repeats * MORE_STEPS["tiny"])
+    yield Ratio("tiny: seconds of a step, a half of the batch on each of two threads, over one thread", ours, one)
+    yield Ratio("tiny: seconds of a step, two threads that share each operation, over one thread", shared, one)
 
 
 def floor(preset: str, clips: str, repeats: int) -> Iterator[Ratio]:

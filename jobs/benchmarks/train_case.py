@@ -35,6 +35,7 @@ def case(preset: str, clips: str, **settings: object) -> Case:
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     # The naive sides don't have these.
     absent = {"loss.thumbnail_weight": 0.0, "loss.generator_start": 0.0, "loss.feature_matching_weight": 0.0}
+    absent["training.parallel_halves"] = False
     dotted = absent | dotted
     config = config_for_clips(with_settings(load_config(preset), dotted), read_dataset(clips).settings)
     return Case(config, ClipReader(clips, "train"))

@@ -20,8 +20,8 @@ _NUISANCE: Level = "moderate"
 _UNSEEN_SEED_STEP = 1_000_003  # videos of seed + this are in no data set of the demo
 
 
-def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 4.5, seed: int = 0) -> Result:
-    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about eight minutes.
+def demo(*, domain: str = "fireworks", out: Location = "demo", minutes: float = 3.25, seed: int = 0) -> Result:
+    """Make synthetic videos, prepare clips, train, evaluate and generate, on a laptop in about six minutes.
 
     Args:
         domain: fireworks, sea, mouth or hand.

@@ -135,6 +135,9 @@ class TrainingConfig:
     loader_workers: int = setting(2, "processes that read clips; 0: the training process reads them", low=0)
     clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
     threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)
+    parallel_halves: bool = setting(
+        False, "compute the halves of a batch at the same time, each with these threads; the same gradients"
+    )
     compile: bool = setting(False, "compile the networks with torch.compile")
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "what networks compute in; auto: bfloat16 on a GPU that has it, else float32"

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from s2v_ray.errors import UserError
 from s2v_ray.media.encode import DEFAULT_CRF, write_video
@@ -90,13 +91,15 @@ def synthesize(
         return path
 
     paths = []
-    # Most of the time goes into operations on arrays, during which other threads run.
+    # Most of the time goes into operations on arrays, during which other threads run; none is so large that it gains by
+    # threads of its own.
     threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="synthesizing")
-    try:
-        for index, path in enumerate(threads.map(write, range(sources))):
-            paths.append(path)
-            if on_source:
-                on_source(index)
-    finally:
-        threads.shutdown(cancel_futures=True)
+    with threadpool_limits(1, user_api="blas"):
+        try:
+            for index, path in enumerate(threads.map(write, range(sources))):
+                paths.append(path)
+                if on_source:
+                    on_source(index)
+        finally:
+            threads.shutdown(cancel_futures=True)
     return paths

@@ -27,6 +27,7 @@ _FREE = {
     "training.frames_per_chunk",
     "training.collapse_steps",
     "training.threads",
+    "training.parallel_halves",
     "training.compile",
 }
 

@@ -15,6 +15,7 @@ from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.data.stream import StreamPosition
 from s2v_ray.training.networks import Networks, build_networks
 from s2v_ray.training.schedule import Schedule, config_schedule, learning_rate_factor, reached
+from s2v_ray.training.threads import Map, two_at_a_time
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class TrainingState:
     metrics: dict[str, float] = field(default_factory=dict)  # of the last validation
     unscored: Unscored | None = None
     position: StreamPosition | None = None  # of a training on videos that are decoded meanwhile
+    map_halves: Map | None = None  # computes the halves of a batch at the same time, where that is wanted and possible
 
     @property
     def generates(self) -> bool:
@@ -111,7 +113,17 @@ def new_state(
     for name, network in networks.items():
         wrapped = DistributedDataParallel(network) if distributed else network
         forward[name] = torch.compile(wrapped) if config.training.compile else wrapped  # type: ignore[assignment]
-    return TrainingState(config, schedule or config_schedule(config), networks, forward, optimizers, ema)
+    state = TrainingState(config, schedule or config_schedule(config), networks, forward, optimizers, ema)
+    if config.training.parallel_halves and _can_halve(config, device, distributed=distributed):
+        state.map_halves = two_at_a_time()
+    return state
+
+
+def _can_halve(config: Config, device: torch.device, *, distributed: bool) -> bool:
+    """Whether the halves of a batch can be computed at the same time, and gain by it."""
+    on_cores = device.type == "cpu" and torch.get_num_threads() > 1
+    # DDP and torch's compiler expect one thread, and micro-batches one part in memory.
+    return on_cores and not (distributed or config.training.compile or config.training.micro_batches > 1)
 
 
 def set_learning_rates(state: TrainingState) -> None:

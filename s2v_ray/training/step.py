@@ -19,6 +19,7 @@ from s2v_ray.losses import (
 )
 from s2v_ray.training.data.loader import Batch
 from s2v_ray.training.state import Discriminator, TrainingState
+from s2v_ray.training.threads import Map
 
 # What to minimise, and metrics by their names: means over the clips of a part of the batch.
 Terms = tuple[Tensor, dict[str, Tensor]]
@@ -35,12 +36,14 @@ def train_step(state: TrainingState, batch: Batch) -> dict[str, Tensor]:
     """Update D_I, D_V, and SE with G, on one batch.
 
     With `training.micro_batches`, one part of the batch is in memory at a time, so G generates it again for its own
-    update; the gradients are those of the whole.
+    update. With `training.parallel_halves`, two threads compute a half each. The gradients are those of the whole.
 
     Returns losses and accuracies, means over its clips, and the norm of each network's gradient.
     """
-    parts = batch.parts(state.config.training.micro_batches)
-    made = [generate(state, part, for_gradient=len(parts) == 1) for part in parts]
+    halves = state.map_halves
+    parts = batch.parts(2 if halves else state.config.training.micro_batches)
+    at_once = bool(halves) or len(parts) == 1
+    made = list((halves or map)(partial(generate, state, for_gradient=at_once), parts))
     metrics = update_discriminators(state, parts, made)
     metrics |= update_generator(state, parts, made)
     update_ema(state)
@@ -52,10 +55,9 @@ def update_discriminators(state: TrainingState, parts: Sequence[Batch], made: Se
     """One optimiser step of each discriminator that takes part."""
     metrics: dict[str, Tensor] = {}
     for discriminator in state.discriminators:
+        network, optimizer = discriminator.forward, discriminator.optimizer
         terms = partial(discriminator_terms, state, discriminator)
-        metrics |= optimizer_step(
-            discriminator.name, discriminator.forward, discriminator.optimizer, parts, made, terms
-        )
+        metrics |= optimizer_step(discriminator.name, network, optimizer, parts, made, terms, state.map_halves)
     return metrics
 
 
@@ -65,7 +67,9 @@ def update_generator(state: TrainingState, parts: Sequence[Batch], made: Sequenc
     with frozen(*(discriminator.network for discriminator in state.discriminators)):
         untrained = () if state.generates else tuple(state.networks.generator.unet.parameters())
         terms = partial(generator_terms, state)
-        return optimizer_step("generator", network, optimizer, parts, made, terms, untrained=untrained)
+        return optimizer_step(
+            "generator", network, optimizer, parts, made, terms, state.map_halves, untrained=untrained
+        )
 
 
 def update_ema(state: TrainingState) -> None:
@@ -152,22 +156,28 @@ def optimizer_step(
     parts: Sequence[Batch],
     made: Sequence[Generated],
     terms: Callable[[Batch, Generated], Terms],
+    map_halves: Map | None = None,
     *,
     untrained: Iterable[nn.Parameter] = (),
 ) -> dict[str, Tensor]:
     """One optimiser step on the terms of each part and what was generated for it.
 
-    Workers synchronise gradients once, with the last part's backward. `untrained` weights stay as they are.
+    Workers synchronise gradients once, with the last part's backward. `map_halves` computes the two parts at the same
+    time; of two, the sum of the gradients doesn't depend on the order. `untrained` weights stay as they are.
 
     Returns means over all clips, and the norm of the gradient.
     """
-    clips = sum(len(part.clip_ids) for part in parts)
-    metrics: dict[str, Tensor] = {}
-    for part, generated in zip(parts, made, strict=True):
+
+    def backward(part: Batch, generated: Generated) -> dict[str, Tensor]:
         synchronised = part is parts[-1] or not hasattr(network, "no_sync")  # only DDP has that
         with nullcontext() if synchronised else network.no_sync():  # type: ignore[operator]
             loss, values = terms(part, generated)
             (loss * part.loss_weight).backward()
+        return values
+
+    clips = sum(len(part.clip_ids) for part in parts)
+    metrics: dict[str, Tensor] = {}
+    for part, values in zip(parts, (map_halves or map)(backward, parts, made), strict=True):
         for key, value in values.items():
             metrics[key] = metrics.get(key, 0) + value.detach() * (len(part.clip_ids) / clips)
     for parameter in untrained:

@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -156,16 +158,54 @@ def test_uneven_shares_of_a_batch_make_the_gradient_of_the_whole(small_clips):
         assert torch.allclose(whole, sum(slices) / 3, atol=1e-5, rtol=1e-3)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(
-    "settings", [{"training__micro_batches": 3}, {"training__frames_per_chunk": 2}], ids=["micro_batches", "chunks"]
+    "settings",
+    [{"training__micro_batches": 3}, {"training__frames_per_chunk": 2}, {"training__parallel_halves": True}],
+    ids=["micro_batches", "chunks", "halves"],
 )
-def test_what_saves_memory_leaves_the_gradients(small_clips, settings):
+def test_what_saves_memory_or_time_leaves_the_gradients(small_clips, settings):
     def gradients(**settings: object) -> list[torch.Tensor]:
-        state, batch = one_batch(small_clips, **settings)
+        whole = {"training__batch_size": 3, "training__parallel_halves": False}
+        state, batch = one_batch(small_clips, **whole | settings)
         return list(gradients_of_step(state, batch).values())
 
     for whole, saving in zip(gradients(), gradients(**settings), strict=True):
         assert torch.allclose(whole, saving, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_halves_at_the_same_time_give_the_same_weights_each_time(small_clips, tmp_path):
+    first, second = (run_to(4, small_clips, tmp_path / name, training__parallel_halves=True) for name in ("a", "b"))
+    assert_same(weights(first), weights(second))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_halves_are_computed_by_two_threads_where_there_are_two(small_clips):
+    def threads_of_a_step(**settings: object) -> set[str]:
+        """Those in which the sound encoder, which each part needs once, is run."""
+        found: list[str] = []
+        state, batch = one_batch(small_clips, **settings)
+        sound_encoder = state.networks.generator.sound_encoder
+        sound_encoder.register_forward_hook(lambda *_: found.append(threading.current_thread().name))
+        train_step(state, batch)
+        return set(found)
+
+    main_thread = {threading.current_thread().name}
+    # Which thread takes a half is chance, but none is computed in the thread that waits for both.
+    assert not main_thread & threads_of_a_step(training__parallel_halves=True)
+    assert threads_of_a_step(training__parallel_halves=False) == main_thread
+    assert threads_of_a_step(training__parallel_halves=True, training__micro_batches=2) == main_thread
+    torch.set_num_threads(1)
+    assert threads_of_a_step(training__parallel_halves=True) == main_thread
 
 
 def test_a_discriminator_of_weight_zero_is_left_alone(small_clips):
