@@ -34,8 +34,8 @@ def case(preset: str, clips: str, **settings: object) -> Case:
     """A preset for some clips, with dotted `settings` (as `training__batch_size`) on top."""
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     # The naive sides don't have these.
-    absent = {"loss.thumbnail_weight": 0.0, "loss.generator_start": 0.0, "loss.feature_matching_weight": 0.0}
-    absent["training.parallel_halves"] = False
+    losses = ("thumbnail_weight", "generator_start", "feature_matching_weight")
+    absent = {f"loss.{name}": 0.0 for name in losses} | {"training.parallel_halves": False}
     dotted = absent | dotted
     config = config_for_clips(with_settings(load_config(preset), dotted), read_dataset(clips).settings)
     return Case(config, ClipReader(clips, "train"))

@@ -136,7 +136,9 @@ class TrainingConfig:
     clip_cache_gib: float = setting(10.0, "GiB of an object store's clips to keep on this machine; 0: none", low=0)
     threads: int = setting(0, "the most CPU threads to use; 0: one for each core", low=0)
     parallel_halves: bool = setting(
-        False, "compute the halves of a batch at the same time, each with these threads; the same gradients"
+        False,
+        "on a CPU, compute the halves of a batch at the same time, each with these threads; the same gradients; "
+        "not with compile, micro_batches or several workers",
     )
     compile: bool = setting(False, "compile the networks with torch.compile")
     precision: Literal["auto", "float32", "bfloat16"] = setting(

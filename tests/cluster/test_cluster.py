@@ -15,6 +15,7 @@ from helpers.small import SMALL_CLIPS
 from helpers.weights import assert_close, weights
 
 from s2v_ray.cli.main import main
+from s2v_ray.cluster.connect import connect
 from s2v_ray.cluster.preparation import run_in_parallel
 from s2v_ray.cluster.resources import scaling, spare
 from s2v_ray.cluster.training import train_on_workers
@@ -127,7 +128,7 @@ def test_two_workers_resume_and_a_damaged_checkpoint_is_named_once(
 
 @pytest.mark.slow
 def test_two_trainings_on_a_machine_each_keep_to_their_own_ray(small_clips, small_model, tmp_path):
-    """One is that of the tests, the other that of the command."""
+    connect()  # this process has one, the command another
     command = [sys.executable, "-m", "s2v_ray", "train", "--clips", str(small_clips), "--out", str(tmp_path / "run")]
     command += ["--config", str(small_model), "--workers", "1", "--steps", "2"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
